@@ -1,0 +1,56 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Warnings are errors in this package's own targets; dependencies keep theirs.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.list` names it.
+let exports: [LinkerSetting] = [
+  .unsafeFlags(["-Xlinker", "--dynamic-list=\(Context.packageDirectory)/Exports/nsphost.list"])
+]
+
+let package = Package(
+  name: "nsphost",
+  products: [
+    .executable(name: "nsphost", targets: ["nsphost"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+  ],
+  targets: [
+    .target(name: "CWinsock"),
+    .systemLibrary(name: "CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
+    .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
+    .target(name: "Rundown", swiftSettings: strict),
+    .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),
+    .target(
+      name: "Providers",
+      dependencies: ["CFFI", "CUUID", "QuerySets", "Rundown", .product(name: "TOMLKit", package: "TOMLKit")],
+      swiftSettings: strict),
+    .target(name: "Sessions", dependencies: ["Providers", "Rundown"], swiftSettings: strict),
+    .target(
+      name: "Lookups", dependencies: ["Sessions", "Providers", "QuerySets", "Rundown"],
+      swiftSettings: strict, linkerSettings: exports),
+    .executableTarget(
+      name: "nsphost",
+      dependencies: [
+        "Lookups", "Sessions", "Providers", "QuerySets",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "bench", dependencies: ["Lookups", "Sessions", "Providers", "QuerySets", "Rundown"],
+      path: "Benchmarks", swiftSettings: strict),
+    .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
+    .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
+    .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups"], swiftSettings: strict),
+    .testTarget(name: "LookupsTests", dependencies: ["Lookups", "Rundown"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["nsphost", .product(name: "Subprocess", package: "swift-subprocess")],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

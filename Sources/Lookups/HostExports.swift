@@ -1,0 +1,32 @@
+import CWinsock
+import QuerySets
+
+// The C doors of this room, for code of providers (nsp.md §5.8). Declared in ws2spi.h; logic lives in the Swift API.
+
+@c @implementation
+public func WSAProviderCompleteAsyncCall(_ hAsyncCall: HANDLE?, _ iRetCode: INT) -> INT {
+  result(AsyncCall.complete(hAsyncCall, code: iRetCode))
+}
+
+@c @implementation
+public func WSAAdvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?, _ pNSPv2Routine: LPCNSPV2_ROUTINE?) -> INT {
+  guard let id = puuidProviderId?.pointee, let table = pNSPv2Routine else { return result(.invalidArgument) }
+  guard let host = ProviderHost.owner(of: id) else { return result(.invalidProvider) }
+  do { try host.advertise(id, table) } catch { return result(error) }
+  return 0
+}
+
+@c @implementation
+public func WSAUnadvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?) -> INT {
+  guard let id = puuidProviderId?.pointee else { return result(.invalidArgument) }
+  guard let host = ProviderHost.owner(of: id) else { return result(.invalidProvider) }
+  do { try host.unadvertise(id) } catch { return result(error) }
+  return 0
+}
+
+/// The result convention of the interface: 0, or `SOCKET_ERROR` with the code in the thread's last error.
+private func result(_ error: WinsockError?) -> INT {
+  guard let error else { return 0 }
+  WSASetLastError(error.rawValue)
+  return SOCKET_ERROR
+}

@@ -1,0 +1,541 @@
+import CWinsock
+import Dispatch
+import Providers
+import QuerySets
+import Rundown
+import Sessions
+import Synchronization
+
+/// One open query of one client: opened by `LookupEngine.begin`, advanced by `next`, closed by `end`.
+///
+/// Any thread may call. Nexts on one lookup are served one after the other; `end` may come at any time and makes a waiting
+/// Next answer `WSA_E_CANCELLED` without waiting for the provider (nsp.md §8.4, §8.5).
+public final class Lookup: ClientResource, AsyncCallOwner {
+  /// One provider's part in the query.
+  struct Leg {
+    let provider: Provider
+    /// Legs of one fall-back chain share a number: the first that delivers is the only one.
+    let chain: Int?
+    var isStarted = false
+    var isDone = false
+    var session: ProviderSession?
+    /// Taken out by whoever ends it, so that End is called exactly once.
+    var handle: ProviderLookupHandle?
+    var record = LegRecord()
+  }
+
+  enum Phase {
+    case idle
+    /// Somebody drives the query forward.
+    case busy
+    case ended
+  }
+
+  struct State {
+    var phase = Phase.idle
+    var legs: [Leg]
+    var current = 0
+    /// A delivered record waits in `call` to be taken.
+    var holdsRecord = false
+    var delivered = 0
+    var lastFailure: WinsockError?
+    var hasSaidEnd = false
+    /// `WSAEFAULT` answers of the provider for the record at hand.
+    var growths = 0
+    var call: AsyncCall?
+    /// The number of the call in flight.
+    var armed: UInt64?
+    var deadline: DispatchWorkItem?
+    /// The Next being served, once it has to wait; and those that wait for their turn.
+    var handle: Handle?
+    var waiting: NextTicket?
+    var answer: Result<Void, WinsockError>?
+    var queue: [NextTicket] = []
+  }
+
+  let client: ClientSession
+  let restrictions: QuerySet
+  let request: RouteRequest
+  let entries: [Catalog.Entry]
+  private let flags: LookupFlags
+  private let pool: AsyncCallPool
+  private let state: Mutex<State>
+
+  init(
+    client: ClientSession, restrictions: QuerySet, flags: LookupFlags, request: RouteRequest, entries: [Catalog.Entry],
+    legs: [Leg], pool: AsyncCallPool
+  ) {
+    self.client = client
+    self.restrictions = restrictions
+    self.flags = flags
+    self.request = request
+    self.entries = entries
+    self.pool = pool
+    state = Mutex(State(legs: legs))
+  }
+
+  /// What the client knows it by; dead once the lookup has ended.
+  public var handle: Handle? { state.withLock { $0.handle } }
+
+  // MARK: Begin
+
+  /// Calls Begin at every provider of the route, in order; of a chain only until one accepts. Calls out.
+  func begin() throws(WinsockError) {
+    var lastFailure = WinsockError.serviceNotFound
+    var opened = 0
+    var settledChain: Int?
+    for index in 0..<state.withLock({ $0.legs.count }) {
+      if let chain = state.withLock({ $0.legs[index].chain }), chain == settledChain { continue }
+      if let failure = startLeg(index) {
+        lastFailure = failure
+      } else {
+        opened += 1
+        settledChain = state.withLock { $0.legs[index].chain } ?? settledChain
+      }
+    }
+    guard opened > 0 else {
+      end()
+      throw lastFailure
+    }
+    guard let handle = client.adopt(self) else {
+      end()
+      throw .cancelled
+    }
+    state.withLock { $0.handle = handle }
+  }
+
+  /// Startup if need be, then Begin, at one provider. Nil is success.
+  private func startLeg(_ index: Int) -> WinsockError? {
+    let provider = state.withLock { state in
+      state.legs[index].isStarted = true
+      state.legs[index].record.wasAsked = true
+      return state.legs[index].provider
+    }
+    let start = MonotonicTime.now
+    let result: Result<(ProviderSession, ProviderLookupHandle), WinsockError>
+    if provider.isBlocking {
+      let attempt = Attempt<Result<(ProviderSession, ProviderLookupHandle), WinsockError>>()
+      HostThreads.run { [self] in
+        let outcome = openAtProvider(provider)
+        if !attempt.resolve(outcome), case .success(let (session, handle)) = outcome {
+          // Too late for the client: what was opened is closed again.
+          CallDepth.deeper { provider.call { _ = $0.lookupServiceEnd(handle) } }
+          session.gate.leave()
+        }
+      }
+      result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
+    } else {
+      result = openAtProvider(provider)
+    }
+    let took = MonotonicTime.now - start
+    switch result {
+    case .failure(let error):
+      state.withLock { state in
+        state.legs[index].isDone = true
+        state.legs[index].record.status = error
+        state.legs[index].record.took += took
+      }
+      return error
+    case .success(let (session, handle)):
+      let isTooLate = state.withLock { state in
+        state.legs[index].record.took += took
+        guard state.phase != .ended, !state.legs[index].isDone else { return true }
+        state.legs[index].session = session
+        state.legs[index].handle = handle
+        return false
+      }
+      guard isTooLate else { return nil }
+      CallDepth.deeper { provider.call { _ = $0.lookupServiceEnd(handle) } }
+      session.gate.leave()
+      return .cancelled
+    }
+  }
+
+  /// On success the session's gate was entered; it is left after End.
+  private func openAtProvider(_ provider: Provider) -> Result<(ProviderSession, ProviderLookupHandle), WinsockError> {
+    let used = CallDepth.deeper { client.use(provider) }
+    guard case .success(let (session, argument)) = used else { return used.map { ($0.0, ProviderLookupHandle(pointer: nil)) } }
+    guard session.gate.enter() else { return .failure(.cancelled) }
+    do throws(QuerySetError) {
+      let size = try restrictions.packedSize(as: .v2)
+      let opened = try withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) {
+        buffer throws(QuerySetError) -> Result<ProviderLookupHandle, WinsockError> in
+        try restrictions.pack(as: .v2, into: buffer)
+        let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
+        return CallDepth.deeper {
+          provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
+        }
+      }
+      if case .failure = opened { session.gate.leave() }
+      return opened.map { (session, $0) }
+    } catch {
+      session.gate.leave()
+      return .failure(error.winsockError)
+    }
+  }
+
+  // MARK: Next
+
+  /// Gives the next record to `consume`, waiting for it if need be. A record that `consume` refuses with `bufferTooSmall` is
+  /// kept for the next call (nsp.md §9.2).
+  public func next<T>(
+    _ nextFlags: LookupFlags = [], consume: (QuerySetView) throws(QuerySetError) -> T
+  ) throws(LookupError) -> T {
+    if CallDepth.current >= CallDepth.maximum { throw .failed(.noRecovery) }
+    let turn: NextTicket? = try takeTurn()
+    if let turn, !turn.waitForTurn() { throw .failed(.cancelled) }
+    defer { passTurn() }
+    switch answer(nextFlags) {
+    case .failure(let error): throw .failed(error)
+    case .success: return try take(nextFlags, consume)
+    }
+  }
+
+  /// The next record as a value.
+  public func next(_ nextFlags: LookupFlags = []) throws(LookupError) -> QuerySet {
+    try next(nextFlags) { (view: QuerySetView) throws(QuerySetError) in QuerySet(view) }
+  }
+
+  /// The next record packed as a `WSAQUERYSETW` into the caller's buffer; every pointer in it leads into the buffer.
+  public func next(_ nextFlags: LookupFlags = [], into buffer: UnsafeMutableRawBufferPointer) throws(LookupError) {
+    try next(nextFlags) { (view: QuerySetView) throws(QuerySetError) in try view.pack(as: .v1, into: buffer) }
+  }
+
+  private func takeTurn() throws(LookupError) -> NextTicket? {
+    let (isEnded, ticket): (Bool, NextTicket?) = state.withLock { state in
+      switch state.phase {
+      case .ended: return (true, nil)
+      case .idle:
+        state.phase = .busy
+        return (false, nil)
+      case .busy:
+        let ticket = NextTicket()
+        state.queue.append(ticket)
+        return (false, ticket)
+      }
+    }
+    if isEnded { throw .failed(.invalidHandle) }
+    return ticket
+  }
+
+  private func passTurn() {
+    let next: NextTicket? = state.withLock { state in
+      guard state.phase == .busy else { return nil }
+      if state.queue.isEmpty {
+        state.phase = .idle
+        return nil
+      }
+      return state.queue.removeFirst()
+    }
+    next?.giveTurn(true)
+  }
+
+  /// Drives the query until a record or the end is there. Runs the provider's routine on this thread unless it is known to
+  /// keep threads.
+  private func answer(_ nextFlags: LookupFlags) -> Result<Void, WinsockError> {
+    let effective = LookupFlags.effective(begin: flags, next: nextFlags)
+    if nextFlags.contains(.flushPrevious) { state.withLock { $0.holdsRecord = false } }
+    if case .done(let result) = drive(effective, mayBlock: false) { return result }
+    let ticket = NextTicket()
+    let early: Result<Void, WinsockError>? = state.withLock { state in
+      if state.phase == .ended { return .failure(.cancelled) }
+      if let answer = state.answer {
+        state.answer = nil
+        return answer
+      }
+      state.waiting = ticket
+      return nil
+    }
+    // No deadline of its own: every provider that is asked has one, and End answers at once.
+    return early ?? ticket.waitForAnswer()
+  }
+
+  private func take<T>(
+    _ nextFlags: LookupFlags, _ consume: (QuerySetView) throws(QuerySetError) -> T
+  ) throws(LookupError) -> T {
+    // The record stays where it is while this Next has the turn; End leaves it alone.
+    guard let call = state.withLock({ $0.holdsRecord ? $0.call : nil }) else { throw .failed(.cancelled) }
+    do throws(QuerySetError) {
+      var view = try QuerySetView(
+        reading: UnsafePointer(call.record.start.assumingMemoryBound(to: WSAQUERYSETW.self)), in: .foreign(block: nil))
+      view.narrow(to: LookupFlags.effective(begin: flags, next: nextFlags))
+      let taken = try consume(view)
+      state.withLock { $0.holdsRecord = false }
+      return taken
+    } catch {
+      if case .bufferTooSmall(let needed) = error { throw .bufferTooSmall(needed: needed) }
+      state.withLock { $0.holdsRecord = false }
+      throw .failed(error.winsockError)
+    }
+  }
+
+  // MARK: Driving
+
+  private enum Progress {
+    case done(Result<Void, WinsockError>)
+    /// Goes on elsewhere; the answer comes to `waiting`.
+    case elsewhere
+  }
+
+  private enum Move {
+    case answer(Result<Void, WinsockError>)
+    case start(Int)
+    case call(Int, AsyncCall, ProviderSession, ProviderLookupHandle)
+  }
+
+  private func drive(_ effective: LookupFlags, mayBlock: Bool) -> Progress {
+    while true {
+      switch state.withLock({ nextMove(&$0) }) {
+      case .answer(let result): return .done(result)
+      case .start(let index):
+        if let failure = startLeg(index) { state.withLock { $0.lastFailure = failure } }
+      case .call(let index, let call, let session, let handle):
+        let provider = session.provider
+        if provider.isBlocking, !mayBlock {
+          HostThreads.run { [self] in goOn(effective, mayBlock: true) }
+          return .elsewhere
+        }
+        let delivery = AsyncCall.Delivery(
+          keep: effective, provider: provider.id, nameSpace: provider.nameSpace, serviceClassID: restrictions.serviceClassID)
+        let purpose = CallPurpose(leg: index, flags: effective)
+        guard let armed = call.arm(session: session, owner: self, purpose: purpose, delivery: delivery) else {
+          state.withLock { fail(&$0, index, .cancelled) }
+          continue
+        }
+        state.withLock { $0.armed = armed.number }
+        if mayBlock { scheduleDeadline(purpose, provider, armed.number) }
+        call.length.pointee = UInt32(call.block.capacity)
+        let start = MonotonicTime.now
+        CallDepth.deeper {
+          provider.call { routines in
+            routines.lookupServiceNextEx(
+              asyncCall: armed.handle.pointer, lookup: handle, flags: effective.subtracting(.flushPrevious),
+              length: call.length, block: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self))
+          }
+        }
+        // Before the routine counts as returned: from then on another thread may go on with the query.
+        state.withLock { $0.legs[index].record.took += MonotonicTime.now - start }
+        if !mayBlock, call.isUnanswered { scheduleDeadline(purpose, provider, armed.number) }
+        switch call.routineReturned() {
+        case .proceed(let outcome): received(outcome, index, call)
+        case .wait, .abandoned, .releaseAbandoned: return .elsewhere
+        }
+      }
+    }
+  }
+
+  /// What to do next, from the state alone.
+  private func nextMove(_ state: inout State) -> Move {
+    if state.phase == .ended { return .answer(.failure(.cancelled)) }
+    if state.holdsRecord { return .answer(.success(())) }
+    while state.current < state.legs.count {
+      let leg = state.legs[state.current]
+      if leg.isDone {
+        state.current += 1
+      } else if !leg.isStarted {
+        return .start(state.current)
+      } else if let session = leg.session, let handle = leg.handle {
+        let call = state.call ?? pool.take()
+        state.call = call
+        return .call(state.current, call, session, handle)
+      } else {
+        state.current += 1
+      }
+    }
+    let end = state.delivered > 0 || state.hasSaidEnd ? WinsockError.noMore : state.lastFailure ?? .noMore
+    state.hasSaidEnd = true
+    return .answer(.failure(end))
+  }
+
+  /// Takes in what a provider's completion said.
+  private func received(_ outcome: CallOutcome, _ index: Int, _ call: AsyncCall) {
+    state.withLock { state in
+      state.armed = nil
+      state.deadline?.cancel()
+      state.deadline = nil
+      switch outcome.failure {
+      case nil:
+        state.growths = 0
+        state.delivered += 1
+        state.holdsRecord = true
+        state.legs[index].record.results += 1
+        settleChain(&state, index)
+      case .fault?:
+        state.growths += 1
+        let demanded = Int(outcome.demandedLength)
+        if demanded > 1 << 20 {
+          fail(&state, index, .noBuffers)
+        } else if demanded <= call.block.capacity || state.growths > 2 {
+          fail(&state, index, .systemCallFailure)
+        } else {
+          call.block.reserve(demanded)
+        }
+      case .noMore?:
+        state.legs[index].isDone = true
+      case let failure?:
+        fail(&state, index, failure)
+      }
+    }
+  }
+
+  private func fail(_ state: inout State, _ index: Int, _ error: WinsockError) {
+    state.growths = 0
+    state.legs[index].isDone = true
+    state.legs[index].record.status = error
+    state.lastFailure = error
+  }
+
+  /// The first of a chain that delivers supplies everything.
+  private func settleChain(_ state: inout State, _ index: Int) {
+    guard let chain = state.legs[index].chain else { return }
+    for other in state.legs.indices where other != index && state.legs[other].chain == chain {
+      state.legs[other].isDone = true
+    }
+  }
+
+  // MARK: Going on elsewhere
+
+  private func scheduleDeadline(_ purpose: CallPurpose, _ provider: Provider, _ number: UInt64) {
+    let item = DispatchWorkItem { [self] in timeOut(purpose, number) }
+    state.withLock { $0.deadline = item }
+    DispatchQueue.global().asyncAfter(deadline: .now() + provider.deadline.dispatchInterval, execute: item)
+  }
+
+  private func timeOut(_ purpose: CallPurpose, _ number: UInt64) {
+    let handle: ProviderLookupHandle?? = state.withLock { state in
+      guard state.armed == number, let call = state.call, call.abandon(number: number) else { return nil }
+      state.armed = nil
+      state.deadline = nil
+      // The provider still owns the abandoned call's memory; the next provider gets another.
+      state.call = nil
+      fail(&state, purpose.leg, .tryAgain)
+      defer { state.legs[purpose.leg].handle = nil }
+      return .some(state.legs[purpose.leg].handle)
+    }
+    guard let handle else { return }
+    // First the client, who has waited long enough; then End, which is how a provider learns of a cancelled call.
+    HostThreads.run { [self] in goOn(purpose.flags, mayBlock: true) }
+    if let handle { endAtProvider(purpose.leg, handle) }
+  }
+
+  func resume(_ purpose: CallPurpose, _ call: AsyncCall, _ outcome: CallOutcome) {
+    received(outcome, purpose.leg, call)
+    goOn(purpose.flags, mayBlock: true)
+  }
+
+  /// Drives on a thread of the host and answers the Next that waits.
+  private func goOn(_ effective: LookupFlags, mayBlock: Bool) {
+    guard case .done(let result) = drive(effective, mayBlock: mayBlock) else { return }
+    let ticket: NextTicket? = state.withLock { state in
+      guard let waiting = state.waiting else {
+        state.answer = result
+        return nil
+      }
+      state.waiting = nil
+      return waiting
+    }
+    ticket?.answer(result)
+  }
+
+  // MARK: End
+
+  /// Ends the lookup: a waiting Next is answered at once, then every provider that accepted gets its End. Calls out.
+  public func end() {
+    struct Work {
+      var tickets: [NextTicket] = []
+      var waiting: NextTicket?
+      var legs: [(Int, ProviderLookupHandle)] = []
+      var idleCall: AsyncCall?
+    }
+    let work: Work? = state.withLock { state in
+      guard state.phase != .ended else { return nil }
+      var work = Work()
+      let wasBusy = state.phase == .busy
+      state.phase = .ended
+      work.tickets = state.queue
+      state.queue = []
+      work.waiting = state.waiting
+      state.waiting = nil
+      state.deadline?.cancel()
+      state.deadline = nil
+      if let number = state.armed, let call = state.call {
+        _ = call.abandon(number: number)
+        state.armed = nil
+      } else if !wasBusy {
+        work.idleCall = state.call
+        state.call = nil
+      }
+      for index in state.legs.indices {
+        if let handle = state.legs[index].handle {
+          work.legs.append((index, handle))
+          state.legs[index].handle = nil
+        }
+      }
+      return work
+    }
+    guard let work else { return }
+    if let handle { _ = client.resources.remove(handle) }
+    work.waiting?.answer(.failure(.cancelled))
+    for ticket in work.tickets { ticket.giveTurn(false) }
+    for (index, handle) in work.legs { endAtProvider(index, handle) }
+    if let call = work.idleCall { pool.give(call) }
+  }
+
+  public func drop(_ provider: Provider) {
+    let handles: [(Int, ProviderLookupHandle)] = state.withLock { state in
+      var handles: [(Int, ProviderLookupHandle)] = []
+      for index in state.legs.indices where state.legs[index].provider === provider {
+        if let handle = state.legs[index].handle { handles.append((index, handle)) }
+        state.legs[index].handle = nil
+        state.legs[index].isDone = true
+      }
+      return handles
+    }
+    for (index, handle) in handles { endAtProvider(index, handle) }
+  }
+
+  private func endAtProvider(_ index: Int, _ handle: ProviderLookupHandle) {
+    guard let session = state.withLock({ $0.legs[index].session }) else { return }
+    let provider = session.provider
+    let end: @Sendable () -> Void = {
+      CallDepth.deeper { provider.call { _ = $0.lookupServiceEnd(handle) } }
+      session.gate.leave()
+    }
+    if provider.isBlocking { HostThreads.run(end) } else { end() }
+  }
+
+  // MARK: What happened
+
+  /// Who was asked so far, in catalog order, and why the others were not.
+  public var trace: QueryTrace {
+    let legs = state.withLock { $0.legs }
+    return QueryTrace(
+      lines: entries.enumerated().map { order, entry in
+        let verdict: QueryTrace.Verdict
+        if let leg = legs.first(where: { $0.provider.id == entry.id }) {
+          verdict =
+            leg.record.wasAsked
+            ? .asked(status: leg.record.status, results: leg.record.results, took: leg.record.took)
+            : .skipped(.answeredBefore)
+        } else {
+          verdict = .skipped(Route.skipReason(entry, request, in: entries) ?? .answeredBefore)
+        }
+        return QueryTrace.Line(
+          order: order + 1, provider: entry.manifest.displayName, id: entry.id, verdict: verdict)
+      })
+  }
+}
+
+/// Why a Next gave no record.
+public enum LookupError: Error, Equatable, Sendable {
+  /// The caller's buffer is too small; the record is kept (nsp.md §9.2).
+  case bufferTooSmall(needed: Int)
+  case failed(WinsockError)
+
+  public var winsockError: WinsockError {
+    switch self {
+    case .bufferTooSmall: .fault
+    case .failed(let error): error
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import CWinsock
+import Providers
+import QuerySets
+import Sessions
+
+/// Serves the queries and registrations of clients from the providers of a catalog. Any thread may call; every function calls
+/// out to providers.
+public struct LookupEngine: Sendable {
+  public let catalog: Catalog
+  private let pool = AsyncCallPool()
+
+  public init(catalog: Catalog) { self.catalog = catalog }
+
+  /// Opens a lookup (`WSALookupServiceBegin`, nsp.md §8.2): chooses providers and calls Begin at each.
+  public func begin(_ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags) throws(WinsockError) -> Lookup {
+    if CallDepth.current >= CallDepth.maximum { throw .noRecovery }
+    let entries = catalog.entries
+    let request = RouteRequest(
+      providerID: restrictions.providerID, nameSpace: restrictions.nameSpace, name: restrictions.serviceInstanceName,
+      flags: flags)
+    let route = try Route(request, in: entries)
+    var legs: [Lookup.Leg] = []
+    for (place, step) in route.steps.enumerated() {
+      switch step {
+      case .provider(let provider): legs.append(Lookup.Leg(provider: provider, chain: nil))
+      case .chain(let providers): legs += providers.map { Lookup.Leg(provider: $0, chain: place) }
+      }
+    }
+    var asked = restrictions
+    // What a query does not use is not passed on; a NULL context becomes "", because providers copy it unconditionally (§5.5).
+    asked.comment = nil
+    asked.addresses = []
+    asked.outputFlags = 0
+    asked.context = restrictions.context ?? ""
+    do throws(QuerySetError) { _ = try asked.packedSize(as: .v2) } catch { throw error.winsockError }
+    let lookup = Lookup(
+      client: client, restrictions: asked, flags: flags, request: request, entries: entries, legs: legs, pool: pool)
+    try lookup.begin()
+    return lookup
+  }
+
+  /// Registers, deregisters or deletes a service instance (`WSASetService`, nsp.md §8.6) and waits for every provider asked.
+  /// - Returns: What became of it at each provider asked, in the order in which they were asked.
+  public func setService(
+    _ client: ClientSession, _ registration: QuerySet, operation: RegistrationOperation, flags: UInt32 = 0
+  ) throws(WinsockError) -> [RegistrationOutcome] {
+    if CallDepth.current >= CallDepth.maximum { throw .noRecovery }
+    guard registration.serviceInstanceName != nil else { throw .invalidArgument }
+    let request = RouteRequest(
+      providerID: registration.providerID, nameSpace: registration.nameSpace, name: registration.serviceInstanceName,
+      flags: [])
+    let route = try Route(request, in: catalog.entries)
+    var given = registration
+    given.context = registration.context ?? ""
+    var outcomes: [RegistrationOutcome] = []
+    for step in route.steps {
+      switch step {
+      case .provider(let provider): outcomes.append(try ask(client, provider, given, operation, flags))
+      case .chain(let providers):
+        for provider in providers {
+          outcomes.append(try ask(client, provider, given, operation, flags))
+          if outcomes.last?.failure == nil { break }
+        }
+      }
+    }
+    return outcomes
+  }
+
+  private func ask(
+    _ client: ClientSession, _ provider: Provider, _ registration: QuerySet, _ operation: RegistrationOperation, _ flags: UInt32
+  ) throws(WinsockError) -> RegistrationOutcome {
+    let start = MonotonicTime.now
+    let call: RegistrationCall
+    do throws(QuerySetError) {
+      call = try RegistrationCall(client: client, provider: provider, registration: registration)
+    } catch {
+      throw error.winsockError
+    }
+    let failure = call.run(operation, flags: flags)
+    return RegistrationOutcome(provider: provider, failure: failure, took: MonotonicTime.now - start)
+  }
+}
+
+extension [RegistrationOutcome] {
+  /// The one code that the client gets: success if one provider succeeded, else the first failure that is not
+  /// `WSAEOPNOTSUPP` (nsp.md §8.6). For a chain of e-mail providers that is the last one asked (§13.2).
+  public var result: WinsockError? {
+    if isEmpty { return .serviceNotFound }
+    if contains(where: { $0.failure == nil }) { return nil }
+    if allSatisfy({ $0.provider.nameSpace == .email }) { return last?.failure }
+    return first { $0.failure != .operationNotSupported }?.failure ?? .operationNotSupported
+  }
+}

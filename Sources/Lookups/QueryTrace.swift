@@ -1,0 +1,29 @@
+import CWinsock
+import Providers
+import QuerySets
+
+/// Who was asked for one query, who was not and why, how long each took and with what status.
+public struct QueryTrace: Sendable {
+  public enum Verdict: Sendable, Equatable {
+    case asked(status: WinsockError?, results: Int, took: Duration)
+    case skipped(SkipReason)
+  }
+
+  public struct Line: Sendable {
+    /// Place in the catalog, from 1.
+    public var order: Int
+    public var provider: String
+    public var id: GUID
+    public var verdict: Verdict
+  }
+
+  public var lines: [Line]
+}
+
+/// What one provider did for a query, as the query goes on.
+struct LegRecord: Sendable {
+  var status: WinsockError?
+  var results = 0
+  var took: Duration = .zero
+  var wasAsked = false
+}

@@ -1,0 +1,93 @@
+import CWinsock
+import Dispatch
+import Providers
+import QuerySets
+import Rundown
+import Sessions
+import Synchronization
+
+/// What a registration asks of a provider (`WSAESETSERVICEOP`).
+public enum RegistrationOperation: UInt32, Sendable, CaseIterable {
+  case register = 0
+  case deregister = 1
+  case delete = 2
+}
+
+/// What became of a registration at one provider.
+public struct RegistrationOutcome: Sendable {
+  public let provider: Provider
+  /// Nil: done.
+  public let failure: WinsockError?
+  public let took: Duration
+}
+
+/// One `SetServiceEx` call in progress. The client waits for it; the provider may complete it from anywhere, or never.
+final class RegistrationCall: ClientResource, AsyncCallOwner {
+  private let client: ClientSession
+  private let provider: Provider
+  private let call: AsyncCall
+  private let attempt = Attempt<WinsockError?>()
+  private let number = Mutex<UInt64>(0)
+
+  /// - Parameter registration: Copied deeply into memory that belongs to the provider until it completes the call.
+  init(client: ClientSession, provider: Provider, registration: QuerySet) throws(QuerySetError) {
+    let size = try registration.packedSize(as: .v2)
+    self.client = client
+    self.provider = provider
+    call = AsyncCall(blockSize: size)
+    try registration.pack(as: .v2, into: call.block.bytes)
+    call.providerID.pointee = provider.id
+  }
+
+  /// Makes the call and waits for its completion, up to the provider's deadline. Calls out. Nil is success.
+  func run(_ operation: RegistrationOperation, flags: UInt32) -> WinsockError? {
+    guard let handle = client.adopt(self) else { return .cancelled }
+    defer { _ = client.resources.remove(handle) }
+    if provider.isBlocking {
+      HostThreads.run { [self] in perform(operation, flags) }
+    } else {
+      perform(operation, flags)
+    }
+    if let completed = attempt.wait(for: provider.deadline) { return completed }
+    abandon()
+    return .tryAgain
+  }
+
+  private func perform(_ operation: RegistrationOperation, _ flags: UInt32) {
+    let session: ProviderSession
+    let argument: SessionArgument
+    switch CallDepth.deeper({ client.use(provider) }) {
+    case .failure(let error):
+      _ = attempt.resolve(error)
+      return
+    case .success(let used): (session, argument) = used
+    }
+    guard let armed = call.arm(session: session, owner: self, purpose: CallPurpose(leg: 0), delivery: nil) else {
+      _ = attempt.resolve(.cancelled)
+      return
+    }
+    number.withLock { $0 = armed.number }
+    CallDepth.deeper {
+      provider.call { routines in
+        routines.setServiceEx(
+          asyncCall: armed.handle.pointer, call.providerID,
+          registration: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self),
+          operation: WSAESETSERVICEOP(rawValue: operation.rawValue), flags: flags, argument: argument)
+      }
+    }
+    if case .proceed(let outcome) = call.routineReturned() { _ = attempt.resolve(outcome.failure) }
+  }
+
+  func resume(_: CallPurpose, _: AsyncCall, _ outcome: CallOutcome) { _ = attempt.resolve(outcome.failure) }
+
+  func end() {
+    _ = attempt.resolve(.cancelled)
+    abandon()
+  }
+
+  func drop(_ provider: Provider) {
+    if provider === self.provider { end() }
+  }
+
+  private func abandon() { _ = call.abandon(number: number.withLock { $0 }) }
+}

@@ -1,0 +1,65 @@
+import Dispatch
+import Providers
+import QuerySets
+import Sessions
+import Synchronization
+
+/// The place of a Next that waits: for its turn, or for its answer.
+final class NextTicket: Sendable {
+  private let arrived = DispatchSemaphore(value: 0)
+  private let turn = Mutex<Bool>(false)
+  private let result = Mutex<Result<Void, WinsockError>>(.failure(.cancelled))
+
+  func giveTurn(_ isGranted: Bool) {
+    turn.withLock { $0 = isGranted }
+    arrived.signal()
+  }
+
+  /// False when the lookup was ended instead. No deadline: the Next in front has one, and End wakes everybody.
+  func waitForTurn() -> Bool {
+    arrived.wait()
+    return turn.withLock { $0 }
+  }
+
+  func answer(_ result: Result<Void, WinsockError>) {
+    self.result.withLock { $0 = result }
+    arrived.signal()
+  }
+
+  func waitForAnswer() -> Result<Void, WinsockError> {
+    arrived.wait()
+    return result.withLock { $0 }
+  }
+}
+
+/// Something that another thread tries while this one waits, up to a deadline. Exactly one side wins.
+final class Attempt<Value: Sendable>: Sendable {
+  private enum State {
+    case open
+    case resolved(Value)
+    case left
+  }
+
+  private let arrived = DispatchSemaphore(value: 0)
+  private let state = Mutex<State>(.open)
+
+  /// False when the one who waited has left: then the value is the caller's to dispose of.
+  func resolve(_ value: Value) -> Bool {
+    let isWanted = state.withLock { state in
+      guard case .open = state else { return false }
+      state = .resolved(value)
+      return true
+    }
+    if isWanted { arrived.signal() }
+    return isWanted
+  }
+
+  func wait(for deadline: Duration) -> Value? {
+    _ = arrived.wait(timeout: .now() + deadline.dispatchInterval)
+    return state.withLock { state in
+      if case .resolved(let value) = state { return value }
+      state = .left
+      return nil
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import CWinsock
+import QuerySets
+import Synchronization
+
+/// The ordered list of installed providers (nsp.md §1): who exists, in which order they are asked, and who can be called now.
+///
+/// Any thread may call; readers get a snapshot that later changes don't touch.
+public final class Catalog: Sendable {
+  public struct Entry: Sendable {
+    public var manifest: Manifest
+    /// Empty: the provider can only be advertised.
+    public var path: String
+    public var isActive: Bool
+    /// The callable provider; nil while nobody advertises it, or where its file failed to load.
+    public var provider: Provider?
+    public var failure: Refusal?
+    /// The books of providers that served this entry before, so that those of the whole host still balance.
+    var closedBooks = SessionLedger.Figures()
+    var openBooks: [SessionLedger] = []
+
+    public var id: GUID { manifest.id }
+
+    /// What the sessions of this entry came to, over every provider that served it.
+    public var figures: SessionLedger.Figures {
+      var books = openBooks
+      if let provider { books.append(provider.ledger) }
+      return books.reduce(closedBooks) { $0 + $1.figures }
+    }
+
+    /// Keeps the books of a provider that leaves. One with a session that still drains stays open.
+    mutating func keepBooks(of ledger: SessionLedger) {
+      openBooks.append(ledger)
+      openBooks.removeAll { book in
+        let figures = book.figures
+        guard figures.live == 0 else { return false }
+        closedBooks = closedBooks + figures
+        return true
+      }
+    }
+  }
+
+  public enum Rejection: Error, Equatable, Sendable {
+    case alreadyInstalled
+    case invalid
+  }
+
+  private let state = Mutex<[Entry]>([])
+
+  public init() {}
+
+  public var entries: [Entry] { state.withLock { $0 } }
+
+  public subscript(id: GUID) -> Entry? { state.withLock { $0.first { $0.manifest.id == id } } }
+
+  /// Adds an entry at the end; new entries are active unless their manifest says otherwise.
+  public func install(_ manifest: Manifest, path: String = "", provider: Provider? = nil, failure: Refusal? = nil)
+    throws(Rejection)
+  {
+    let isNew = state.withLock { entries in
+      guard !entries.contains(where: { $0.id == manifest.id }) else { return false }
+      entries.append(
+        Entry(manifest: manifest, path: path, isActive: manifest.isEnabled, provider: provider, failure: failure))
+      return true
+    }
+    if !isNew { throw .alreadyInstalled }
+  }
+
+  /// Binds a callable provider to its entry. False when the id isn't installed or someone serves it already.
+  public func bind(_ provider: Provider) -> Bool {
+    state.withLock { entries in
+      guard let index = entries.firstIndex(where: { $0.id == provider.id }), entries[index].provider == nil else { return false }
+      entries[index].provider = provider
+      return true
+    }
+  }
+
+  /// Takes the provider out of its entry; the entry stays. The books of the provider stay with the entry.
+  /// Call it when all its sessions have ended.
+  public func unbind(_ provider: Provider) {
+    state.withLock { entries in
+      guard let index = entries.firstIndex(where: { $0.provider === provider }) else { return }
+      entries[index].keepBooks(of: provider.ledger)
+      entries[index].provider = nil
+    }
+  }
+
+  public func setActive(_ isActive: Bool, id: GUID) -> Bool {
+    state.withLock { entries in
+      guard let index = entries.firstIndex(where: { $0.id == id }) else { return false }
+      entries[index].isActive = isActive
+      return true
+    }
+  }
+
+  public func uninstall(id: GUID) -> Bool {
+    state.withLock { entries in
+      guard let index = entries.firstIndex(where: { $0.id == id }) else { return false }
+      entries.remove(at: index)
+      return true
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import CWinsock
+import Dispatch
+import QuerySets
+import Rundown
+import Synchronization
+
+/// A provider that can be called: its identity, its complete routine table, and the count of its sessions.
+///
+/// Lives as long as anyone may still call it; its file is unmapped when the last reference goes.
+public final class Provider: Sendable {
+  public let id: GUID
+  public let name: String
+  public let nameSpace: NameSpace
+  public let manifest: Manifest
+  public let routines: RoutineTable
+  public let ledger = SessionLedger()
+  /// Entered by every session; closed when the provider is detached.
+  public let gate = RundownGate()
+  /// How long one call may take before the client is answered without it.
+  public let deadline: Duration
+
+  private let module: ProviderModule?
+  /// One routine at a time, where the manifest asks for it (nsp.md T5). A turn, not a lock: nothing of the host is held.
+  private let turn: DispatchSemaphore?
+  private let provedSlow: Atomic<Bool>
+
+  public static let defaultDeadline: Duration = .seconds(5)
+  /// A routine that keeps the caller's thread for longer is called on a thread of the host's from then on.
+  public static let patience: Duration = .milliseconds(50)
+
+  public init(manifest: Manifest, routines: RoutineTable, module: ProviderModule?) {
+    id = manifest.id
+    name = manifest.displayName
+    nameSpace = manifest.nameSpace
+    deadline = manifest.deadline ?? Self.defaultDeadline
+    turn = manifest.serialises ? DispatchSemaphore(value: 1) : nil
+    provedSlow = Atomic(manifest.isBlocking)
+    self.manifest = manifest
+    self.routines = routines
+    self.module = module
+  }
+
+  public var path: String? { module?.path }
+
+  /// Whether its routines may keep a thread: said by the manifest, or seen.
+  public var isBlocking: Bool { provedSlow.load(ordering: .relaxed) }
+
+  /// Calls a routine in this provider's turn and learns whether it keeps threads waiting. Calls out: hold no lock.
+  public func call<Result>(_ routine: (RoutineTable) -> Result) -> Result {
+    turn?.wait()  // No deadline: whoever waits here is on a thread that its own caller can leave behind.
+    defer { turn?.signal() }
+    let start = MonotonicTime.now
+    let result = routine(routines)
+    if MonotonicTime.now - start > Self.patience { provedSlow.store(true, ordering: .relaxed) }
+    return result
+  }
+}
+
+/// How many sessions a provider was given and how they ended. `startups == cleanups + rundowns + live`, always.
+public final class SessionLedger: Sendable {
+  public struct Figures: Sendable, Equatable {
+    public var startups = 0
+    public var failedStartups = 0
+    public var cleanups = 0
+    public var rundowns = 0
+    public var live = 0
+    public init() {}
+
+    public var isBalanced: Bool { startups == cleanups + rundowns + live }
+
+    public static func + (left: Figures, right: Figures) -> Figures {
+      var sum = left
+      sum.startups += right.startups
+      sum.failedStartups += right.failedStartups
+      sum.cleanups += right.cleanups
+      sum.rundowns += right.rundowns
+      sum.live += right.live
+      return sum
+    }
+  }
+
+  public enum Entry: Sendable {
+    case startup
+    case failedStartup
+    case cleanup
+    case rundown
+  }
+
+  private let state = Mutex<Figures>(Figures())
+
+  public init() {}
+
+  public var figures: Figures { state.withLock { $0 } }
+
+  public func record(_ entry: Entry) {
+    state.withLock { figures in
+      switch entry {
+      case .startup:
+        figures.startups += 1
+        figures.live += 1
+      case .failedStartup: figures.failedStartups += 1
+      case .cleanup:
+        figures.cleanups += 1
+        figures.live -= 1
+      case .rundown:
+        figures.rundowns += 1
+        figures.live -= 1
+      }
+    }
+  }
+}

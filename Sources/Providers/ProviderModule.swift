@@ -1,0 +1,59 @@
+import CWinsock
+import Glibc
+import QuerySets
+
+/// A provider's file in this process: mapped by `init`, unmapped by `deinit`.
+///
+/// The catalog's `Provider` keeps it alive, so a file is unmapped only after the last call into it has returned.
+public final class ProviderModule: Sendable {
+  public let path: String
+  private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
+
+  /// Runs the file's constructors. `isUnloadable` false keeps it mapped for the life of the process.
+  public init(path: String, isUnloadable: Bool) throws(Refusal) {
+    self.path = path
+    let flags = RTLD_NOW | RTLD_LOCAL | (isUnloadable ? 0 : RTLD_NODELETE)
+    _ = dlerror()
+    guard let handle = dlopen(path, flags) else {
+      let reason = dlerror().map { String(cString: $0) } ?? "the dynamic linker gave no reason"
+      throw Refusal(
+        path: path, reason: .failedToLoad, detail: reason, remedy: "make the file loadable: ldd \(path) shows what it needs")
+    }
+    self.handle = handle
+  }
+
+  deinit { dlclose(handle) }
+
+  /// The address of a symbol that the file itself defines; one that only a library of its defines counts as missing.
+  func address(of name: String) -> UnsafeMutableRawPointer? {
+    guard let address = dlsym(handle, name) else { return nil }
+    var found = Dl_info()
+    guard dladdr(address, &found) != 0, let base = found.dli_fbase, base == mappingBase else { return nil }
+    return address
+  }
+
+  /// The routine table that the file's exports amount to: version 1.0, entries that it lacks are NULL (nsp.md §5.1).
+  func exportedRoutines() -> NSPV2_ROUTINE {
+    var table = NSPV2_ROUTINE()
+    table.cbSize = UInt32(MemoryLayout<NSPV2_ROUTINE>.size)
+    table.dwMajorVersion = 1
+    table.dwMinorVersion = 0
+    withUnsafeMutableBytes(of: &table) { bytes in
+      for routine in ProviderRoutine.allCases {
+        bytes.storeBytes(
+          of: address(of: routine.exportedName), toByteOffset: RoutineTable.entryOffset(routine),
+          as: UnsafeMutableRawPointer?.self)
+      }
+    }
+    return table
+  }
+
+  private var mappingBase: UnsafeMutableRawPointer? {
+    // On glibc a handle of dlopen is the file's `struct link_map`: load bias, name, address of the dynamic section. The
+    // section is inside the file, so what it belongs to is the file's own mapping.
+    let dynamicSection = handle.load(fromByteOffset: 16, as: UnsafeRawPointer?.self)
+    var found = Dl_info()
+    guard dladdr(dynamicSection, &found) != 0 else { return nil }
+    return found.dli_fbase
+  }
+}

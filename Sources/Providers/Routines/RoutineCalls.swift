@@ -1,0 +1,93 @@
+import CWinsock
+import QuerySets
+
+/// The value that a provider's startup gave for one client; opaque, passed on bit for bit (nsp.md L7).
+public struct SessionArgument: @unchecked Sendable, Equatable {
+  public let pointer: UnsafeMutableRawPointer?
+  public init(_ pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
+  public static let none = SessionArgument(nil)
+}
+
+/// The handle that a provider's Begin gave; opaque, every bit pattern is legal (nsp.md §5.5).
+public struct ProviderLookupHandle: @unchecked Sendable {
+  public let pointer: UnsafeMutableRawPointer?
+}
+
+/// Calls of the provider's routines, one function each. Every one of them calls out: no lock may be held.
+extension RoutineTable {
+  /// `NSPv2Startup` (entry 1). Nil: the provider needs no session (nsp.md L6).
+  public func startup(_ provider: GUID) -> Result<SessionArgument, WinsockError> {
+    var id = provider
+    var argument: UnsafeMutableRawPointer?
+    WSASetLastError(0)
+    if let failure = failure(pointer.pointee.NSPv2Startup(&id, &argument)) {
+      return failure == .operationNotSupported ? .success(.none) : .failure(failure)
+    }
+    return .success(SessionArgument(argument))
+  }
+
+  /// `NSPv2Cleanup` (entry 2). Answers what went wrong, for the log: nothing can be done about it.
+  @discardableResult
+  public func cleanup(_ provider: GUID, _ argument: SessionArgument) -> WinsockError? {
+    var id = provider
+    WSASetLastError(0)
+    return failure(pointer.pointee.NSPv2Cleanup(&id, argument.pointer))
+  }
+
+  /// `NSPv2ClientSessionRundown` (entry 7).
+  public func clientSessionRundown(_ provider: GUID, _ argument: SessionArgument) {
+    var id = provider
+    WSASetLastError(0)
+    pointer.pointee.NSPv2ClientSessionRundown(&id, argument.pointer)
+  }
+
+  /// `NSPv2LookupServiceBegin` (entry 3). `restrictions` is valid during the call only.
+  public func lookupServiceBegin(
+    _ provider: GUID, restrictions: UnsafeMutablePointer<WSAQUERYSET2W>, flags: LookupFlags, argument: SessionArgument
+  ) -> Result<ProviderLookupHandle, WinsockError> {
+    var id = provider
+    var handle: UnsafeMutableRawPointer?
+    WSASetLastError(0)
+    let returned = pointer.pointee.NSPv2LookupServiceBegin(&id, restrictions, flags.rawValue, argument.pointer, &handle)
+    if let failure = failure(returned) { return .failure(failure) }
+    return .success(ProviderLookupHandle(pointer: handle))
+  }
+
+  /// `NSPv2LookupServiceNextEx` (entry 4): answers through the completion of `asyncCall`, maybe before it returns.
+  /// `length` and `block` belong to the provider until then.
+  public func lookupServiceNextEx(
+    asyncCall: UnsafeMutableRawPointer?, lookup: ProviderLookupHandle, flags: LookupFlags,
+    length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>
+  ) {
+    WSASetLastError(0)
+    pointer.pointee.NSPv2LookupServiceNextEx(asyncCall, lookup.pointer, flags.rawValue, length, block)
+  }
+
+  /// `NSPv2LookupServiceEnd` (entry 5).
+  @discardableResult
+  public func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
+    WSASetLastError(0)
+    return failure(pointer.pointee.NSPv2LookupServiceEnd(lookup.pointer))
+  }
+
+  /// `NSPv2SetServiceEx` (entry 6): answers through the completion of `asyncCall`. `provider` and `registration` belong to
+  /// the provider until then.
+  public func setServiceEx(
+    asyncCall: UnsafeMutableRawPointer?, _ provider: UnsafeMutablePointer<GUID>,
+    registration: UnsafeMutablePointer<WSAQUERYSET2W>, operation: WSAESETSERVICEOP, flags: UInt32, argument: SessionArgument
+  ) {
+    WSASetLastError(0)
+    pointer.pointee.NSPv2SetServiceEx(asyncCall, provider, registration, operation, flags, argument.pointer)
+  }
+
+  /// What an `INT` routine's result means (nsp.md §5.3); nil is success.
+  private func failure(_ returned: Int32) -> WinsockError? {
+    switch returned {
+    case 0: return nil
+    case -1, 1:
+      let code = WSAGetLastError()
+      return code == 0 ? .systemCallFailure : WinsockError(rawValue: code).normalised
+    default: return WinsockError(rawValue: returned).normalised
+    }
+  }
+}

@@ -1,0 +1,27 @@
+/// Who a client is, as the transport that brought it knows it. A value: nothing in it is trusted from the client itself.
+public struct ClientIdentity: Sendable, Hashable, CustomStringConvertible {
+  public var processID: Int32
+  public var userID: UInt32
+  public var groupID: UInt32
+  /// What people call the process; for display only.
+  public var command: String
+
+  public init(processID: Int32, userID: UInt32, groupID: UInt32, command: String) {
+    self.processID = processID
+    self.userID = userID
+    self.groupID = groupID
+    self.command = command
+  }
+
+  public var description: String { "\(command) (pid \(processID), uid \(userID))" }
+}
+
+/// How a client's session ends.
+public enum SessionEnding: Sendable, Hashable {
+  /// The client said goodbye: Cleanup (nsp.md L9).
+  case graceful
+  /// The client vanished: Rundown, or Cleanup where the provider has no Rundown (nsp.md L10, L11).
+  case abrupt
+  /// The provider is going away: Cleanup (nsp.md L13).
+  case providerDetached
+}

@@ -1,0 +1,219 @@
+import ArgumentParser
+import CWinsock
+import Lookups
+import Providers
+import QuerySets
+import Sessions
+
+struct LookupCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lookup", abstract: "Look a name up; prints address first, name second.")
+
+  @OptionGroup var options: HostOptions
+  @OptionGroup var query: QueryArguments
+
+  @Flag(name: .long, help: "Show who was asked or skipped, why, how long it took and with what status.")
+  var explain = false
+
+  @Flag(name: .customLong("no-legend"), help: "Leave out the closing line that says where results came from.")
+  var noLegend = false
+
+  func run() throws {
+    let host = options.makeHost()
+    defer { host.stop() }
+    let client = host.open(ProcessEnvironment.identity)
+    let report = LookupReport(host, client, query, isJSON: options.json)
+    if options.json {
+      if report.failure == nil { Output.json(report.document) }
+    } else {
+      for line in explain ? report.explanation : report.resultLines { print(line) }
+      if !explain, !noLegend, ProcessEnvironment.outputIsTerminal, !report.records.isEmpty { print("\n" + report.legend) }
+    }
+    if let failure = report.failure, !(explain && failure.kind == .nothingFound && !options.json) { throw failure }
+    if report.failure != nil { throw ExitCode(CommandFailure.Kind.nothingFound.rawValue) }
+  }
+}
+
+/// What is asked for, on the command line and in scripts alike.
+struct QueryArguments: ParsableArguments {
+  @Argument(help: "The name; \"*\" asks providers that understand it for everything.")
+  var name: String
+
+  @Option(name: .long, help: ArgumentHelp("Ask this name space only: a name such as dns or email, or a number.", valueName: "ns"))
+  var namespace: NameSpace = .all
+
+  @Option(name: .long, help: ArgumentHelp("Ask this provider only.", valueName: "id"))
+  var provider: GUID?
+
+  @Option(name: .customLong("class"), help: ArgumentHelp("The service class.", valueName: "guid"))
+  var serviceClass: GUID?
+
+  @Option(name: .long, help: ArgumentHelp("The service, where a name space has several at one name.", valueName: "name"))
+  var service: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Lookup flags, separated by commas, such as return-name,return-addr or LUP_DEEP.", valueName: "flags"))
+  var flags: LookupFlags = [.returnName, .returnAddress, .returnBlob, .returnComment]
+
+  var querySet: QuerySet {
+    QuerySet(
+      serviceInstanceName: name, serviceClassID: serviceClass, nameSpace: namespace, providerID: provider, context: service)
+  }
+}
+
+extension NameSpace: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension GUID: @retroactive ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension LookupFlags: ExpressibleByArgument {
+  public init?(argument: String) {
+    var flags: LookupFlags = []
+    for name in argument.split(separator: ",") {
+      guard let flag = LookupFlags(named: String(name)) else { return nil }
+      flags.formUnion(flag)
+    }
+    self = flags
+  }
+}
+
+/// One query from begin to end, and what came of it.
+struct LookupReport {
+  let query: QueryArguments
+  let entries: [Catalog.Entry]
+  private(set) var records: [QuerySet] = []
+  private(set) var trace: QueryTrace?
+  private(set) var failure: CommandFailure?
+  private(set) var took: Duration = .zero
+
+  init(_ host: ProviderHost, _ client: ClientSession, _ query: QueryArguments, isJSON: Bool) {
+    self.query = query
+    entries = host.catalog.entries
+    let start = MonotonicTime.now
+    var ending: WinsockError = .noMore
+    do throws(WinsockError) {
+      let lookup = try host.engine.begin(client, query.querySet, flags: query.flags)
+      defer { lookup.end() }
+      do throws(LookupError) {
+        while true { records.append(try lookup.next()) }
+      } catch {
+        ending = error.winsockError
+      }
+      trace = lookup.trace
+    } catch {
+      ending = error
+    }
+    took = MonotonicTime.now - start
+    if records.isEmpty || ending != .noMore { failure = failure(ending, isJSON: isJSON) }
+  }
+
+  private func failure(_ error: WinsockError, isJSON: Bool) -> CommandFailure {
+    let asked = askedCount
+    return CommandFailure(
+      kind: error.meansNothingFound ? .nothingFound : .failed, error: error, what: "lookup of \(query.name)",
+      why: asked == 0
+        ? "no provider serves it"
+        : error.meansNothingFound ? "\(Output.count(asked, "provider was", "providers were")) asked, none has it" : error.meaning,
+      remedy: asked == 0 ? "nsphost providers shows who serves what" : "nsphost lookup \(query.name) --explain", isJSON: isJSON)
+  }
+
+  private var askedCount: Int {
+    trace?.lines.count { if case .asked = $0.verdict { true } else { false } } ?? 0
+  }
+
+  func providerName(_ id: GUID?) -> String {
+    entries.first { $0.id == id }?.manifest.displayName ?? id?.description ?? "-"
+  }
+
+  /// Address first, name second, as `getent` does; a record without an address shows its name alone.
+  var resultLines: [String] {
+    let cells = records.flatMap { record -> [(String, String)] in
+      let name = record.serviceInstanceName ?? query.name
+      if record.addresses.isEmpty { return [("-", name)] }
+      return record.addresses.map { ($0.remote.description, name) }
+    }
+    let width = cells.map { $0.0.count }.max() ?? 0
+    return cells.map { $0.0 + String(repeating: " ", count: width - $0.0.count) + "  " + $0.1 }
+  }
+
+  var legend: String {
+    var names: [String] = []
+    for record in records where !names.contains(providerName(record.providerID)) { names.append(providerName(record.providerID)) }
+    return "-- from \(names.joined(separator: ", ")) in \(Output.text(took))"
+  }
+
+  var explanation: [String] {
+    var lines = ["query  \(query.name)  name space \(query.namespace)"]
+    guard let trace else { return lines + ["no provider was asked: \(failure?.why ?? "")"] }
+    lines += Output.table(
+      ["", "PROVIDER", "VERDICT", "TOOK", "RESULT"],
+      trace.lines.map { line in
+        switch line.verdict {
+        case .asked(let status, let results, let took):
+          [String(line.order), line.provider, "asked", Output.text(took), Self.text(status, results)]
+        case .skipped(let reason): [String(line.order), line.provider, "skipped", "-", reason.text]
+        }
+      }, rightAligned: [0])
+    return lines
+  }
+
+  private static func text(_ status: WinsockError?, _ results: Int) -> String {
+    let found = results == 0 ? "not found" : Output.count(results, "result", "results")
+    guard let status, !status.meansNothingFound || results > 0 else { return found }
+    return results == 0 ? status.symbolicName : "\(found), then \(status.symbolicName)"
+  }
+
+  struct Document: Encodable {
+    struct Query: Encodable {
+      var name: String
+      var namespace: String
+    }
+    struct Result: Encodable {
+      var name: String
+      var address: String?
+      var provider: String
+      var comment: String?
+      var blob: String?
+    }
+    struct Asked: Encodable {
+      var provider: String
+      var verdict: String
+      var status: String?
+      var results: Int?
+      var reason: String?
+      var took_us: Int?
+    }
+    let schema = "nsphost.lookup/1"
+    let host = HostEnvelope()
+    var query: Query
+    var results: [Result]
+    var asked: [Asked]
+  }
+
+  var document: Document {
+    Document(
+      query: .init(name: query.name, namespace: query.namespace.description),
+      results: records.flatMap { record -> [Document.Result] in
+        let addresses: [String?] = record.addresses.isEmpty ? [nil] : record.addresses.map { $0.remote.description }
+        return addresses.map { address in
+          .init(
+            name: record.serviceInstanceName ?? query.name, address: address, provider: providerName(record.providerID),
+            comment: record.comment, blob: record.blob.map(Output.hexadecimal))
+        }
+      },
+      asked: trace?.lines.map { line in
+        switch line.verdict {
+        case .asked(let status, let results, let took):
+          .init(
+            provider: line.provider, verdict: "asked",
+            status: status?.symbolicName ?? (results > 0 ? "success" : "notfound"), results: results,
+            took_us: Int(took.microseconds))
+        case .skipped(let reason): .init(provider: line.provider, verdict: "skipped", reason: reason.rawValue)
+        }
+      } ?? [])
+  }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Lookups
+import Providers
+
+@main
+struct NSPHost: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "nsphost",
+    abstract: "A host for name space providers.",
+    discussion: """
+      Loads providers (.so files that export NSPv2 entry points) from the plugin directories, and looks up and registers \
+      names and services through them.
+      """,
+    version: version,
+    subcommands: [
+      ProvidersCommand.self, InspectCommand.self, LookupCommand.self, RegisterCommand.self, UnregisterCommand.self,
+      StatsCommand.self, RunCommand.self, CompletionsCommand.self,
+    ])
+
+  static let version = "0.1.0"
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let failure as CommandFailure {
+      failure.report()
+      exit(withError: ExitCode(failure.status))
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// Where providers come from, and in which form results are printed.
+struct HostOptions: ParsableArguments {
+  @Option(
+    name: .customLong("plugins"), parsing: .singleValue,
+    help: ArgumentHelp(
+      "A directory to take providers from; may be given several times.",
+      discussion: "Otherwise NSP_PLUGIN_PATH, otherwise ~/.local/lib/nsp, /usr/local/lib/nsp and /usr/lib/nsp.",
+      valueName: "directory"),
+    completion: .directory)
+  var directories: [String] = []
+
+  @Flag(name: .long, help: "Print JSON instead of text.")
+  var json = false
+
+  var resolvedDirectories: [String] {
+    PluginDirectories.resolve(
+      explicit: directories, environment: ProcessEnvironment.variables, isPrivileged: ProcessEnvironment.isPrivileged)
+  }
+
+  /// A host with every provider loaded.
+  func makeHost() -> ProviderHost {
+    let host = ProviderHost()
+    host.load(from: resolvedDirectories)
+    return host
+  }
+}
+
+struct CompletionsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "completions", abstract: "Print a completion script for a shell.")
+
+  @Argument(help: "bash, zsh or fish.")
+  var shell: String
+
+  func validate() throws {
+    guard CompletionShell(rawValue: shell) != nil else {
+      throw ValidationError("\(shell): no such shell: choose bash, zsh or fish")
+    }
+  }
+
+  func run() {
+    guard let shell = CompletionShell(rawValue: shell) else { return }
+    print(NSPHost.completionScript(for: shell))
+  }
+}

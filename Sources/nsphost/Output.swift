@@ -1,0 +1,114 @@
+import Foundation
+import Glibc
+import Lookups
+import Providers
+import QuerySets
+
+/// What a command reports when it can't do what it was asked: `what: why: what to do`, and an exit status.
+struct CommandFailure: Error {
+  enum Kind: Int32 {
+    case failed = 1
+    case nothingFound = 2
+    case usage = 64
+    case notPermitted = 77
+  }
+
+  var kind: Kind = .failed
+  var error: WinsockError?
+  var what: String
+  var why: String
+  var remedy: String
+  var isJSON: Bool
+
+  var status: Int32 { kind.rawValue }
+
+  func report() {
+    if isJSON {
+      Output.json(
+        ErrorDocument(
+          error: .init(code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy)))
+    }
+    var code = ""
+    if let error { code = " (\(error.symbolicName))" }
+    FileHandle.standardError.write(Data("nsphost: \(what): \(why)\(code): \(remedy)\n".utf8))
+  }
+
+  private struct ErrorDocument: Encodable {
+    struct Body: Encodable {
+      var code: Int32?
+      var name: String?
+      var what: String
+      var why: String
+      var remedy: String
+
+      enum CodingKeys: String, CodingKey {
+        case code, name, what, why
+        case remedy = "do"
+      }
+    }
+
+    let schema = "nsphost.error/1"
+    let host = HostEnvelope()
+    var error: Body
+  }
+}
+
+/// The part of every JSON document that says who printed it. `pid` is left out while the host is this very process.
+struct HostEnvelope: Encodable {
+  let version = NSPHost.version
+}
+
+enum Output {
+  /// Pretty on a terminal, one line otherwise.
+  static func json(_ document: some Encodable) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if ProcessEnvironment.outputIsTerminal { encoder.outputFormatting.insert(.prettyPrinted) }
+    do {
+      print(String(decoding: try encoder.encode(document), as: UTF8.self))
+    } catch {
+      FileHandle.standardError.write(Data("nsphost: output: \(error): report this as a defect\n".utf8))
+    }
+  }
+
+  /// Columns as wide as their widest cell, two spaces apart; the last one is not padded.
+  static func table(_ header: [String], _ rows: [[String]], rightAligned: Set<Int> = []) -> [String] {
+    let all = [header] + rows
+    let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    return all.map { row in
+      row.enumerated().map { column, cell in
+        let padding = String(repeating: " ", count: widths[column] - cell.count)
+        if rightAligned.contains(column) { return padding + cell }
+        return column == row.count - 1 ? cell : cell + padding
+      }.joined(separator: "  ")
+    }
+  }
+
+  /// A time as people read it.
+  static func text(_ duration: Duration) -> String {
+    let microseconds = duration.microseconds
+    switch microseconds {
+    case ..<1000: return String(format: "%.0f us", microseconds)
+    case ..<1_000_000: return String(format: "%.2f ms", microseconds / 1000)
+    default: return String(format: "%.2f s", microseconds / 1_000_000)
+    }
+  }
+
+  static func count(_ number: Int, _ one: String, _ many: String) -> String { "\(number) \(number == 1 ? one : many)" }
+
+  static func hexadecimal(_ bytes: [UInt8]) -> String { bytes.map { String(format: "%02x", $0) }.joined() }
+}
+
+extension Duration {
+  var microseconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) * 1e6 + Double(attoseconds) / 1e12
+  }
+}
+
+extension WinsockError {
+  /// Whether the providers were asked and simply have nothing.
+  var meansNothingFound: Bool {
+    [.noMore, .serviceNotFound, .hostNotFound, .noData].contains(self)
+  }
+}

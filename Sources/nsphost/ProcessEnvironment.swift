@@ -1,0 +1,18 @@
+import Foundation
+import Glibc
+import Sessions
+
+/// What this process knows of itself.
+enum ProcessEnvironment {
+  /// Nothing of the environment counts in a process that runs with raised privileges.
+  static var isPrivileged: Bool { getauxval(UInt(AT_SECURE)) != 0 || getuid() != geteuid() || getgid() != getegid() }
+
+  static var variables: [String: String] { isPrivileged ? [:] : ProcessInfo.processInfo.environment }
+
+  /// This process as a client of its own host.
+  static var identity: ClientIdentity {
+    ClientIdentity(processID: getpid(), userID: getuid(), groupID: getgid(), command: "nsphost")
+  }
+
+  static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+}

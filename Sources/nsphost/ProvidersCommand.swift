@@ -1,0 +1,173 @@
+import ArgumentParser
+import Lookups
+import Providers
+import QuerySets
+
+struct ProvidersCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "providers", abstract: "List the providers, in the order in which they are asked.")
+
+  @OptionGroup var options: HostOptions
+
+  @Flag(name: .long, help: "List the files that are not used, why, and what to do.")
+  var refused = false
+
+  @Option(
+    name: .long, help: ArgumentHelp("Print nothing; exit 0 if a provider of this name or id is ready, else 2.", valueName: "name"))
+  var exists: String?
+
+  func run() throws {
+    let host = options.makeHost()
+    defer { host.stop() }
+    if let exists {
+      let isReady = host.catalog.entries.contains { $0.provider != nil && $0.isNamed(exists) }
+      if !isReady { throw ExitCode(CommandFailure.Kind.nothingFound.rawValue) }
+      return
+    }
+    let report = ProviderReport(host)
+    if options.json {
+      Output.json(report.document(onlyRefused: refused))
+    } else {
+      for line in refused ? report.refusedLines : report.lines(directories: options.resolvedDirectories) { print(line) }
+    }
+  }
+}
+
+/// The providers of a host and the files that are none, as people and programs read them.
+struct ProviderReport {
+  let entries: [Catalog.Entry]
+  let refusals: [(path: String, refusal: Refusal)]
+
+  init(_ host: ProviderHost) {
+    entries = host.catalog.entries
+    refusals = host.candidates.compactMap { candidate in
+      switch candidate.state {
+      case .refused(let refusal): (candidate.path, refusal)
+      case .superseded(let by):
+        (
+          candidate.path,
+          Refusal(
+            path: candidate.path, reason: .superseded, detail: "\(by) has the same provider id and comes first",
+            remedy: "give it an id of its own, or remove one of the two")
+        )
+      case .ready, .disabled: nil
+      }
+    }
+  }
+
+  func lines(directories: [String]) -> [String] {
+    let rows = entries.enumerated().map { order, entry in
+      [
+        entry.isActive ? String(order + 1) : "-", entry.manifest.displayName, entry.manifest.nameSpace.description,
+        String(entry.id.description.prefix(8)), entry.fileName, entry.routineSummary, entry.stateName,
+      ]
+    }
+    var lines = Output.table(
+      ["ORDER", "NAME", "NS", "ID", "FILE", "ROUTINES", "STATE"], rows, rightAligned: [0])
+    lines.append("")
+    var closing =
+      "\(Output.count(entries.count, "provider", "providers")) in \(Output.count(directories.count, "directory", "directories"))"
+    if !refusals.isEmpty {
+      closing += "; \(Output.count(refusals.count, "file", "files")) not used (nsphost providers --refused)"
+    }
+    lines.append(closing)
+    if entries.isEmpty { lines.append("looked in: \(directories.joined(separator: ":"))") }
+    return lines
+  }
+
+  var refusedLines: [String] {
+    if refusals.isEmpty { return ["no file was refused"] }
+    let width = refusals.map { $0.path.lastPathComponent.count }.max() ?? 0
+    return refusals.flatMap { path, refusal in
+      let name = path.lastPathComponent
+      let indent = String(repeating: " ", count: width + 2)
+      return [
+        name + String(repeating: " ", count: width - name.count) + "  \(refusal.reason.title): \(refusal.detail)",
+        indent + path, indent + "do: \(refusal.remedy)",
+      ]
+    }
+  }
+
+  struct Document: Encodable {
+    struct ProviderBody: Encodable {
+      struct Space: Encodable {
+        var number: UInt32
+        var name: String
+      }
+      struct Routines: Encodable {
+        var direct: Int
+        var stub: Int
+      }
+      var order: Int
+      var name: String
+      var id: String
+      var namespace: Space
+      var version: UInt32
+      var file: String?
+      var routines: Routines?
+      var isolation: String
+      var state: String
+    }
+    struct RefusedBody: Encodable {
+      var file: String
+      var reason: String
+      var detail: String
+      var remedy: String
+    }
+    let schema = "nsphost.providers/1"
+    let host = HostEnvelope()
+    var providers: [ProviderBody]?
+    var refused: [RefusedBody]
+  }
+
+  func document(onlyRefused: Bool) -> Document {
+    Document(
+      providers: onlyRefused
+        ? nil
+        : entries.enumerated().map { order, entry in
+          Document.ProviderBody(
+            order: order + 1, name: entry.manifest.displayName, id: entry.id.description,
+            namespace: .init(number: entry.manifest.nameSpace.rawValue, name: entry.manifest.nameSpace.description),
+            version: entry.manifest.version, file: entry.path.isEmpty ? nil : entry.path,
+            routines: entry.provider.map { provider in
+              .init(direct: provider.directCount, stub: ProviderRoutine.allCases.count - provider.directCount)
+            },
+            isolation: entry.manifest.isolation.rawValue, state: entry.stateName)
+        },
+      refused: refusals.map { path, refusal in
+        .init(file: path, reason: refusal.reason.rawValue, detail: refusal.detail, remedy: refusal.remedy)
+      })
+  }
+}
+
+extension Provider {
+  var directCount: Int { ProviderRoutine.allCases.filter { routines.entry($0) == .direct }.count }
+}
+
+extension Catalog.Entry {
+  /// `7`, or `3+4 stub`: the provider's own routines and those that the host fills in.
+  var routineSummary: String {
+    guard let provider else { return "-" }
+    let direct = provider.directCount
+    let stubs = ProviderRoutine.allCases.count - direct
+    return stubs == 0 ? "\(direct)" : "\(direct)+\(stubs) stub"
+  }
+
+  var stateName: String {
+    if !isActive { return "disabled" }
+    if failure != nil { return "failed" }
+    return provider == nil ? "waiting" : "ready"
+  }
+
+  var fileName: String { path.isEmpty ? "-" : path.lastPathComponent }
+
+  /// Whether a person means this entry: by name, by id, or by at least eight digits of the id.
+  func isNamed(_ text: String) -> Bool {
+    let lower = text.lowercased()
+    return manifest.displayName == text || id.description == lower || lower.count >= 8 && id.description.hasPrefix(lower)
+  }
+}
+
+extension String {
+  var lastPathComponent: String { split(separator: "/").last.map(String.init) ?? self }
+}

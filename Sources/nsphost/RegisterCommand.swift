@@ -1,0 +1,168 @@
+import ArgumentParser
+import CWinsock
+import Lookups
+import Providers
+import QuerySets
+import Sessions
+
+struct RegisterCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "register", abstract: "Register a name with the providers that take registrations.",
+    discussion: """
+      The session lasts as long as this command: what a provider keeps for the session only is gone when it ends. \
+      Scripts of nsphost run keep their sessions open.
+      """)
+
+  @OptionGroup var options: HostOptions
+  @OptionGroup var registration: RegistrationArguments
+
+  func run() throws { try registration.perform(.register, options) }
+}
+
+struct UnregisterCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "unregister", abstract: "Take a registration back: the addresses given, or all of the name.")
+
+  @OptionGroup var options: HostOptions
+  @OptionGroup var registration: RegistrationArguments
+
+  func run() throws { try registration.perform(.delete, options) }
+}
+
+/// What is registered, on the command line and in scripts alike.
+struct RegistrationArguments: ParsableArguments {
+  @Argument(help: "The name of the service instance.")
+  var name: String
+
+  @Option(
+    name: .customLong("address"), parsing: .singleValue,
+    help: ArgumentHelp("An address, such as 10.0.0.7:22 or [::1]:443; may be given several times.", valueName: "addr:port"))
+  var addresses: [SocketAddress] = []
+
+  @Option(name: .long, help: ArgumentHelp("Register in this name space only.", valueName: "ns"))
+  var namespace: NameSpace = .all
+
+  @Option(name: .long, help: ArgumentHelp("Register with this provider only.", valueName: "id"))
+  var provider: GUID?
+
+  @Option(name: .customLong("class"), help: ArgumentHelp("The service class.", valueName: "guid"))
+  var serviceClass: GUID?
+
+  @Option(name: .long, help: ArgumentHelp("The service, where a name space has several at one name.", valueName: "name"))
+  var service: String?
+
+  @Option(name: .long, help: "A comment to keep with the registration.")
+  var comment: String?
+
+  var querySet: QuerySet {
+    QuerySet(
+      serviceInstanceName: name, serviceClassID: serviceClass, comment: comment, nameSpace: namespace, providerID: provider,
+      context: service,
+      addresses: addresses.map { ServiceAddress(local: $0, remote: $0, socketType: 0, protocolNumber: 0) })
+  }
+
+  /// `SERVICE_MULTIPLE` (§5.7): with addresses, they are added to or taken from the set instead of standing for all of it.
+  func flags(for operation: RegistrationOperation) -> UInt32 {
+    operation != .register && !addresses.isEmpty ? UInt32(SERVICE_MULTIPLE) : 0
+  }
+
+  fileprivate func perform(_ operation: RegistrationOperation, _ options: HostOptions) throws {
+    let host = options.makeHost()
+    defer { host.stop() }
+    let report = RegistrationReport(host, host.open(ProcessEnvironment.identity), self, operation, isJSON: options.json)
+    if let failure = report.failure { throw failure }
+    if options.json { Output.json(report.document) } else { for line in report.lines { print(line) } }
+  }
+}
+
+extension SocketAddress: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
+/// One registration or its reverse, and what each provider made of it.
+struct RegistrationReport {
+  let arguments: RegistrationArguments
+  let operation: RegistrationOperation
+  private(set) var outcomes: [RegistrationOutcome] = []
+  private(set) var failure: CommandFailure?
+
+  init(
+    _ host: ProviderHost, _ client: ClientSession, _ arguments: RegistrationArguments, _ operation: RegistrationOperation,
+    isJSON: Bool
+  ) {
+    self.arguments = arguments
+    self.operation = operation
+    do throws(WinsockError) {
+      outcomes = try host.engine.setService(
+        client, arguments.querySet, operation: operation, flags: arguments.flags(for: operation))
+    } catch {
+      failure = failure(error, isJSON)
+      return
+    }
+    if let error = outcomes.result { failure = failure(error, isJSON) }
+  }
+
+  private func failure(_ error: WinsockError, _ isJSON: Bool) -> CommandFailure {
+    CommandFailure(
+      kind: error == .accessDenied ? .notPermitted : operation != .register && error.meansNothingFound ? .nothingFound : .failed,
+      error: error, what: "\(operation == .register ? "registration" : "removal") of \(arguments.name)", why: error.meaning,
+      remedy: outcomes.isEmpty ? "nsphost providers shows who serves what" : "choose a provider that takes it with --provider",
+      isJSON: isJSON)
+  }
+
+  var lines: [String] {
+    let addresses = arguments.addresses.map(\.description).joined(separator: " ")
+    let title = "\(operation == .register ? "registered" : "unregistered") \(arguments.name) \(addresses)"
+    let width = outcomes.map { $0.provider.name.count }.max() ?? 0
+    return [title.trimmingTrailingSpace]
+      + outcomes.map { outcome in
+        let name = outcome.provider.name
+        return "    " + name + String(repeating: " ", count: width - name.count + 2) + Self.text(outcome)
+      }
+  }
+
+  private static func text(_ outcome: RegistrationOutcome) -> String {
+    guard let failure = outcome.failure else { return "done" }
+    let isStub = outcome.provider.routines.entry(.setServiceEx) == .stub
+    return failure.symbolicName + (isStub ? " (stub)" : "")
+  }
+
+  struct Document: Encodable {
+    struct Registration: Encodable {
+      var name: String
+      var addresses: [String]
+    }
+    struct Outcome: Encodable {
+      var provider: String
+      var status: String
+      var code: Int32?
+      var name: String?
+      var entry: String
+    }
+    let schema: String
+    let host = HostEnvelope()
+    var registration: Registration
+    var outcome: [Outcome]
+  }
+
+  var document: Document {
+    Document(
+      schema: operation == .register ? "nsphost.register/1" : "nsphost.unregister/1",
+      registration: .init(name: arguments.name, addresses: arguments.addresses.map(\.description)),
+      outcome: outcomes.map { outcome in
+        .init(
+          provider: outcome.provider.name,
+          status: outcome.failure == nil ? "success" : outcome.failure == .operationNotSupported ? "unsupported" : "failed",
+          code: outcome.failure?.rawValue, name: outcome.failure?.symbolicName,
+          entry: outcome.provider.routines.entry(.setServiceEx).rawValue)
+      })
+  }
+}
+
+extension String {
+  var trimmingTrailingSpace: String {
+    var text = self
+    while text.last == " " { text.removeLast() }
+    return text
+  }
+}
