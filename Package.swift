@@ -4,9 +4,13 @@ import PackageDescription
 /// Warnings are errors in this package's own targets; dependencies keep theirs.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
-/// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.list` names it.
+/// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.map` names it. The list makes the
+/// symbols dynamic, the map hides all others.
 let exports: [LinkerSetting] = [
-  .unsafeFlags(["-Xlinker", "--dynamic-list=\(Context.packageDirectory)/Exports/nsphost.list"])
+  .unsafeFlags([
+    "-use-ld=lld", "-Xlinker", "--export-dynamic", "-Xlinker",
+    "--version-script=\(Context.packageDirectory)/Exports/nsphost.map",
+  ])
 ]
 
 let package = Package(
@@ -23,11 +27,14 @@ let package = Package(
     .target(name: "CWinsock"),
     .systemLibrary(name: "CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
+    .target(name: "CDynamicLinker"),
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),
     .target(
       name: "Providers",
-      dependencies: ["CFFI", "CUUID", "QuerySets", "Rundown", .product(name: "TOMLKit", package: "TOMLKit")],
+      dependencies: [
+        "CDynamicLinker", "CFFI", "CUUID", "QuerySets", "Rundown", .product(name: "TOMLKit", package: "TOMLKit"),
+      ],
       swiftSettings: strict),
     .target(name: "Sessions", dependencies: ["Providers", "Rundown"], swiftSettings: strict),
     .target(
@@ -36,7 +43,7 @@ let package = Package(
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "Lookups", "Sessions", "Providers", "QuerySets",
+        "CDynamicLinker", "Lookups", "Sessions", "Providers", "QuerySets",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -1,7 +1,8 @@
-/* The per-thread last error. In C because the host's Swift code has no thread-local variables. */
+/* The per-thread last error. In C because Swift has no thread-local variables. Initial-exec: one load or store, no call, and no
+   allocation on a provider's first use. */
 #include "winsock2.h"
 
-static _Thread_local DWORD lastError;
+static _Thread_local DWORD lastError __attribute__((tls_model("initial-exec")));
 
 INT WSAGetLastError(void) { return (INT)lastError; }
 VOID WSASetLastError(INT iError) { lastError = (DWORD)iError; }

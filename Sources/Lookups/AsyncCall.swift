@@ -134,7 +134,8 @@ final class AsyncCall: Sendable {
         CallOutcome(failure: lastError == 0 ? .systemCallFailure : WinsockError(rawValue: lastError).normalised))
     default:
       call.completed(
-        CallOutcome(failure: WinsockError(rawValue: code).normalised, demandedLength: code == WSAEFAULT ? call.length.pointee : 0))
+        CallOutcome(failure: WinsockError(rawValue: code).normalised, demandedLength: code == WSAEFAULT ? call.length.pointee : 0)
+      )
     }
     return nil
   }

@@ -12,7 +12,7 @@ import Synchronization
 /// Next answer `WSA_E_CANCELLED` without waiting for the provider (nsp.md §8.4, §8.5).
 public final class Lookup: ClientResource, AsyncCallOwner {
   /// One provider's part in the query.
-  struct Leg {
+  struct Leg: Sendable {
     let provider: Provider
     /// Legs of one fall-back chain share a number: the first that delivers is the only one.
     let chain: Int?
@@ -45,7 +45,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     var call: AsyncCall?
     /// The number of the call in flight.
     var armed: UInt64?
-    var deadline: DispatchWorkItem?
+    var deadline: DeadlineTimer?
     /// The Next being served, once it has to wait; and those that wait for their turn.
     var handle: Handle?
     var waiting: NextTicket?
@@ -153,8 +153,12 @@ public final class Lookup: ClientResource, AsyncCallOwner {
 
   /// On success the session's gate was entered; it is left after End.
   private func openAtProvider(_ provider: Provider) -> Result<(ProviderSession, ProviderLookupHandle), WinsockError> {
-    let used = CallDepth.deeper { client.use(provider) }
-    guard case .success(let (session, argument)) = used else { return used.map { ($0.0, ProviderLookupHandle(pointer: nil)) } }
+    let session: ProviderSession
+    let argument: SessionArgument
+    switch CallDepth.deeper({ client.use(provider) }) {
+    case .failure(let error): return .failure(error)
+    case .success(let used): (session, argument) = used
+    }
     guard session.gate.enter() else { return .failure(.cancelled) }
     do throws(QuerySetError) {
       let size = try restrictions.packedSize(as: .v2)
@@ -396,9 +400,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   // MARK: Going on elsewhere
 
   private func scheduleDeadline(_ purpose: CallPurpose, _ provider: Provider, _ number: UInt64) {
-    let item = DispatchWorkItem { [self] in timeOut(purpose, number) }
-    state.withLock { $0.deadline = item }
-    DispatchQueue.global().asyncAfter(deadline: .now() + provider.deadline.dispatchInterval, execute: item)
+    let timer = DeadlineTimer(after: provider.deadline) { [weak self] in self?.timeOut(purpose, number) }
+    state.withLock { $0.deadline = timer }
   }
 
   private func timeOut(_ purpose: CallPurpose, _ number: UInt64) {

@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import Glibc
 import Providers
 import QuerySets

@@ -63,3 +63,16 @@ final class Attempt<Value: Sendable>: Sendable {
     }
   }
 }
+
+/// Runs something when a time has passed, unless it is cancelled before.
+final class DeadlineTimer: @unchecked Sendable {
+  // Unchecked: a work item may be cancelled from any thread, its type just doesn't say so.
+  private let item: DispatchWorkItem
+
+  init(after span: Duration, _ action: @escaping @Sendable () -> Void) {
+    item = DispatchWorkItem(block: action)
+    DispatchQueue.global().asyncAfter(deadline: .now() + span.dispatchInterval, execute: item)
+  }
+
+  func cancel() { item.cancel() }
+}

@@ -1,3 +1,4 @@
+import CDynamicLinker
 import CWinsock
 import Glibc
 import QuerySets
@@ -27,13 +28,12 @@ public final class ProviderModule: Sendable {
   /// The address of a symbol that the file itself defines; one that only a library of its defines counts as missing.
   func address(of name: String) -> UnsafeMutableRawPointer? {
     guard let address = dlsym(handle, name) else { return nil }
-    var found = Dl_info()
-    guard dladdr(address, &found) != 0, let base = found.dli_fbase, base == mappingBase else { return nil }
+    guard let base = nsp_module_base(handle), nsp_mapping_base(address) == base else { return nil }
     return address
   }
 
   /// The routine table that the file's exports amount to: version 1.0, entries that it lacks are NULL (nsp.md §5.1).
-  func exportedRoutines() -> NSPV2_ROUTINE {
+  public func exportedRoutines() -> NSPV2_ROUTINE {
     var table = NSPV2_ROUTINE()
     table.cbSize = UInt32(MemoryLayout<NSPV2_ROUTINE>.size)
     table.dwMajorVersion = 1
@@ -46,14 +46,5 @@ public final class ProviderModule: Sendable {
       }
     }
     return table
-  }
-
-  private var mappingBase: UnsafeMutableRawPointer? {
-    // On glibc a handle of dlopen is the file's `struct link_map`: load bias, name, address of the dynamic section. The
-    // section is inside the file, so what it belongs to is the file's own mapping.
-    let dynamicSection = handle.load(fromByteOffset: 16, as: UnsafeRawPointer?.self)
-    var found = Dl_info()
-    guard dladdr(dynamicSection, &found) != 0 else { return nil }
-    return found.dli_fbase
   }
 }

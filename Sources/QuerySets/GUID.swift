@@ -1,6 +1,7 @@
 import CWinsock
 
 /// The C structure itself is the value type of this project for ids; its text form is lower case, without braces.
+// swift-format-ignore: AvoidRetroactiveConformances
 extension GUID: @retroactive Hashable, @retroactive CustomStringConvertible {
   public static let zero = GUID()
 

@@ -28,7 +28,7 @@ public struct LookupFlags: OptionSet, Hashable, Sendable, CustomStringConvertibl
   public static let dualAddress = LookupFlags(rawValue: 0x200000)
   public static let fileServer = LookupFlags(rawValue: 0x400000)
   public static let disableIDNEncoding = LookupFlags(rawValue: 0x800000)
-  public static let resolutionHandle = LookupFlags(rawValue: 0x80000000)
+  public static let resolutionHandle = LookupFlags(rawValue: 0x8000_0000)
 
   /// Every member of a record.
   public static let returnAll = LookupFlags(rawValue: 0xFF0)

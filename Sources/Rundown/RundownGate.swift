@@ -55,12 +55,12 @@ public final class RundownGate: Sendable {
   /// Closes the gate and runs `action` once the last has left: at once on this thread when nobody is inside, otherwise on the
   /// thread that leaves last. The action runs without any lock held.
   public func close(whenDrained action: @escaping @Sendable () -> Void) {
-    if close(orWhenDrained: action) { action() }
+    if closeReportingEmpty(orWhenDrained: action) { action() }
   }
 
   /// Closes the gate and tells whether nobody was inside: then the caller goes on itself and `action` is dropped. Otherwise
   /// the one who leaves last runs `action`, on its own thread.
-  public func close(orWhenDrained action: @escaping @Sendable () -> Void) -> Bool {
+  public func closeReportingEmpty(orWhenDrained action: @escaping @Sendable () -> Void) -> Bool {
     close()
     return waiters.withLock { waiters in
       if !waiters.isDrained { waiters.actions.append(action) }

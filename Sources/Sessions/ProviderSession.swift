@@ -70,7 +70,7 @@ public final class ProviderSession: Sendable {
   }
 
   private func drain(_ ending: SessionEnding) {
-    let isEmpty = gate.close(orWhenDrained: { [self] in
+    let isEmpty = gate.closeReportingEmpty(orWhenDrained: { [self] in
       // The last one out may be a thread of the provider, inside its completion: never call it back on that stack.
       HostThreads.run { self.finish(ending) }
     })

@@ -66,6 +66,8 @@ extension NameSpace: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
 }
 
+// The project's own value type, which only happens to be a C structure.
+// swift-format-ignore: AvoidRetroactiveConformances
 extension GUID: @retroactive ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
 }
@@ -185,7 +187,7 @@ struct LookupReport {
       var status: String?
       var results: Int?
       var reason: String?
-      var took_us: Int?
+      var tookUs: Int?
     }
     let schema = "nsphost.lookup/1"
     let host = HostEnvelope()
@@ -211,7 +213,7 @@ struct LookupReport {
           .init(
             provider: line.provider, verdict: "asked",
             status: status?.symbolicName ?? (results > 0 ? "success" : "notfound"), results: results,
-            took_us: Int(took.microseconds))
+            tookUs: Int(took.microseconds))
         case .skipped(let reason): .init(provider: line.provider, verdict: "skipped", reason: reason.rawValue)
         }
       } ?? [])

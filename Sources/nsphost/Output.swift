@@ -63,6 +63,7 @@ enum Output {
   static func json(_ document: some Encodable) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     if ProcessEnvironment.outputIsTerminal { encoder.outputFormatting.insert(.prettyPrinted) }
     do {
       print(String(decoding: try encoder.encode(document), as: UTF8.self))

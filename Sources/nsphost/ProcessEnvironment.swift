@@ -1,3 +1,4 @@
+import CDynamicLinker
 import Foundation
 import Glibc
 import Sessions
@@ -5,7 +6,7 @@ import Sessions
 /// What this process knows of itself.
 enum ProcessEnvironment {
   /// Nothing of the environment counts in a process that runs with raised privileges.
-  static var isPrivileged: Bool { getauxval(UInt(AT_SECURE)) != 0 || getuid() != geteuid() || getgid() != getegid() }
+  static var isPrivileged: Bool { nsp_secure_execution() != 0 || getuid() != geteuid() || getgid() != getegid() }
 
   static var variables: [String: String] { isPrivileged ? [:] : ProcessInfo.processInfo.environment }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Lookups
 import Providers
 import QuerySets
@@ -13,7 +14,8 @@ struct ProvidersCommand: ParsableCommand {
   var refused = false
 
   @Option(
-    name: .long, help: ArgumentHelp("Print nothing; exit 0 if a provider of this name or id is ready, else 2.", valueName: "name"))
+    name: .long, help: ArgumentHelp("Print nothing; exit 0 if a provider of this name or id is ready, else 2.", valueName: "name")
+  )
   var exists: String?
 
   func run() throws {
@@ -170,4 +172,8 @@ extension Catalog.Entry {
 
 extension String {
   var lastPathComponent: String { split(separator: "/").last.map(String.init) ?? self }
+}
+
+extension String {
+  var fileExists: Bool { access(self, F_OK) == 0 }
 }

@@ -31,7 +31,8 @@ struct LedgerReport {
     let sum = rows.reduce(SessionLedger.Figures()) { $0 + $1.figures }
     lines.append("")
     lines.append(
-      "startups \(sum.startups) \(sum.isBalanced ? "=" : "!=") cleanups \(sum.cleanups) + rundowns \(sum.rundowns) + live \(sum.live)")
+      "startups \(sum.startups) \(sum.isBalanced ? "=" : "!=") cleanups \(sum.cleanups) + rundowns \(sum.rundowns) + live \(sum.live)"
+    )
     return lines
   }
 

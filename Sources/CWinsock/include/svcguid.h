@@ -1,4 +1,4 @@
-/* The preallocated service classes: a port or a type number inside a GUID. Ports are in host order. (nsp.md 4.4) */
+/* The preallocated service classes: a port or a type number inside a GUID. Ports are in host order. (NSP §4.4) */
 #ifndef NSP_SVCGUID_H
 #define NSP_SVCGUID_H
 

@@ -7,17 +7,21 @@
 
 NSP_EXTERN_C_BEGIN
 
-/* NSPv2 routines. INT routines answer NO_ERROR, or SOCKET_ERROR with the code in the thread's last error. */
+/* NSPv2 routines. INT routines answer NO_ERROR, or SOCKET_ERROR with the code in the thread's last error; VOID routines tell
+   their outcome through WSAProviderCompleteAsyncCall, or not at all. (NSP §5.1, §5.3, NSP-005) */
 typedef INT(WSAAPI *LPNSPV2STARTUP)(LPGUID lpProviderId, LPVOID *ppvClientSessionArg);
 typedef INT(WSAAPI *LPNSPV2CLEANUP)(LPGUID lpProviderId, LPVOID pvClientSessionArg);
-typedef INT(WSAAPI *LPNSPV2LOOKUPSERVICEBEGIN)(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRestrictions, DWORD dwControlFlags, LPVOID lpvClientSessionArg, LPHANDLE lphLookup);
-typedef VOID(WSAAPI *LPNSPV2LOOKUPSERVICENEXTEX)(HANDLE hAsyncCall, HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBufferLength, LPWSAQUERYSET2W lpqsResults);
+typedef INT(WSAAPI *LPNSPV2LOOKUPSERVICEBEGIN)(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRestrictions, DWORD dwControlFlags,
+                                               LPVOID lpvClientSessionArg, LPHANDLE lphLookup);
+typedef VOID(WSAAPI *LPNSPV2LOOKUPSERVICENEXTEX)(HANDLE hAsyncCall, HANDLE hLookup, DWORD dwControlFlags,
+                                                 LPDWORD lpdwBufferLength, LPWSAQUERYSET2W lpqsResults);
 typedef INT(WSAAPI *LPNSPV2LOOKUPSERVICEEND)(HANDLE hLookup);
-typedef VOID(WSAAPI *LPNSPV2SETSERVICEEX)(HANDLE hAsyncCall, LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRegInfo, WSAESETSERVICEOP essOperation, DWORD dwControlFlags, LPVOID lpvClientSessionArg);
+typedef VOID(WSAAPI *LPNSPV2SETSERVICEEX)(HANDLE hAsyncCall, LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRegInfo,
+                                          WSAESETSERVICEOP essOperation, DWORD dwControlFlags, LPVOID lpvClientSessionArg);
 typedef VOID(WSAAPI *LPNSPV2CLIENTSESSIONRUNDOWN)(LPGUID lpProviderId, LPVOID pvClientSessionArg);
 
 /* The seven routines of a provider. Begin, NextEx and End are required; NULL in another place is replaced by a stub of the host
-   that answers WSAEOPNOTSUPP. cbSize is the size that the provider was compiled with. (nsp.md 5.1, 5.2) */
+   that answers WSAEOPNOTSUPP. cbSize is the size that the provider was compiled with. (NSP §5.1, §5.2) */
 typedef struct _NSPV2_ROUTINE {
   DWORD cbSize;
   DWORD dwMajorVersion;
@@ -32,6 +36,7 @@ typedef struct _NSPV2_ROUTINE {
 } NSPV2_ROUTINE, *PNSPV2_ROUTINE, *LPNSPV2_ROUTINE;
 
 NSP_ASSERT_SIZE(NSPV2_ROUTINE, 72);
+NSP_ASSERT_ALIGNMENT(NSPV2_ROUTINE, 8);
 NSP_ASSERT_OFFSET(NSPV2_ROUTINE, cbSize, 0);
 NSP_ASSERT_OFFSET(NSPV2_ROUTINE, dwMajorVersion, 4);
 NSP_ASSERT_OFFSET(NSPV2_ROUTINE, dwMinorVersion, 8);
@@ -46,41 +51,131 @@ NSP_ASSERT_OFFSET(NSPV2_ROUTINE, NSPv2ClientSessionRundown, 64);
 typedef const NSPV2_ROUTINE *PCNSPV2_ROUTINE;
 typedef const NSPV2_ROUTINE *LPCNSPV2_ROUTINE;
 
-/* What a hosted provider exports, under these very names. */
+/* NSPv1: a provider exports NSPStartup, which fills this table. Every entry must be a function of the provider's; what it does
+   not do fails with WSAEOPNOTSUPP. All of them are INT: NO_ERROR, or SOCKET_ERROR with the code in the thread's last error. They
+   are called on host threads that may block. (NSP §6) */
 
-/* First call for a client, once per session. Stores the session's argument, which the host passes on to every later call of the
-   session; it is NULL on entry. (nsp.md 5.4, L2 to L7) */
+/* What NSPIoctl keeps, by value, to notify the calling thread later. */
+typedef struct _WSATHREADID {
+  HANDLE ThreadHandle;
+  DWORD_PTR Reserved;
+} WSATHREADID, *PWSATHREADID, *LPWSATHREADID;
+
+NSP_ASSERT_SIZE(WSATHREADID, 16);
+NSP_ASSERT_ALIGNMENT(WSATHREADID, 8);
+NSP_ASSERT_OFFSET(WSATHREADID, ThreadHandle, 0);
+NSP_ASSERT_OFFSET(WSATHREADID, Reserved, 8);
+
+typedef INT(WSAAPI *LPNSPCLEANUP)(LPGUID lpProviderId);
+typedef INT(WSAAPI *LPNSPLOOKUPSERVICEBEGIN)(LPGUID lpProviderId, LPWSAQUERYSETW lpqsRestrictions,
+                                             LPWSASERVICECLASSINFOW lpServiceClassInfo, DWORD dwControlFlags, LPHANDLE lphLookup);
+typedef INT(WSAAPI *LPNSPLOOKUPSERVICENEXT)(HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBufferLength,
+                                            LPWSAQUERYSETW lpqsResults);
+typedef INT(WSAAPI *LPNSPLOOKUPSERVICEEND)(HANDLE hLookup);
+typedef INT(WSAAPI *LPNSPSETSERVICE)(LPGUID lpProviderId, LPWSASERVICECLASSINFOW lpServiceClassInfo, LPWSAQUERYSETW lpqsRegInfo,
+                                     WSAESETSERVICEOP essOperation, DWORD dwControlFlags);
+typedef INT(WSAAPI *LPNSPINSTALLSERVICECLASS)(LPGUID lpProviderId, LPWSASERVICECLASSINFOW lpServiceClassInfo);
+typedef INT(WSAAPI *LPNSPREMOVESERVICECLASS)(LPGUID lpProviderId, LPGUID lpServiceClassId);
+/* The wanted class comes in through lpServiceClassInfo->lpServiceClassId. */
+typedef INT(WSAAPI *LPNSPGETSERVICECLASSINFO)(LPGUID lpProviderId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOW lpServiceClassInfo);
+typedef INT(WSAAPI *LPNSPIOCTL)(HANDLE hLookup, DWORD dwControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer,
+                                DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSACOMPLETION lpCompletion,
+                                LPWSATHREADID lpThreadId);
+
+/* cbSize may end before NSPIoctl (80): then the provider has none. */
+typedef struct _NSP_ROUTINE {
+  DWORD cbSize;
+  DWORD dwMajorVersion;
+  DWORD dwMinorVersion;
+  LPNSPCLEANUP NSPCleanup;
+  LPNSPLOOKUPSERVICEBEGIN NSPLookupServiceBegin;
+  LPNSPLOOKUPSERVICENEXT NSPLookupServiceNext;
+  LPNSPLOOKUPSERVICEEND NSPLookupServiceEnd;
+  LPNSPSETSERVICE NSPSetService;
+  LPNSPINSTALLSERVICECLASS NSPInstallServiceClass;
+  LPNSPREMOVESERVICECLASS NSPRemoveServiceClass;
+  LPNSPGETSERVICECLASSINFO NSPGetServiceClassInfo;
+  LPNSPIOCTL NSPIoctl;
+} NSP_ROUTINE, *PNSP_ROUTINE, *LPNSP_ROUTINE;
+
+NSP_ASSERT_SIZE(NSP_ROUTINE, 88);
+NSP_ASSERT_ALIGNMENT(NSP_ROUTINE, 8);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, cbSize, 0);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, dwMajorVersion, 4);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, dwMinorVersion, 8);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPCleanup, 16);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPLookupServiceBegin, 24);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPLookupServiceNext, 32);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPLookupServiceEnd, 40);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPSetService, 48);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPInstallServiceClass, 56);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPRemoveServiceClass, 64);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPGetServiceClassInfo, 72);
+NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPIoctl, 80);
+
+/* The table comes zeroed, with cbSize 88; the provider fills it and sets its own size and version. */
+typedef INT(WSAAPI *LPNSPSTARTUP)(LPGUID lpProviderId, LPNSP_ROUTINE lpnspRoutines);
+
+/* What a hosted provider exports, under these very names. Declared here so that a C++ provider's definitions get C names; define
+   NSP_NO_ROUTINE_PROTOTYPES before including this header to use the names otherwise, say for static functions of an advertised
+   provider. The host calls them on its own threads, with all signals blocked, several at a time; none is called with a lock of
+   the host held, so they may call back. The provider id belongs to the host, and is valid during the call. (NSP §5, §11) */
+#ifndef NSP_NO_ROUTINE_PROTOTYPES
+
+/* First call for a client, once per session; every other call of the session comes after it has returned. Stores the session's
+   argument, NULL on entry, which comes back bit for bit in all later calls of the session. A failure other than WSAEOPNOTSUPP
+   leaves no session: neither Cleanup nor Rundown follows. (NSP §5.4, L2 to L7) */
 NSP_EXPORT INT WSAAPI NSPv2Startup(LPGUID lpProviderId, LPVOID *ppvClientSessionArg);
 
-/* Last call of a session whose client said goodbye, after every other call of the session has returned. (L9, L12) */
+/* Last call of a session that ended in good order, after every other call of it has returned; the argument is the provider's to
+   free. The result is ignored. (L9, L12) */
 NSP_EXPORT INT WSAAPI NSPv2Cleanup(LPGUID lpProviderId, LPVOID pvClientSessionArg);
 
-/* Prepares a lookup without waiting for an answer and stores its handle. The query is valid during the call only. (5.5) */
-NSP_EXPORT INT WSAAPI NSPv2LookupServiceBegin(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRestrictions, DWORD dwControlFlags, LPVOID lpvClientSessionArg, LPHANDLE lphLookup);
+/* Prepares a lookup and stores its handle, any value. May start work but not wait for it: this call can't be cancelled.
+   lpqsRestrictions is the host's, valid during the call only. lpszContext is never NULL. Errors: WSAEINVAL, WSANO_DATA,
+   WSASERVICE_NOT_FOUND, WSA_NOT_ENOUGH_MEMORY; after one, End is not called. (NSP §5.5) */
+NSP_EXPORT INT WSAAPI NSPv2LookupServiceBegin(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRestrictions, DWORD dwControlFlags,
+                                              LPVOID lpvClientSessionArg, LPHANDLE lphLookup);
 
-/* Delivers one record by completing hAsyncCall, once, from any thread, before or after returning. Length and block belong to the
-   provider until then. Too small a block: WSAEFAULT with the bytes needed in *lpdwBufferLength. (5.6) */
-NSP_EXPORT VOID WSAAPI NSPv2LookupServiceNextEx(HANDLE hAsyncCall, HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBufferLength, LPWSAQUERYSET2W lpqsResults);
+/* Delivers one record by completing hAsyncCall exactly once, on any thread, before or after returning. The block, of
+   *lpdwBufferLength bytes and aligned to 8, and the length are the provider's to write until then. Codes: 0; WSAEFAULT with the
+   bytes needed in *lpdwBufferLength, to be asked for the same record again; WSA_E_NO_MORE; WSA_E_CANCELLED; any other ends this
+   provider's part in the lookup. Never called twice at a time for one handle. (NSP §5.6) */
+NSP_EXPORT VOID WSAAPI NSPv2LookupServiceNextEx(HANDLE hAsyncCall, HANDLE hLookup, DWORD dwControlFlags,
+                                                LPDWORD lpdwBufferLength, LPWSAQUERYSET2W lpqsResults);
 
-/* Frees the handle. May come on another thread during NextEx, whose call is then completed with WSA_E_CANCELLED. (5.6) */
+/* Frees the handle, once per successful Begin. May come on another thread during NextEx, whose call is then completed with
+   WSA_E_CANCELLED, if later than this routine's return. The result is ignored. (NSP §5.6) */
 NSP_EXPORT INT WSAAPI NSPv2LookupServiceEnd(HANDLE hLookup);
 
-/* Registers, deregisters or deletes; completes hAsyncCall once. lpqsRegInfo belongs to the provider until then. (5.7) */
-NSP_EXPORT VOID WSAAPI NSPv2SetServiceEx(HANDLE hAsyncCall, LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRegInfo, WSAESETSERVICEOP essOperation, DWORD dwControlFlags, LPVOID lpvClientSessionArg);
+/* Registers, deregisters or deletes, and completes hAsyncCall exactly once, on any thread. lpqsRegInfo is the host's copy, to
+   be read until then. Codes: 0, WSASERVICE_NOT_FOUND, WSAEACCES, WSAEINVAL, WSAEOPNOTSUPP, others. (NSP §5.7) */
+NSP_EXPORT VOID WSAAPI NSPv2SetServiceEx(HANDLE hAsyncCall, LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRegInfo,
+                                         WSAESETSERVICEOP essOperation, DWORD dwControlFlags, LPVOID lpvClientSessionArg);
 
-/* Last call of a session whose client vanished, instead of Cleanup. (L10, L12) */
+/* Last call of a session whose client vanished, in place of Cleanup and under the same terms; nobody is left to be told of an
+   error. A provider without it gets Cleanup. (NSP §5.4, L10 to L12) */
 NSP_EXPORT VOID WSAAPI NSPv2ClientSessionRundown(LPGUID lpProviderId, LPVOID pvClientSessionArg);
 
-/* Completes one asynchronous call, once. Any thread, also from inside the routine that was given the handle. iRetCode is 0, a
-   code, or -1 for the thread's last error. Returns 0, or SOCKET_ERROR with WSAEINVAL (NULL) or WSA_INVALID_HANDLE (completed
-   before, or no handle of the host). (5.8) */
+/* What an NSPv1 provider exports. (NSP §6.1) */
+NSP_EXPORT INT WSAAPI NSPStartup(LPGUID lpProviderId, LPNSP_ROUTINE lpnspRoutines);
+
+#endif
+
+/* Completes one asynchronous call, once. Any thread, also from inside the routine that was given the handle; never re-enters the
+   provider. iRetCode is 0, a code, or -1 for the calling thread's last error. On return the host has copied the record: it and
+   all that it points to are no longer read. Returns 0, also when nobody waits any more, or SOCKET_ERROR with WSAEINVAL (NULL) or
+   WSA_INVALID_HANDLE (completed before, or no handle of the host). (NSP §5.8, §10.1) */
 NSP_EXPORT INT WSAAPI WSAProviderCompleteAsyncCall(HANDLE hAsyncCall, INT iRetCode);
 
-/* Serves an installed provider from a routine table, which is copied. Any thread. Returns 0, or SOCKET_ERROR with WSAEINVAL,
-   WSAEINVALIDPROVIDER or WSAEALREADY. (5.8) */
+/* Serves an installed provider from a routine table, which is copied before the call returns. Any thread. Returns 0, or
+   SOCKET_ERROR with WSANOTINITIALISED, WSAEINVAL (NULL, a required routine missing, cbSize too small), WSAEINVALIDPROVIDER (not
+   in the catalog), WSAEALREADY, WSAEACCES, WSA_NOT_ENOUGH_MEMORY or WSAEFAULT. (NSP §5.8) */
 NSP_EXPORT INT WSAAPI WSAAdvertiseProvider(const GUID *puuidProviderId, const LPCNSPV2_ROUTINE pNSPv2Routine);
 
-/* Takes an advertised provider back; returns when none of its routines is running, except the one it is called from. (5.8) */
+/* Takes an advertised provider back: no new calls, sessions ended with Cleanup. Any thread; returns when none of the provider's
+   routines is running, except the one it is called from. Returns 0, or SOCKET_ERROR with WSAEINVAL (NULL), WSAEINVALIDPROVIDER
+   (not advertised by this process) or WSANOTINITIALISED. (NSP §5.8) */
 NSP_EXPORT INT WSAAPI WSAUnadvertiseProvider(const GUID *puuidProviderId);
 
 NSP_EXTERN_C_END

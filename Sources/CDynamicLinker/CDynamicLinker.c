@@ -1,0 +1,36 @@
+#define _GNU_SOURCE
+#include "CDynamicLinker.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stddef.h>
+#include <sys/auxv.h>
+
+void *nsp_mapping_base(const void *address) {
+  Dl_info found;
+  return dladdr(address, &found) != 0 ? found.dli_fbase : NULL;
+}
+
+void *nsp_module_base(void *handle) {
+  struct link_map *map = NULL;
+  return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? nsp_mapping_base(map->l_ld) : NULL;
+}
+
+struct visitor {
+  void (*visit)(const char *path, void *context);
+  void *context;
+};
+
+static int visit_one(struct dl_phdr_info *info, size_t size, void *context) {
+  (void)size;
+  struct visitor *visitor = context;
+  if (info->dlpi_name != NULL && info->dlpi_name[0] != '\0') visitor->visit(info->dlpi_name, visitor->context);
+  return 0;
+}
+
+void nsp_each_library(void (*visit)(const char *path, void *context), void *context) {
+  struct visitor visitor = {visit, context};
+  dl_iterate_phdr(visit_one, &visitor);
+}
+
+int nsp_secure_execution(void) { return getauxval(AT_SECURE) != 0; }

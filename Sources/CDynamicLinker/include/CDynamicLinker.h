@@ -1,0 +1,17 @@
+/* The questions to the dynamic linker that glibc answers under _GNU_SOURCE only, which Swift's own view of glibc lacks. */
+#ifndef NSPHOST_CDYNAMICLINKER_H
+#define NSPHOST_CDYNAMICLINKER_H
+
+/* The start of the mapping that an address belongs to; NULL when it belongs to no loaded file. */
+void *nsp_mapping_base(const void *address);
+
+/* The start of the mapping of a file opened with dlopen; NULL when the handle is none. */
+void *nsp_module_base(void *handle);
+
+/* Calls `visit` with the path of every library that the process has loaded. */
+void nsp_each_library(void (*visit)(const char *path, void *context), void *context);
+
+/* Whether the process runs in secure-execution mode (set-user-ID and the like): then its environment is a stranger's. */
+int nsp_secure_execution(void);
+
+#endif

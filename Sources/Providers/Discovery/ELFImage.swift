@@ -1,0 +1,181 @@
+import Glibc
+
+/// What can be known of a shared object without loading it: read from its ELF tables, every byte of them untrusted.
+public struct ELFImage: Sendable {
+  public enum Defect: Error, Equatable, Sendable {
+    case notELF
+    case wrongMachine(UInt16)
+    case damaged(String)
+  }
+
+  /// A symbol that the file expects from others.
+  public struct ImportedSymbol: Sendable, Hashable {
+    public let name: String
+    public let isWeak: Bool
+  }
+
+  public private(set) var needed: [String] = []
+  public private(set) var runPath: [String] = []
+  public private(set) var buildID: [UInt8] = []
+  public let fileSize: Int
+  /// The payload of the `NSP` note, if the file carries one.
+  private(set) var manifestNote: [UInt8]?
+  private var routines: UInt8 = 0
+  public private(set) var exportsVersion1 = false
+  private(set) var imported: [ImportedSymbol] = []
+  private var neverUnloads = false
+
+  private(set) var symbols = SymbolTable()
+  private let bytes: FileBytes
+
+  public static let hostMachine: UInt16 = {
+    #if arch(arm64)
+      183  // EM_AARCH64
+    #else
+      62  // EM_X86_64
+    #endif
+  }()
+
+  /// Whether the file's own dynamic symbol table defines a routine.
+  public func defines(_ routine: ProviderRoutine) -> Bool { routines & 1 << UInt8(routine.rawValue) != 0 }
+
+  /// Whether the file can leave the process again: one that links the Swift runtime, or asks to stay, can't.
+  public var isUnloadable: Bool { !neverUnloads && !needed.contains { $0.hasPrefix("libswiftCore.so") } }
+
+  /// Whether the file itself defines a symbol that others may bind to.
+  func definesSymbol(_ name: UnsafeRawBufferPointer) -> Bool { symbols.find(name, in: bytes) }
+
+  init(_ bytes: FileBytes, readsSymbols: Bool = true) throws(Defect) {
+    self.bytes = bytes
+    fileSize = bytes.raw.count
+    guard bytes.slice(0, 4)?.elementsEqual([0x7F, 0x45, 0x4C, 0x46]) == true else { throw .notELF }
+    guard bytes.slice(0, 64) != nil else { throw .damaged("the ELF header is cut short") }
+    guard bytes.raw[4] == 2, bytes.raw[5] == 1 else { throw .wrongMachine(bytes.number(18, as: UInt16.self) ?? 0) }
+    let machine = bytes.number(18, as: UInt16.self) ?? 0
+    guard machine == Self.hostMachine else { throw .wrongMachine(machine) }
+    guard bytes.number(16, as: UInt16.self) == 3 else { throw .damaged("it is not a shared object") }
+    let segments = try Segments(bytes)
+    for note in segments.notes { readNotes(note) }
+    guard let dynamic = segments.dynamic else { throw .damaged("it has no dynamic section") }
+    try read(dynamic, segments)
+    if readsSymbols { try readSymbols() }
+  }
+
+  // MARK: Notes
+
+  private mutating func readNotes(_ range: (offset: UInt64, size: UInt64)) {
+    var position = range.offset
+    let end = range.offset &+ range.size
+    while position &+ 12 <= end, let ownerSize = bytes.number(position, as: UInt32.self),
+      let size = bytes.number(position &+ 4, as: UInt32.self), let type = bytes.number(position &+ 8, as: UInt32.self)
+    {
+      let payload = position &+ 12 &+ (UInt64(ownerSize) &+ 3) & ~3
+      let next = payload &+ (UInt64(size) &+ 3) & ~3
+      guard next <= end, next > position, let owner = bytes.slice(position &+ 12, UInt64(ownerSize)),
+        let content = bytes.slice(payload, UInt64(size))
+      else { return }
+      if type == 1, owner.elementsEqual([0x4E, 0x53, 0x50, 0]) { manifestNote = Array(content) }
+      if type == 3, owner.elementsEqual([0x47, 0x4E, 0x55, 0]) { buildID = Array(content) }
+      position = next
+    }
+  }
+
+  // MARK: Dynamic section
+
+  private mutating func read(_ dynamic: (offset: UInt64, size: UInt64), _ segments: Segments) throws(Defect) {
+    var neededOffsets: [UInt64] = []
+    var pathOffset: UInt64?
+    var strings: UInt64?
+    var position = dynamic.offset
+    let end = dynamic.offset &+ dynamic.size
+    while position &+ 16 <= end {
+      guard let tag = bytes.number(position, as: Int64.self), let value = bytes.number(position &+ 8, as: UInt64.self) else {
+        throw .damaged("the dynamic section is cut short")
+      }
+      position &+= 16
+      switch tag {
+      case 0: position = end
+      case 1: neededOffsets.append(value)
+      case 4: symbols.sysvHash = segments.fileOffset(value)
+      case 5: strings = segments.fileOffset(value)
+      case 6: symbols.entries = segments.fileOffset(value)
+      case 15: if pathOffset == nil { pathOffset = value }
+      case 29: pathOffset = value
+      case 0x6FFF_FEF5: symbols.gnuHash = segments.fileOffset(value)
+      case 0x6FFF_FFFB: neverUnloads = value & 0x8 != 0
+      default: break
+      }
+    }
+    guard let strings, symbols.entries != nil else { throw .damaged("its symbol or string table is missing") }
+    symbols.strings = strings
+    for offset in neededOffsets { needed.append(try string(strings &+ offset)) }
+    if let pathOffset { runPath = try string(strings &+ pathOffset).split(separator: ":").map(String.init) }
+  }
+
+  private func string(_ offset: UInt64) throws(Defect) -> String {
+    guard let text = bytes.text(offset) else { throw .damaged("a name lies outside the file") }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  // MARK: Symbols
+
+  private mutating func readSymbols() throws(Defect) {
+    guard let count = symbols.count(in: bytes) else { throw .damaged("its symbol table has no end") }
+    guard let entries = symbols.entries, let strings = symbols.strings, bytes.slice(entries, UInt64(count) &* 24) != nil else {
+      throw .damaged("its symbol table lies outside the file")
+    }
+    for index in 1..<UInt64(max(count, 1)) {
+      let entry = entries &+ index &* 24
+      guard let nameOffset = bytes.number(entry, as: UInt32.self), let info = bytes.number(entry &+ 4, as: UInt8.self),
+        let section = bytes.number(entry &+ 6, as: UInt16.self), let name = bytes.text(strings &+ UInt64(nameOffset))
+      else { throw .damaged("a symbol's name lies outside the file") }
+      let binding = info >> 4
+      if section == 0 {
+        if !name.isEmpty { imported.append(ImportedSymbol(name: String(decoding: name, as: UTF8.self), isWeak: binding == 2)) }
+      } else if binding == 1 || binding == 2, name.count > 9, name[0] == UInt8(ascii: "N") {
+        note(definition: name)
+      }
+    }
+  }
+
+  private mutating func note(definition name: UnsafeRawBufferPointer) {
+    if name.elementsEqual("NSPStartup".utf8) { exportsVersion1 = true }
+    for routine in ProviderRoutine.allCases where name.elementsEqual(routine.exportedName.utf8) {
+      routines |= 1 << UInt8(routine.rawValue)
+    }
+  }
+}
+
+/// The program headers that matter here.
+private struct Segments {
+  private var loads: [(address: UInt64, offset: UInt64, size: UInt64)] = []
+  private(set) var dynamic: (offset: UInt64, size: UInt64)?
+  private(set) var notes: [(offset: UInt64, size: UInt64)] = []
+
+  init(_ bytes: FileBytes) throws(ELFImage.Defect) {
+    guard let table = bytes.number(32, as: UInt64.self), let size = bytes.number(54, as: UInt16.self),
+      let count = bytes.number(56, as: UInt16.self), size == 56, bytes.slice(table, UInt64(size) * UInt64(count)) != nil
+    else { throw .damaged("the program headers lie outside the file") }
+    for index in 0..<UInt64(count) {
+      let header = table &+ index &* 56
+      guard let type = bytes.number(header, as: UInt32.self), let offset = bytes.number(header &+ 8, as: UInt64.self),
+        let address = bytes.number(header &+ 16, as: UInt64.self), let fileSize = bytes.number(header &+ 32, as: UInt64.self)
+      else { throw .damaged("a program header is cut short") }
+      guard type == 1 || type == 2 || type == 4 else { continue }
+      guard bytes.slice(offset, fileSize) != nil else { throw .damaged("a segment lies outside the file") }
+      switch type {
+      case 1: loads.append((address, offset, fileSize))
+      case 2: dynamic = (offset, fileSize)
+      default: notes.append((offset, fileSize))
+      }
+    }
+  }
+
+  /// Where an address of the loaded image lies in the file.
+  func fileOffset(_ address: UInt64) -> UInt64? {
+    for load in loads where address >= load.address && address - load.address < load.size {
+      return load.offset &+ (address - load.address)
+    }
+    return nil
+  }
+}

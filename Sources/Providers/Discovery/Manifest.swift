@@ -1,0 +1,135 @@
+import CUUID
+import CWinsock
+import QuerySets
+
+/// What a provider says of itself: inside its file (`NSP_PROVIDER` in nsphost.h), in a sidecar `NAME.toml`, or not at all.
+public struct Manifest: Hashable, Sendable {
+  public enum Isolation: String, Sendable {
+    case inProcess = "in-process"
+    case worker
+  }
+
+  public enum Source: Hashable, Sendable, CustomStringConvertible {
+    case elfNote
+    case sidecar(String)
+    case fileName
+
+    public var description: String {
+      switch self {
+      case .elfNote: "inside the file"
+      case .sidecar(let path): path
+      case .fileName: "none: the id is made from the file name"
+      }
+    }
+  }
+
+  public var id: GUID
+  public var displayName: String
+  public var nameSpace: NameSpace
+  public var version: UInt32
+  public var domains: [InstallationBlob.Domain]
+  /// Whether an e-mail provider answers for domains that nobody claims.
+  public var servesAnyDomain: Bool
+  public var isolation: Isolation
+  /// Accept the provider without Begin, NextEx or End.
+  public var allowsPartial: Bool
+  /// Its routines may keep a thread: they are called on threads of the host's own.
+  public var isBlocking: Bool
+  /// It exports nothing and calls `WSAAdvertiseProvider` itself.
+  public var advertises: Bool
+  /// One routine at a time (nsp.md T5).
+  public var serialises: Bool
+  public var isEnabled: Bool
+  public var deadline: Duration?
+  public var source: Source
+
+  public init(
+    id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32 = 1, domains: [InstallationBlob.Domain] = [],
+    servesAnyDomain: Bool = false, isolation: Isolation = .inProcess, allowsPartial: Bool = false, isBlocking: Bool = false,
+    advertises: Bool = false, serialises: Bool = false, isEnabled: Bool = true, deadline: Duration? = nil,
+    source: Source = .fileName
+  ) {
+    self.id = id
+    self.displayName = displayName
+    self.nameSpace = nameSpace
+    self.version = version
+    self.domains = domains
+    self.servesAnyDomain = servesAnyDomain
+    self.isolation = isolation
+    self.allowsPartial = allowsPartial
+    self.isBlocking = isBlocking
+    self.advertises = advertises
+    self.serialises = serialises
+    self.isEnabled = isEnabled
+    self.deadline = deadline
+    self.source = source
+  }
+
+  /// What is wrong with a manifest: what, why, what to do.
+  public struct Defect: Error, Equatable, Sendable {
+    public let detail: String
+    public let remedy: String
+  }
+
+  /// For a file without a manifest: a version-5 UUID of its name, and every name space.
+  public init(fileName: String) {
+    let name = fileName.hasSuffix(".so") ? String(fileName.dropLast(3)) : fileName
+    self.init(id: Self.uuid(ofName: fileName), displayName: name, nameSpace: .all)
+  }
+
+  /// The UUID that stands for nsphost's file names, itself made once and for all.
+  private static let fileNames = GUID("5f0a6a0e-2d53-4d0c-8a51-6c1c6b7f3d11")!
+
+  static func uuid(ofName name: String) -> GUID {
+    var result = [UInt8](repeating: 0, count: 16)
+    let space = fileNames.bytes
+    var name = name
+    name.withUTF8 { text in
+      text.withMemoryRebound(to: CChar.self) { characters in
+        uuid_generate_sha1(&result, space, characters.baseAddress, text.count)
+      }
+    }
+    return GUID(bytes: result)!
+  }
+
+  /// From the payload of an ELF note: format, id, name space, version, flags, then two texts, each ended by a NUL.
+  init(note: [UInt8]) throws(Defect) {
+    let damaged = Defect(
+      detail: "the manifest inside the file is damaged", remedy: "build the file again with NSP_PROVIDER of nsphost.h")
+    guard note.count > 32 else { throw damaged }
+    func word(_ offset: Int) -> UInt32 { note.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self) } }
+    guard word(0) == 1 else {
+      throw Defect(
+        detail: "the manifest inside the file has format \(word(0)), this host knows 1", remedy: "use a newer nsphost")
+    }
+    let id = note.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 4, as: GUID.self) }
+    let texts = note[32...].split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
+    guard texts.count >= 2, let name = String(validating: texts[0], as: UTF8.self),
+      let domains = String(validating: texts[1], as: UTF8.self), !name.isEmpty
+    else { throw damaged }
+    let flags = word(28)
+    guard flags & ~0x1F == 0 else {
+      throw Defect(detail: "the manifest inside the file has unknown flags", remedy: "use a newer nsphost")
+    }
+    self.init(
+      id: id, displayName: name, nameSpace: NameSpace(rawValue: word(20)), version: word(24),
+      isolation: flags & 2 != 0 ? .worker : .inProcess, allowsPartial: flags & 1 != 0, isBlocking: flags & 4 != 0,
+      advertises: flags & 8 != 0, serialises: flags & 16 != 0, source: .elfNote)
+    for domain in domains.split(separator: ";") { try add(domain: String(domain)) }
+  }
+
+  /// One domain as text: `example.org=primary`, `example.org=secondary`, or `*` for any.
+  mutating func add(domain text: String) throws(Defect) {
+    if text == "*" {
+      servesAnyDomain = true
+      return
+    }
+    let parts = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+    let levels = ["primary": InstallationBlob.Level.primary, "secondary": .secondary, "none": .none]
+    guard parts.count == 2, !parts[0].isEmpty, let level = levels[parts[1]] else {
+      throw Defect(
+        detail: "domain \"\(text)\" is not understood", remedy: "write it as \"example.org=primary\", \"…=secondary\" or \"*\"")
+    }
+    domains.append(InstallationBlob.Domain(name: parts[0], level: level))
+  }
+}

@@ -1,0 +1,213 @@
+import CWinsock
+import Glibc
+import QuerySets
+
+/// Where providers are looked for.
+public enum PluginDirectories {
+  /// The directories given, else those of `NSP_PLUGIN_PATH`, else the standard ones. A process with raised privileges ignores
+  /// the environment.
+  public static func resolve(explicit: [String], environment: [String: String], isPrivileged: Bool) -> [String] {
+    if !explicit.isEmpty { return explicit }
+    if !isPrivileged, let path = environment["NSP_PLUGIN_PATH"], !path.isEmpty {
+      return path.split(separator: ":").map(String.init)
+    }
+    let home = isPrivileged ? nil : environment["HOME"]
+    return (home.map { [$0 + "/.local/lib/nsp"] } ?? []) + ["/usr/local/lib/nsp", "/usr/lib/nsp"]
+  }
+}
+
+/// Looks at every `*.so` of the plugin directories without loading any: no code of a provider runs here.
+public struct PluginScan: Sendable {
+  private let directories: [String]
+  private let hostExports: Set<String>
+  private let libraryPath: String?
+
+  /// - Parameter hostExports: The symbols that the host supplies to providers.
+  /// - Parameter libraryPath: `LD_LIBRARY_PATH`, where it counts.
+  public init(directories: [String], hostExports: Set<String>, libraryPath: String? = nil) {
+    self.directories = directories
+    self.hostExports = hostExports
+    self.libraryPath = libraryPath
+  }
+
+  /// Every candidate, directory by directory, sorted by name within each. A directory that doesn't exist has none.
+  public func candidates() -> [Candidate] {
+    let libraries = LibrarySearch(environmentPath: libraryPath)
+    let trust = Trust()
+    var owners: [GUID: String] = [:]
+    var candidates: [Candidate] = []
+    for directory in directories {
+      let names = Self.names(in: directory)
+      let modules = names.filter { $0.hasSuffix(".so") }.sorted()
+      if modules.isEmpty { continue }
+      let objection = trust.objection(toDirectory: directory)
+      for name in modules {
+        let path = directory + "/" + name
+        if let objection {
+          candidates.append(Self.refused(path, .untrusted, objection.detail, objection.remedy))
+          continue
+        }
+        let sidecar = String(name.dropLast(3)) + ".toml"
+        var candidate = inspect(path, name, names.contains(sidecar) ? directory + "/" + sidecar : nil, trust, libraries)
+        if let id = candidate.manifest?.id {
+          switch candidate.state {
+          case .ready, .disabled:
+            if let owner = owners[id] { candidate.state = .superseded(by: owner) } else { owners[id] = path }
+          case .superseded, .refused: break
+          }
+        }
+        candidates.append(candidate)
+      }
+    }
+    return candidates
+  }
+
+  /// Inspects one file, wherever it is.
+  public func candidate(at path: String) -> Candidate {
+    let cut = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+    let directory = cut.map { String(path[..<$0]) } ?? "."
+    let name = cut.map { String(path[path.utf8.index(after: $0)...]) } ?? path
+    let sidecar = directory + "/" + (name.hasSuffix(".so") ? String(name.dropLast(3)) : name) + ".toml"
+    if let objection = Trust().objection(toDirectory: directory.isEmpty ? "/" : directory) {
+      return Self.refused(path, .untrusted, objection.detail, objection.remedy)
+    }
+    return inspect(
+      path, name, access(sidecar, F_OK) == 0 ? sidecar : nil, Trust(), LibrarySearch(environmentPath: libraryPath))
+  }
+
+  private func inspect(_ path: String, _ name: String, _ sidecar: String?, _ trust: Trust, _ libraries: LibrarySearch)
+    -> Candidate
+  {
+    // Non-blocking: a FIFO of this name must not hold the scan.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      return Self.refused(path, .unreadable, String(cString: strerror(errno)), "make it readable, or remove it")
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      return Self.refused(path, .unreadable, "it is not a regular file", "remove it")
+    }
+    if let objection = trust.objection(to: status, path) ?? linkObjection(path, trust) {
+      return Self.refused(path, .untrusted, objection.detail, objection.remedy)
+    }
+    guard let bytes = FileBytes(descriptor: descriptor, size: Int(status.st_size)) else {
+      return Self.refused(path, .notAnELFFile, "it is empty", "replace it with a shared object, or remove it")
+    }
+    let image: ELFImage
+    do throws(ELFImage.Defect) { image = try ELFImage(bytes) } catch { return Self.refused(path, error) }
+    let manifest: Manifest
+    do throws(Refusal) { manifest = try self.manifest(path, name, sidecar, image, trust) } catch {
+      return Candidate(path: path, state: .refused(error), image: image)
+    }
+    return Candidate(
+      path: path, state: judge(path, image, manifest, libraries), manifest: manifest, image: image)
+  }
+
+  /// A symlink is judged by its target, and by the folder that the target is in.
+  private func linkObjection(_ path: String, _ trust: Trust) -> (detail: String, remedy: String)? {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let target = realpath(path, nil) else { return nil }
+    defer { free(target) }
+    let text = String(cString: target)
+    let directory = text.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(text[..<$0]) } ?? ""
+    return trust.objection(toDirectory: directory.isEmpty ? "/" : directory)
+  }
+
+  private func manifest(
+    _ path: String, _ name: String, _ sidecar: String?, _ image: ELFImage, _ trust: Trust
+  ) throws(Refusal) -> Manifest {
+    do throws(Manifest.Defect) {
+      if let sidecar {
+        return try Manifest(toml: try Self.text(of: sidecar, trust), path: sidecar, fileName: name)
+      }
+      if let note = image.manifestNote { return try Manifest(note: note) }
+      return Manifest(fileName: name)
+    } catch {
+      throw Refusal(path: path, reason: .badManifest, detail: error.detail, remedy: error.remedy)
+    }
+  }
+
+  private func judge(_ path: String, _ image: ELFImage, _ manifest: Manifest, _ libraries: LibrarySearch) -> Candidate.State {
+    func refused(_ reason: Refusal.Reason, _ detail: String, _ remedy: String) -> Candidate.State {
+      .refused(Refusal(path: path, reason: reason, detail: detail, remedy: remedy))
+    }
+    if !manifest.advertises {
+      let own = ProviderRoutine.allCases.filter { image.defines($0) }
+      if own.isEmpty, image.exportsVersion1 {
+        return refused(
+          .notAProvider, "it exports NSPStartup alone, and this host serves NSPv2 providers",
+          "export the NSPv2 routines")
+      }
+      if own.isEmpty {
+        return refused(
+          .notAProvider, "it exports no NSPv2 routine", "export NSPv2LookupServiceBegin, …NextEx and …End, or remove it")
+      }
+      if !manifest.allowsPartial, let missing = ProviderRoutine.allCases.first(where: { $0.isRequired && !own.contains($0) }) {
+        return refused(
+          .missingRoutine, "\(missing.exportedName) is missing", "export it, or say allow-partial in the manifest")
+      }
+    }
+    switch libraries.examine(image, path: path, hostExports: hostExports) {
+    case .complete: return manifest.isEnabled ? .ready : .disabled
+    case .missingLibrary(let name, let by):
+      let whose = by == path ? "" : ", needed by \(by)"
+      return refused(
+        .missingLibrary, "needs \(name), which no directory has\(whose)", "install the package that contains \(name)")
+    case .unresolved(let symbol):
+      return refused(
+        .unresolvedSymbol, "nobody supplies \(symbol)", "link the library that defines \(symbol), or remove the reference")
+    }
+  }
+
+  // MARK: Small parts
+
+  private static func refused(_ path: String, _ reason: Refusal.Reason, _ detail: String, _ remedy: String) -> Candidate {
+    Candidate(path: path, state: .refused(Refusal(path: path, reason: reason, detail: detail, remedy: remedy)))
+  }
+
+  private static func refused(_ path: String, _ defect: ELFImage.Defect) -> Candidate {
+    switch defect {
+    case .notELF: refused(path, .notAnELFFile, "it is no ELF file", "replace it with a shared object, or remove it")
+    case .wrongMachine(let machine):
+      refused(
+        path, .wrongMachine, "built for machine \(machine), this one is \(ELFImage.hostMachine) (64-bit, little-endian)",
+        "build it for this machine")
+    case .damaged(let what): refused(path, .damaged, what, "copy or build it again")
+    }
+  }
+
+  private static func names(in directory: String) -> Set<String> {
+    guard let stream = opendir(directory) else { return [] }
+    defer { closedir(stream) }
+    var names: Set<String> = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name.hasSuffix(".so") || name.hasSuffix(".toml") { names.insert(name) }
+    }
+    return names
+  }
+
+  /// The text of a sidecar, which must be as trustworthy as the file that it speaks for.
+  private static func text(of sidecar: String, _ trust: Trust) throws(Manifest.Defect) -> String {
+    let descriptor = open(sidecar, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw Manifest.Defect(detail: "\(sidecar): \(String(cString: strerror(errno)))", remedy: "make it readable, or remove it")
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= 64 * 1024 else {
+      throw Manifest.Defect(detail: "\(sidecar) is not a regular file of at most 64 KiB", remedy: "replace it")
+    }
+    if let objection = trust.objection(to: status, sidecar) {
+      throw Manifest.Defect(detail: objection.detail, remedy: objection.remedy)
+    }
+    guard status.st_size > 0 else { return "" }
+    guard let bytes = FileBytes(descriptor: descriptor, size: Int(status.st_size)),
+      let text = String(validating: bytes.raw, as: UTF8.self)
+    else { throw Manifest.Defect(detail: "\(sidecar) is not UTF-8 text", remedy: "save it as UTF-8") }
+    return text
+  }
+}

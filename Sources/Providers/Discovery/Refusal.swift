@@ -1,0 +1,67 @@
+import QuerySets
+
+/// Why a file is not used as a provider, and what to do about it.
+public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
+  public enum Reason: String, Sendable, CaseIterable {
+    case untrusted
+    case unreadable
+    case damaged
+    case notAnELFFile = "not-elf"
+    case wrongMachine = "wrong-machine"
+    case notAProvider = "not-a-provider"
+    case missingRoutine = "missing-routine"
+    case missingLibrary = "missing-library"
+    case unresolvedSymbol = "unresolved-symbol"
+    case badManifest = "bad-manifest"
+    case superseded
+    case failedToLoad = "failed-to-load"
+
+    public var title: String { rawValue.replacing("-", with: " ").replacing("elf", with: "ELF") }
+  }
+
+  public let path: String
+  public let reason: Reason
+  public let detail: String
+  public let remedy: String
+
+  public init(path: String, reason: Reason, detail: String, remedy: String) {
+    self.path = path
+    self.reason = reason
+    self.detail = detail
+    self.remedy = remedy
+  }
+
+  /// What a client learns that names the provider.
+  public var winsockError: WinsockError {
+    switch reason {
+    case .missingRoutine, .notAProvider: .invalidProcedureTable
+    case .untrusted: .accessDenied
+    default: .providerFailedInit
+    }
+  }
+
+  public var description: String { "\(path): \(reason.title): \(detail): \(remedy)" }
+}
+
+/// A file in a plugin directory, and what became of it.
+public struct Candidate: Sendable {
+  public enum State: Sendable {
+    case ready
+    case disabled
+    /// An earlier file has the same provider id.
+    case superseded(by: String)
+    case refused(Refusal)
+  }
+
+  public let path: String
+  public var state: State
+  public var manifest: Manifest?
+  public var image: ELFImage?
+
+  public init(path: String, state: State, manifest: Manifest? = nil, image: ELFImage? = nil) {
+    self.path = path
+    self.state = state
+    self.manifest = manifest
+    self.image = image
+  }
+}

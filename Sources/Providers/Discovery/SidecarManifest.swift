@@ -1,0 +1,71 @@
+import CWinsock
+import QuerySets
+import TOMLKit
+
+extension Manifest {
+  private static let keys = [
+    "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
+    "enabled", "deadline-ms",
+  ]
+
+  /// From the text of a sidecar. Keys that it leaves out have the value of a file without a manifest; keys that start with `x-`
+  /// are the provider's own.
+  init(toml text: String, path: String, fileName: String) throws(Defect) {
+    let table: TOMLTable
+    do { table = try TOMLTable(string: text) } catch {
+      throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
+    }
+    self.init(fileName: fileName)
+    source = .sidecar(path)
+    for key in table.keys where !Self.keys.contains(key) && !key.hasPrefix("x-") {
+      let nearest = Self.keys.min { Self.distance($0, key) < Self.distance($1, key) } ?? "id"
+      throw Defect(detail: "\(path) has an unknown key \"\(key)\"", remedy: "did you mean \"\(nearest)\"?")
+    }
+    func value<Value>(_ key: String, _ kind: String, _ read: (any TOMLValueConvertible) -> Value?) throws(Defect) -> Value? {
+      guard let found = table[key] else { return nil }
+      guard let value = read(found) else {
+        throw Defect(detail: "\(path): \(key) is not \(kind)", remedy: "write \(key) as \(kind)")
+      }
+      return value
+    }
+    id = try value("id", "a GUID in quotes") { $0.string.flatMap { GUID($0) } } ?? id
+    displayName = try value("name", "text that is not empty") { $0.string.flatMap { $0.isEmpty ? nil : $0 } } ?? displayName
+    nameSpace =
+      try value("namespace", "the name or number of a name space") { found in
+        found.string.flatMap { NameSpace($0) } ?? found.int.flatMap { UInt32(exactly: $0) }.map(NameSpace.init(rawValue:))
+      } ?? nameSpace
+    version = try value("version", "a number from 0") { $0.int.flatMap { UInt32(exactly: $0) } } ?? version
+    isolation =
+      try value("isolation", "\"in-process\" or \"worker\"") { $0.string.flatMap(Isolation.init(rawValue:)) } ?? isolation
+    allowsPartial = try value("allow-partial", "true or false") { $0.bool } ?? allowsPartial
+    isBlocking = try value("blocking", "true or false") { $0.bool } ?? isBlocking
+    advertises = try value("advertises", "true or false") { $0.bool } ?? advertises
+    serialises = try value("serialise", "true or false") { $0.bool } ?? serialises
+    isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
+    deadline = try value("deadline-ms", "a number from 1") {
+      $0.int.flatMap { (1...86_400_000).contains($0) ? .milliseconds($0) : nil }
+    }
+    let listed =
+      try value("domains", "a list of texts") { found -> [String]? in
+        guard let array = found.array else { return nil }
+        let texts = array.compactMap(\.string)
+        return texts.count == array.count ? texts : nil
+      } ?? []
+    for domain in listed { try add(domain: domain) }
+  }
+
+  /// How many letters two words are apart (Levenshtein).
+  private static func distance(_ left: String, _ right: String) -> Int {
+    var row = Array(0...right.count)
+    for (index, letter) in left.enumerated() {
+      var previous = row[0]
+      row[0] = index + 1
+      for (column, other) in right.enumerated() {
+        (previous, row[column + 1]) = (
+          row[column + 1], min(row[column] + 1, row[column + 1] + 1, previous + (letter == other ? 0 : 1))
+        )
+      }
+    }
+    return row[right.count]
+  }
+}

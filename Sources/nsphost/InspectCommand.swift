@@ -1,0 +1,179 @@
+import ArgumentParser
+import Lookups
+import Providers
+import QuerySets
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Show all that is known of a provider, or of a file.")
+
+  @OptionGroup var options: HostOptions
+
+  @Argument(help: "A provider's name or id, or the path of a file.")
+  var subject: String
+
+  func run() throws {
+    let host = options.makeHost()
+    defer { host.stop() }
+    guard let report = InspectionReport(host, subject) else {
+      throw CommandFailure(
+        kind: .nothingFound, what: "inspect \(subject)", why: "there is no provider and no file of this name",
+        remedy: "nsphost providers lists the names", isJSON: options.json)
+    }
+    if options.json { Output.json(report.document) } else { for line in report.lines { print(line) } }
+  }
+}
+
+/// All that is known of one provider or candidate file.
+struct InspectionReport {
+  let candidate: Candidate?
+  let entry: Catalog.Entry?
+
+  /// Nil when neither a provider nor a file is meant.
+  init?(_ host: ProviderHost, _ subject: String) {
+    if let entry = host.catalog.entries.first(where: { $0.isNamed(subject) }) {
+      self.entry = entry
+      candidate = host.candidates.first { $0.path == entry.path }
+    } else if subject.contains("/") || subject.hasSuffix(".so") {
+      let known = host.candidates.first { $0.path == subject || $0.path.lastPathComponent == subject }
+      let candidate = known ?? PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: subject)
+      if known == nil, case .refused(let refusal) = candidate.state, refusal.reason == .unreadable, !subject.fileExists {
+        return nil
+      }
+      self.candidate = candidate
+      entry = host.catalog.entries.first { $0.path == candidate.path }
+    } else {
+      return nil
+    }
+  }
+
+  private var manifest: Manifest? { entry?.manifest ?? candidate?.manifest }
+  private var path: String { entry?.path ?? candidate?.path ?? "" }
+
+  var lines: [String] {
+    var lines = [manifest?.displayName ?? path.lastPathComponent]
+    func add(_ key: String, _ value: String?) {
+      if let value, !value.isEmpty { lines.append("    \(key): \(value)") }
+    }
+    add("id", manifest?.id.description)
+    add("file", path)
+    if let image = candidate?.image {
+      let build = image.buildID.isEmpty ? "none" : Output.hexadecimal(image.buildID)
+      add("build id", build)
+      add("size", "\(image.fileSize) bytes")
+    }
+    add("manifest", manifest?.source.description)
+    if let manifest {
+      add("name space", "\(manifest.nameSpace.rawValue) (\(manifest.nameSpace))")
+      add("version", String(manifest.version))
+      let domains = manifest.domains.map { "\($0.name)=\($0.level)" } + (manifest.servesAnyDomain ? ["*"] : [])
+      add("domains", domains.joined(separator: " "))
+      add("isolation", manifest.isolation.rawValue)
+    }
+    switch candidate?.state {
+    case .refused(let refusal):
+      add("state", "refused: \(refusal.reason.title): \(refusal.detail)")
+      add("do", refusal.remedy)
+    case .superseded(let by): add("state", "superseded by \(by)")
+    case .disabled: add("state", "disabled")
+    case .ready, nil: add("state", entry?.stateName ?? "ready")
+    }
+    if let candidate { add("trust", candidate.isTrusted ? "the file and every folder above it are safe" : "refused") }
+    if let image = candidate?.image {
+      add("needs", image.needed.joined(separator: " "))
+      add("unload", image.isUnloadable ? "yes" : "no: it stays mapped (Swift runtime, or its own wish)")
+    }
+    lines.append("    routines:")
+    for routine in ProviderRoutine.allCases {
+      let name = routine.shortName + String(repeating: " ", count: 22 - routine.shortName.count)
+      guard let provider = entry?.provider else {
+        lines.append("        \(name)\(candidate?.image?.defines(routine) == true ? "exported" : "missing")")
+        continue
+      }
+      switch provider.routines.entry(routine) {
+      case .direct: lines.append("        \(name)direct")
+      case .stub:
+        let calls = provider.routines.interceptions(routine)
+        lines.append("        \(name)stub    WSAEOPNOTSUPP   \(Output.count(calls, "call", "calls"))")
+      }
+    }
+    if let figures = entry?.figures {
+      add(
+        "sessions",
+        "\(figures.live) live   \(figures.startups) started   \(figures.cleanups) cleaned up   \(figures.rundowns) run down")
+    }
+    if let provider = entry?.provider { add("deadline", Output.text(provider.deadline)) }
+    return lines
+  }
+
+  struct Document: Encodable {
+    struct Body: Encodable {
+      struct File: Encodable {
+        var path: String
+        var buildId: String?
+        var size: Int?
+        var unloadable: Bool?
+        var needs: [String]?
+      }
+      struct Routine: Encodable {
+        var name: String
+        var entry: String
+        var intercepted: Int?
+      }
+      struct Refused: Encodable {
+        var reason: String
+        var detail: String
+        var remedy: String
+      }
+      var name: String
+      var id: String?
+      var file: File
+      var manifest: String?
+      var namespace: UInt32?
+      var version: UInt32?
+      var trusted: Bool?
+      var state: String
+      var refused: Refused?
+      var routines: [Routine]
+    }
+    let schema = "nsphost.provider/1"
+    let host = HostEnvelope()
+    var provider: Body
+  }
+
+  var document: Document {
+    var state = entry?.stateName ?? "ready"
+    var refused: Document.Body.Refused?
+    switch candidate?.state {
+    case .refused(let refusal):
+      state = "refused"
+      refused = .init(reason: refusal.reason.rawValue, detail: refusal.detail, remedy: refusal.remedy)
+    case .superseded: state = "superseded"
+    case .disabled: state = "disabled"
+    case .ready, nil: break
+    }
+    let image = candidate?.image
+    return Document(
+      provider: .init(
+        name: manifest?.displayName ?? path.lastPathComponent, id: manifest?.id.description,
+        file: .init(
+          path: path, buildId: image.map { Output.hexadecimal($0.buildID) }, size: image?.fileSize,
+          unloadable: image?.isUnloadable, needs: image?.needed),
+        manifest: manifest?.source.description, namespace: manifest?.nameSpace.rawValue, version: manifest?.version,
+        trusted: candidate?.isTrusted, state: state, refused: refused,
+        routines: ProviderRoutine.allCases.map { routine in
+          guard let provider = entry?.provider else {
+            return .init(name: routine.exportedName, entry: image?.defines(routine) == true ? "exported" : "missing")
+          }
+          return .init(
+            name: routine.exportedName, entry: provider.routines.entry(routine).rawValue,
+            intercepted: provider.routines.entry(routine) == .stub ? provider.routines.interceptions(routine) : nil)
+        }))
+  }
+}
+
+extension Candidate {
+  var isTrusted: Bool {
+    if case .refused(let refusal) = state { refusal.reason != .untrusted } else { true }
+  }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import Lookups
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run a script of sessions.",
+    discussion: """
+      One command a line:
+        providers                    show the providers
+        open CLIENT                  open a session for a client of this name
+        lookup CLIENT NAME …         look a name up (options as for nsphost lookup)
+        register CLIENT NAME …       register (options as for nsphost register)
+        unregister CLIENT NAME …     take a registration back
+        close CLIENT                 the client says goodbye
+        kill CLIENT                  the client vanishes
+        disable PROVIDER             detach a provider
+        stats                        show how every session began and ended
+        expect TEXT                  fail unless the last command printed TEXT
+        say TEXT                     print TEXT
+      Text in double quotes is one word; a line that starts with # is a comment. A command that fails ends the script, unless \
+      its line starts with a hyphen.
+      """)
+
+  @OptionGroup var options: HostOptions
+
+  @Argument(help: "The script; - reads standard input.", completion: .file())
+  var script: String
+
+  func run() throws {
+    let text: String
+    do {
+      let data = script == "-" ? FileHandle.standardInput.readDataToEndOfFile() : try Data(contentsOf: URL(filePath: script))
+      text = String(decoding: data, as: UTF8.self)
+    } catch {
+      throw CommandFailure(
+        what: script, why: "it can't be read", remedy: "give the path of a script", isJSON: options.json)
+    }
+    let scenario = Scenario(options)
+    defer { scenario.stop() }
+    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      do throws(Scenario.Failure) { try scenario.perform(String(line)) } catch {
+        throw CommandFailure(
+          error: error.error, what: "\(script) line \(number + 1)", why: error.why, remedy: error.remedy, isJSON: options.json)
+      }
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import ArgumentParser
+import Lookups
+import Providers
+import QuerySets
+import Sessions
+
+/// Performs the lines of a script, one after the other, on one host with named clients.
+final class Scenario {
+  struct Failure: Error {
+    var error: WinsockError?
+    var why: String
+    var remedy: String
+  }
+
+  private let options: HostOptions
+  private let host: ProviderHost
+  private var clients: [String: ClientSession] = [:]
+  private var lastOutput: [String] = []
+  /// Scripts have no processes: each client gets a number of its own in the place of a process id.
+  private var nextProcessID: Int32 = 1
+
+  init(_ options: HostOptions) {
+    self.options = options
+    host = options.makeHost()
+  }
+
+  func stop() { host.stop() }
+
+  func perform(_ line: String) throws(Failure) {
+    var words = try Self.words(of: line)
+    guard let first = words.first, !first.hasPrefix("#") else { return }
+    var mayFail = false
+    if first == "-" {
+      mayFail = true
+      words.removeFirst()
+    } else if first.hasPrefix("-") {
+      mayFail = true
+      words[0].removeFirst()
+    }
+    guard let command = words.first else { return }
+    if command == "say" {
+      print(words.dropFirst().joined(separator: " "))
+      return
+    }
+    if command == "expect" {
+      try expect(words.dropFirst().joined(separator: " "))
+      return
+    }
+    print("> " + words.joined(separator: " "))
+    do throws(Failure) {
+      show(try output(of: command, Array(words.dropFirst())))
+    } catch {
+      show([Self.text(error)])
+      if !mayFail { throw error }
+    }
+  }
+
+  private static func text(_ failure: Failure) -> String {
+    guard let error = failure.error else { return failure.why }
+    return "\(error.symbolicName): \(failure.why)"
+  }
+
+  private func show(_ lines: [String]) {
+    lastOutput = lines
+    for line in lines { print(line.isEmpty ? "" : "  " + line) }
+  }
+
+  private func expect(_ text: String) throws(Failure) {
+    guard !lastOutput.contains(where: { $0.contains(text) }) else { return }
+    throw Failure(why: "expected \"\(text)\" in what the last command printed", remedy: "look at the lines above")
+  }
+
+  private func output(of command: String, _ arguments: [String]) throws(Failure) -> [String] {
+    switch command {
+    case "providers":
+      let report = ProviderReport(host)
+      return arguments == ["--refused"] ? report.refusedLines : report.lines(directories: options.resolvedDirectories)
+    case "stats": return LedgerReport(host).lines
+    case "open": return [try open(try only(arguments, "open CLIENT"))]
+    case "lookup": return try lookup(arguments)
+    case "register": return try register(arguments, .register)
+    case "unregister": return try register(arguments, .delete)
+    case "close": return try end(try only(arguments, "close CLIENT"), .graceful)
+    case "kill": return try end(try only(arguments, "kill CLIENT"), .abrupt)
+    case "disable": return [try disable(try only(arguments, "disable PROVIDER"))]
+    default:
+      throw Failure(why: "there is no command \(command)", remedy: "nsphost run --help lists the commands")
+    }
+  }
+
+  // MARK: Commands
+
+  private func open(_ name: String) throws(Failure) -> String {
+    guard clients[name] == nil else {
+      throw Failure(why: "\(name) has a session already", remedy: "close or kill it first")
+    }
+    let identity = ClientIdentity(
+      processID: nextProcessID, userID: ProcessEnvironment.identity.userID, groupID: ProcessEnvironment.identity.groupID,
+      command: name)
+    nextProcessID += 1
+    clients[name] = host.open(identity)
+    return "\(name) has a session; no provider was started for it yet"
+  }
+
+  private func lookup(_ arguments: [String]) throws(Failure) -> [String] {
+    let client = try client(arguments.first)
+    var rest = Array(arguments.dropFirst())
+    let explain = rest.contains("--explain")
+    rest.removeAll { $0 == "--explain" }
+    let report = LookupReport(host, client, try parse(rest), isJSON: false)
+    if explain { return report.explanation }
+    if let failure = report.failure { throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy) }
+    return report.resultLines + [report.legend]
+  }
+
+  private func register(_ arguments: [String], _ operation: RegistrationOperation) throws(Failure) -> [String] {
+    let client = try client(arguments.first)
+    let report = RegistrationReport(host, client, try parse(Array(arguments.dropFirst())), operation, isJSON: false)
+    if let failure = report.failure { throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy) }
+    return report.lines
+  }
+
+  /// Ends a session and says, provider by provider, which routine answered its startup.
+  private func end(_ name: String, _ ending: SessionEnding) throws(Failure) -> [String] {
+    let client = try client(name)
+    let sessions = client.providerSessions
+    let before = sessions.map { $0.provider.ledger.figures }
+    clients[name] = nil
+    let isComplete = client.endAndWait(ending)
+    let width = sessions.map { $0.provider.name.count }.max() ?? 0
+    var lines = [ending == .graceful ? "\(name) said goodbye" : "\(name) vanished"]
+    for (session, old) in zip(sessions, before) {
+      let provider = session.provider
+      let new = provider.ledger.figures
+      let routine: ProviderRoutine = new.rundowns > old.rundowns ? .clientSessionRundown : .cleanup
+      let what =
+        new.rundowns + new.cleanups == old.rundowns + old.cleanups
+        ? "draining: a call is not completed yet"
+        : (routine == .cleanup ? "session argument cleaned up" : "session argument run down")
+          + " by \(routine.exportedName)\(provider.routines.entry(routine) == .stub ? " (stub)" : "")"
+      lines.append(provider.name + String(repeating: " ", count: width - provider.name.count + 2) + what)
+    }
+    if !isComplete { lines.append("some provider has not let go yet") }
+    return lines
+  }
+
+  private func disable(_ name: String) throws(Failure) -> String {
+    guard let entry = host.catalog.entries.first(where: { $0.isNamed(name) }) else {
+      throw Failure(why: "there is no provider \(name)", remedy: "providers lists them")
+    }
+    do { try host.disable(entry.id) } catch { throw Failure(why: "\(error)", remedy: "providers lists them") }
+    return "\(name) is disabled and unloaded"
+  }
+
+  // MARK: Words
+
+  private func client(_ name: String?) throws(Failure) -> ClientSession {
+    guard let name, let client = clients[name] else {
+      throw Failure(why: "there is no session \(name ?? "")", remedy: "open it first: open CLIENT")
+    }
+    return client
+  }
+
+  private func only(_ arguments: [String], _ usage: String) throws(Failure) -> String {
+    guard arguments.count == 1 else { throw Failure(why: "wrong number of words", remedy: "write: \(usage)") }
+    return arguments[0]
+  }
+
+  private func parse<Arguments: ParsableArguments>(_ words: [String]) throws(Failure) -> Arguments {
+    do { return try Arguments.parse(words) } catch {
+      throw Failure(why: Arguments.message(for: error), remedy: "nsphost help lookup and nsphost help register list the options")
+    }
+  }
+
+  /// Splits a line at spaces; double quotes keep a word together.
+  static func words(of line: String) throws(Failure) -> [String] {
+    var words: [String] = []
+    var word = ""
+    var isQuoted = false
+    var hasWord = false
+    for character in line {
+      switch character {
+      case "\"":
+        isQuoted.toggle()
+        hasWord = true
+      case " " where !isQuoted, "\t" where !isQuoted:
+        if hasWord { words.append(word) }
+        word = ""
+        hasWord = false
+      default:
+        word.append(character)
+        hasWord = true
+      }
+    }
+    if isQuoted { throw Failure(why: "a quotation mark is not closed", remedy: "close it") }
+    if hasWord { words.append(word) }
+    return words
+  }
+}

@@ -1,0 +1,101 @@
+#!/bin/bash
+# Checks the C headers: layouts, constants, routine types, and that they compile alone and together. One line a check.
+#   check-abi.sh            needs clang; uses gcc, the headers of mingw-w64 and an AArch64 libc where they are installed
+cd "$(dirname "$0")" || exit 1
+headers=../../Sources/CWinsock/include
+mingw=${MINGW_INCLUDE:-/usr/x86_64-w64-mingw32/include}
+aarch64=${AARCH64_INCLUDE:-/usr/aarch64-linux-gnu/include}
+strict="-Wall -Wextra -Wpedantic -Werror"
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+
+check() { # name, command...
+  local name
+  name=$(echo $1)
+  shift
+  if "$@" >"$work/log" 2>&1; then
+    passed=$((passed + 1)) && echo "ok      $name"
+  else
+    failed=$((failed + 1)) && echo "FAILED  $name: $*" && sed 's/^/        /' "$work/log" | head -20
+  fi
+}
+skip() { skipped=$((skipped + 1)) && echo "skipped $1"; }
+refuses() { ! "$@"; }
+
+compilers="clang"
+command -v gcc >/dev/null && command -v g++ >/dev/null && compilers="clang gcc"
+cxx() { case $1 in clang) echo clang++ ;; gcc) echo g++ ;; esac; }
+
+# Layout and constants, by facts.def.
+for wide in "" -fshort-wchar; do
+  for unicode in "" -DUNICODE; do
+    for compiler in $compilers; do
+      check "NSP-001 NSP-002 NSP-003 NSP-004 NSP-009 NSP-010 Linux x86-64 $compiler $wide $unicode" \
+        $compiler -std=c11 $strict $wide $unicode -fsyntax-only -I$headers abi.c
+    done
+    if [ -d "$aarch64" ]; then
+      check "NSP-001 Linux AArch64 clang $wide $unicode" \
+        clang --target=aarch64-linux-gnu -std=c11 $strict $wide $unicode -fsyntax-only -isystem "$aarch64" -I$headers abi.c
+      check "NSP-001 Linux AArch64 clang, the headers' own assertions in C++ $wide $unicode" \
+        clang++ --target=aarch64-linux-gnu -nostdinc++ -std=c++17 $strict $wide $unicode -fsyntax-only -x c++ -isystem "$aarch64" -I$headers hosted.c
+    else
+      skip "NSP-001 Linux AArch64 $wide $unicode: no $aarch64"
+    fi
+  done
+done
+for unicode in "" "-DUNICODE -D_UNICODE"; do
+  if [ -d "$mingw" ]; then
+    check "NSP-001 NSP-009 NSP-010 the same facts in the headers for Windows $unicode" \
+      clang --target=x86_64-w64-windows-gnu -std=c11 -D_WIN32_WINNT=0x0A00 $unicode -Wall -Werror -fsyntax-only -isystem "$mingw" abi.c
+  else
+    skip "NSP-001 headers for Windows $unicode: no $mingw"
+  fi
+done
+
+# Service classes.
+for compiler in $compilers; do
+  check "NSP-007 $compiler" $(cxx $compiler) -std=c++17 $strict -fsyntax-only -I$headers classes.cpp
+  check "NSP-008 C $compiler builds" $compiler -std=c11 $strict -I$headers class-macros.c -o "$work/macros"
+  check "NSP-008 C $compiler runs" "$work/macros"
+  check "NSP-008 C++ $compiler builds" $(cxx $compiler) -std=c++17 $strict -x c++ -I$headers class-macros.c -o "$work/macros++"
+  check "NSP-008 C++ $compiler runs" "$work/macros++"
+done
+if [ -d "$mingw" ]; then
+  check "NSP-007 the same classes in the headers for Windows" \
+    clang++ --target=x86_64-w64-windows-gnu -std=c++17 -nostdinc++ -D_WIN32_WINNT=0x0A00 -Werror -fsyntax-only -isystem "$mingw" classes.cpp
+else
+  skip "NSP-007 headers for Windows: no $mingw"
+fi
+
+# Routine types.
+types="-Werror=incompatible-function-pointer-types"
+check "NSP-005 C clang" clang -std=c11 $strict $types -fsyntax-only -I$headers provider-types.c
+check "NSP-005 C++ clang" clang++ -std=c++17 $strict -fsyntax-only -x c++ -I$headers provider-types.c
+check "NSP-005 int results are refused, C" refuses clang -std=c11 $types -DINT_RESULTS -fsyntax-only -I$headers provider-types.c
+check "NSP-005 int results are refused, C++" refuses clang++ -std=c++17 -DINT_RESULTS -fsyntax-only -x c++ -I$headers provider-types.c
+
+# The manifest and the exported names.
+exported() {
+  local names
+  names=$(nm -D --defined-only "$1" | awk '{print $3}' | grep -c -E '^NSPv2(Startup|Cleanup|LookupServiceBegin|LookupServiceNextEx|LookupServiceEnd|SetServiceEx|ClientSessionRundown)$')
+  [ "$names" = 7 ]
+}
+manifest() {
+  readelf -n "$1" 2>/dev/null | tr -d '\n' | grep -qE 'NSP +0x0000003d.*01 00 00 00 52 0c 1f 8a 7e 3b 19 4d 9c 04 5e 61 d2 7f a8 33 25 00 00 00 01 00 00 00 06 00 00 00 68 6f 73 74 65 64 00 65 78' &&
+    readelf -SW "$1" | grep -q '\.note\.nsp *NOTE' && readelf -lW "$1" | grep -q '^ *NOTE'
+}
+build="-fPIC -shared -fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -O2 -s -I$headers hosted.c"
+for compiler in $compilers; do
+  check "manifest C $compiler builds" $compiler -std=c11 $strict $build -o "$work/c.so"
+  check "manifest C $compiler is a note" manifest "$work/c.so"
+  check "manifest C $compiler exports seven routines" exported "$work/c.so"
+  check "manifest C++ $compiler builds" $(cxx $compiler) -std=c++17 $strict -x c++ $build -o "$work/cxx.so"
+  check "manifest C++ $compiler is a note" manifest "$work/cxx.so"
+  check "manifest C++ $compiler exports seven routines" exported "$work/cxx.so"
+done
+
+. ./combinations.sh
+
+[ "$skipped" = 0 ] || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

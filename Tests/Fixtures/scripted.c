@@ -1,0 +1,297 @@
+/* A provider for tests. What it does follows from the name that is asked for or registered:
+
+     records-N          N records, record-0 …              begin-fail-C    Begin answers -1 with last error C
+     begin-one-C        Begin answers 1, last error C      begin-literal-C Begin answers C itself
+     begin-zero-C       Begin answers 0, last error C      next-fail-C     the first NextEx completes with C
+     second-fail-C      one record, then C                 minus-C         completes with -1, last error C
+     async-N            completes after N ms on a thread   before-return   completes on a thread before NextEx returns
+     never              never completes                    sleep-N         NextEx sleeps N ms, then completes
+     twice              completes twice                    big-N           demands N bytes
+     greedy             demands what it was given          foreign         a record in memory freed after the completion
+     count-5000 null-array size-40 lone-surrogate          broken records
+     wrong-id           a record with a false provider id  overrun         claims text that runs to the block's end
+     garbage            Begin answers a random number      late            completes when scripted_release is called
+     set-fail-C set-never set-async-N                      registrations; other names succeed
+
+   scripted_count(routine) tells how often each routine was called; the other exported functions are described below. */
+#include <nsphost.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef FIXTURE_NAME
+#define FIXTURE_NAME "scripted"
+#endif
+#ifndef FIXTURE_SPACE
+#define FIXTURE_SPACE NS_DNS
+#endif
+#ifndef FIXTURE_FLAGS
+#define FIXTURE_FLAGS 0
+#endif
+#ifndef FIXTURE_DOMAINS
+#define FIXTURE_DOMAINS ""
+#endif
+#ifndef FIXTURE_NUMBER
+#define FIXTURE_NUMBER 1
+#endif
+
+NSP_PROVIDER(FIXTURE_NAME, FIXTURE_SPACE, 1, FIXTURE_FLAGS, FIXTURE_DOMAINS, 0xf1f70000 + FIXTURE_NUMBER, 0x1111, 0x4222, 0x83, 0x33,
+             1, 2, 3, 4, 5, 6);
+
+struct lookup {
+  char name[128];
+  int delivered, growths;
+  HANDLE call;
+  LPDWORD length;
+  LPWSAQUERYSET2W block;
+  atomic_int ended;
+};
+
+static atomic_int counts[7];
+__attribute__((unused)) static atomic_int second_completion = -2;
+__attribute__((unused)) static atomic_int startups;
+static void *_Atomic last_argument;
+__attribute__((unused)) static _Atomic(HANDLE) released;
+
+/* How often a routine was called: 0 Startup … 6 ClientSessionRundown. */
+NSP_EXPORT int scripted_count(int routine);
+int scripted_count(int routine) { return counts[routine]; }
+/* What the second completion of "twice" answered: 0 or -1. */
+NSP_EXPORT int scripted_second(void);
+int scripted_second(void) { return second_completion; }
+/* The argument of the last Cleanup or Rundown. */
+NSP_EXPORT void *scripted_argument(void);
+void *scripted_argument(void) { return last_argument; }
+/* Completes the call that "late" or "never" left behind; answers what the completion answered. */
+NSP_EXPORT int scripted_release(void);
+int scripted_release(void) { return WSAProviderCompleteAsyncCall(released, NO_ERROR); }
+
+static inline int number(const char *text, const char *prefix, int *value) {
+  size_t size = strlen(prefix);
+  if (strncmp(text, prefix, size) != 0) return 0;
+  *value = atoi(text + size);
+  return 1;
+}
+
+static inline INT fail(INT code) {
+  WSASetLastError(code);
+  return SOCKET_ERROR;
+}
+
+#ifndef WITHOUT_STARTUP
+INT NSPv2Startup(LPGUID id, LPVOID *argument) {
+  (void)id;
+  ++counts[0];
+#ifdef STARTUP_UNSUPPORTED
+  return WSAEOPNOTSUPP;
+#endif
+#ifdef STARTUP_EVERY_SECOND
+  if (++startups % 2 == 1) return fail(WSAEACCES);
+#endif
+  *argument = (void *)(uintptr_t)(0x1000 + 0x10 * (uintptr_t)atomic_fetch_add(&startups, 1));
+  return NO_ERROR;
+}
+#endif
+
+#ifndef WITHOUT_CLEANUP
+INT NSPv2Cleanup(LPGUID id, LPVOID argument) {
+  (void)id;
+  ++counts[1];
+  last_argument = argument;
+  return NO_ERROR;
+}
+#endif
+
+#ifndef WITHOUT_RUNDOWN
+VOID NSPv2ClientSessionRundown(LPGUID id, LPVOID argument) {
+  (void)id;
+  ++counts[6];
+  last_argument = argument;
+}
+#endif
+
+#ifndef WITHOUT_LOOKUPS
+INT NSPv2LookupServiceBegin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOID argument, LPHANDLE handle) {
+  (void)id, (void)flags, (void)argument;
+  ++counts[2];
+  if (WSAGetLastError() != 0) return WSAEINPROGRESS; /* NSP-029: the slot is clean on entry */
+  struct lookup *lookup = calloc(1, sizeof *lookup);
+  DWORD size = sizeof lookup->name;
+  int code = 0, result = SOCKET_ERROR;
+  if (NSPHostUtf8FromWide(query->lpszServiceInstanceName, lookup->name, &size) != 0) strcpy(lookup->name, "records-1");
+  if (number(lookup->name, "begin-fail-", &code)) result = SOCKET_ERROR;
+  else if (number(lookup->name, "begin-one-", &code)) result = 1;
+  else if (number(lookup->name, "begin-literal-", &code)) result = code, code = 0;
+  else if (number(lookup->name, "begin-zero-", &code)) result = 0;
+  else if (strcmp(lookup->name, "garbage") == 0) result = 0x5A5A5A, *handle = (HANDLE)(uintptr_t)0xDEADBEEF;
+  else result = 0;
+  WSASetLastError(code);
+  if (result != 0) {
+    free(lookup);
+    return result;
+  }
+  *handle = lookup;
+  return NO_ERROR;
+}
+
+static void complete(struct lookup *lookup, HANDLE call, LPDWORD length, LPWSAQUERYSET2W block, const char *text) {
+  WCHAR wide[128];
+  DWORD size = 128;
+  NSPHostWideFromUtf8(text, wide, &size);
+  BYTE address[16] = {2, 0, 0, 7, 192, 0, 2, 9};
+  CSADDR_INFO where = {.RemoteAddr = {(LPSOCKADDR)(void *)address, 16}, .iSocketType = 1};
+  WSAQUERYSET2W record = {.dwSize = sizeof record, .lpszServiceInstanceName = wide, .dwNumberOfCsAddrs = 1, .lpcsaBuffer = &where};
+  INT code = NSPHostPackQuerySet(&record, length, block);
+  if (code == NO_ERROR) ++lookup->delivered;
+  WSAProviderCompleteAsyncCall(call, code);
+}
+
+struct job {
+  struct lookup *lookup;
+  HANDLE call;
+  LPDWORD length;
+  LPWSAQUERYSET2W block;
+  int delay;
+};
+
+static void *work(void *context) {
+  struct job job = *(struct job *)context;
+  free(context);
+  for (int waited = 0; waited < job.delay && !job.lookup->ended; ++waited) usleep(1000);
+  if (job.lookup->ended) {
+    WSAProviderCompleteAsyncCall(job.call, WSA_E_CANCELLED);
+    free(job.lookup);
+  } else {
+    complete(job.lookup, job.call, job.length, job.block, "async");
+  }
+  return NULL;
+}
+
+static pthread_t start(struct lookup *lookup, HANDLE call, LPDWORD length, LPWSAQUERYSET2W block, int delay) {
+  struct job *job = malloc(sizeof *job);
+  *job = (struct job){lookup, call, length, block, delay};
+  pthread_t thread;
+  pthread_create(&thread, NULL, work, job);
+  return thread;
+}
+
+VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSET2W block) {
+  struct lookup *lookup = handle;
+  const char *name = lookup->name;
+  int n = 0;
+  (void)flags;
+  ++counts[3];
+  memset(block, 0, *length); /* NSP-064: all of it is ours to write */
+  if (strcmp(name, "never") == 0 || strcmp(name, "late") == 0) {
+    released = call;
+    return;
+  }
+  if (number(name, "next-fail-", &n)) {
+    WSAProviderCompleteAsyncCall(call, n);
+    return;
+  }
+  if (number(name, "minus-", &n)) {
+    WSASetLastError(n);
+    WSAProviderCompleteAsyncCall(call, -1);
+    return;
+  }
+  if (number(name, "records-", &n) && lookup->delivered < n) {
+    char text[32] = "record-";
+    text[7] = (char)('0' + lookup->delivered / 10 % 10);
+    text[8] = (char)('0' + lookup->delivered % 10);
+    complete(lookup, call, length, block, text);
+    return;
+  }
+  if (lookup->delivered > 0) {
+    WSAProviderCompleteAsyncCall(call, number(name, "second-fail-", &n) ? n : WSA_E_NO_MORE);
+    return;
+  }
+  if (number(name, "records-", &n)) {
+    WSAProviderCompleteAsyncCall(call, WSAENOMORE); /* NSP-030: the old number */
+  } else if (number(name, "async-", &n)) {
+    pthread_detach(start(lookup, call, length, block, n));
+  } else if (strcmp(name, "before-return") == 0) {
+    pthread_join(start(lookup, call, length, block, 0), NULL);
+  } else if (number(name, "sleep-", &n)) {
+    usleep((useconds_t)n * 1000);
+    complete(lookup, call, length, block, "slept");
+  } else if (strcmp(name, "twice") == 0) {
+    complete(lookup, call, length, block, "once");
+    second_completion = WSAProviderCompleteAsyncCall(call, NO_ERROR);
+  } else if (number(name, "big-", &n) && *length < (DWORD)n) {
+    *length = (DWORD)n;
+    WSAProviderCompleteAsyncCall(call, WSAEFAULT);
+  } else if (strcmp(name, "greedy") == 0) {
+    WSAProviderCompleteAsyncCall(call, WSAEFAULT);
+  } else if (strcmp(name, "foreign") == 0) {
+    WCHAR *text = malloc(64);
+    DWORD size = 32;
+    NSPHostWideFromUtf8("far away", text, &size);
+    block->dwSize = sizeof *block;
+    block->lpszServiceInstanceName = text;
+    ++lookup->delivered;
+    WSAProviderCompleteAsyncCall(call, NO_ERROR);
+    memset(text, 0xEE, 64);
+    free(text);
+  } else {
+    static GUID wrong = {1, 2, 3, {4}};
+    static WCHAR lone[] = {0xD800, 0};
+    block->dwSize = strcmp(name, "size-40") == 0 ? 40 : sizeof *block;
+    if (strcmp(name, "count-5000") == 0) {
+      block->dwNumberOfCsAddrs = 5000;
+      block->lpcsaBuffer = (LPCSADDR_INFO)(block + 1);
+    }
+    if (strcmp(name, "null-array") == 0) block->dwNumberOfCsAddrs = 3;
+    if (strcmp(name, "wrong-id") == 0) block->lpNSProviderId = &wrong;
+    if (strcmp(name, "lone-surrogate") == 0) block->lpszServiceInstanceName = lone;
+    if (strcmp(name, "overrun") == 0) {
+      memset(block + 1, 0x41, *length - sizeof *block);
+      block->lpszServiceInstanceName = (LPWSTR)(block + 1);
+    }
+    ++lookup->delivered;
+    WSAProviderCompleteAsyncCall(call, NO_ERROR);
+  }
+}
+
+#ifndef WITHOUT_END
+INT NSPv2LookupServiceEnd(HANDLE handle) {
+  struct lookup *lookup = handle;
+  int n;
+  ++counts[4];
+  int is_pending = number(lookup->name, "async-", &n) && lookup->delivered == 0;
+  lookup->ended = 1;
+  if (!is_pending) free(lookup);
+  return NO_ERROR;
+}
+#endif
+#endif
+
+#ifndef WITHOUT_SET
+static void *set_later(void *context) {
+  usleep(20000);
+  WSAProviderCompleteAsyncCall(context, NO_ERROR);
+  return NULL;
+}
+
+VOID NSPv2SetServiceEx(HANDLE call, LPGUID id, LPWSAQUERYSET2W info, WSAESETSERVICEOP what, DWORD flags, LPVOID argument) {
+  char name[128] = "";
+  DWORD size = sizeof name;
+  int n = 0;
+  (void)id, (void)what, (void)flags, (void)argument;
+  ++counts[5];
+  NSPHostUtf8FromWide(info->lpszServiceInstanceName, name, &size);
+  if (strcmp(name, "set-never") == 0) {
+    released = call;
+    return;
+  }
+  if (number(name, "set-async-", &n)) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, set_later, call);
+    pthread_detach(thread);
+    return;
+  }
+  WSAProviderCompleteAsyncCall(call, number(name, "set-fail-", &n) ? n : NO_ERROR);
+}
+#endif
