@@ -173,7 +173,9 @@ public final class ProviderHost: Sendable {
     let patience = CallDepth.current > 0 ? Duration.zero : provider.deadline
     if !provider.gate.closeAndWait(until: .now() + patience.dispatchInterval) {
       for call in AsyncCall.unfinished.values where call.provider === provider { call.giveUp() }
-      _ = provider.gate.closeAndWait(until: .now() + patience.dispatchInterval)
+      // Now only the host's own final calls are left, on threads that may be slow to come.
+      let rest = max(patience, patience == .zero ? .zero : Provider.defaultDeadline)
+      _ = provider.gate.closeAndWait(until: .now() + rest.dispatchInterval)
     }
     catalog.unbind(provider)
   }

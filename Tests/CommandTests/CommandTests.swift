@@ -1,0 +1,111 @@
+import Foundation
+import Subprocess
+import Testing
+
+/// The real program, run as people run it.
+@Suite struct CommandTests {
+  private struct Outcome {
+    var status: Int32
+    var output: String
+    var errors: String
+  }
+
+  private static let samples = ProcessInfo.processInfo.environment["NSPHOST_SAMPLES"] ?? "build/providers"
+  private static let fixtures = ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"] ?? "build/fixtures"
+
+  /// The program lies beside the test bundle.
+  private static let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/nsphost"
+
+  private func run(_ arguments: String..., input: String = "") async throws -> Outcome {
+    let result = try await Subprocess.run(
+      .path(.init(Self.program)), arguments: Arguments(arguments), input: .string(input), output: .string(limit: 1 << 20),
+      error: .string(limit: 1 << 20))
+    let status: Int32
+    switch result.terminationStatus {
+    case .exited(let code): status = code
+    default: status = -1
+    }
+    return Outcome(status: status, output: result.standardOutput, errors: result.standardError)
+  }
+
+  @Test("the tour runs to its end, and every startup is answered")
+  func tour() async throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    let outcome = try await run("run", "\(root)/sample-providers/tour.nsp", "--plugins", Self.samples)
+    #expect(outcome.status == 0, "\(outcome.output)\n\(outcome.errors)")
+    #expect(outcome.output.contains("run down by NSPv2ClientSessionRundown"))
+    #expect(outcome.output.contains("live 0"))
+  }
+
+  @Test("lookup prints address and name, and exits with 2 when nothing is found")
+  func lookup() async throws {
+    let found = try await run("lookup", "hello", "--plugins", Self.samples)
+    #expect(found.status == 0 && found.output == "192.0.2.1:7  hello\n")
+    let missing = try await run("lookup", "nosuch", "--plugins", Self.samples)
+    #expect(missing.status == 2 && missing.output.isEmpty)
+    #expect(missing.errors.hasPrefix("nsphost: lookup of nosuch: "))
+  }
+
+  @Test("JSON is one document a line, errors included")
+  func json() async throws {
+    struct Envelope: Decodable {
+      struct Host: Decodable { var version: String }
+      var schema: String
+      var host: Host
+    }
+    let commands: [[String]] = [
+      ["providers"], ["providers", "--refused"], ["stats"], ["inspect", "hello"], ["lookup", "hello"], ["lookup", "nosuch"],
+      ["register", "x@example.org", "--address", "10.0.0.1:1", "--namespace", "email"], ["inspect", "nosuch"],
+    ]
+    for command in commands {
+      let result = try await Subprocess.run(
+        .path(.init(Self.program)), arguments: Arguments(command + ["--plugins", Self.samples, "--json"]),
+        output: .string(limit: 1 << 20), error: .discarded)
+      let text = result.standardOutput
+      #expect(text.split(separator: "\n").count == 1, "\(command)")
+      let envelope = try JSONDecoder().decode(Envelope.self, from: Data(text.utf8))
+      #expect(envelope.schema.hasPrefix("nsphost.") && !envelope.host.version.isEmpty)
+    }
+  }
+
+  @Test("inspect tells a stub from a routine, and why a file is refused")
+  func inspect() async throws {
+    let hello = try await run("inspect", "hello", "--plugins", Self.samples)
+    #expect(hello.output.contains("LookupServiceBegin    direct"))
+    #expect(hello.output.contains("SetServiceEx          stub    WSAEOPNOTSUPP"))
+    let bad = try await run("inspect", "\(Self.fixtures)/bad/undefined-symbol.so")
+    #expect(bad.output.contains("nobody_defines_this"))
+  }
+
+  @Test("every bad file is listed with one remedy, and stops nobody")
+  func refused() async throws {
+    let outcome = try await run("providers", "--refused", "--plugins", "\(Self.fixtures)/bad", "--plugins", Self.fixtures)
+    #expect(outcome.status == 0)
+    #expect(outcome.output.split(separator: "\n").count { $0.contains("do: ") } == 10)
+    #expect(try await run("providers", "--exists", "hello", "--plugins", Self.samples).status == 0)
+    #expect(try await run("providers", "--exists", "nobody", "--plugins", Self.samples).status == 2)
+  }
+
+  @Test("wrong usage exits with 64, and a script stops at the line that fails")
+  func usage() async throws {
+    #expect(try await run("lookup").status == 64)
+    #expect(try await run("lookup", "x", "--flags", "nonsense").status == 64)
+    let script = try await run("run", "-", "--plugins", Self.samples, input: "open a\nlookup a nosuch\nsay unreached\n")
+    #expect(script.status == 1 && script.errors.contains("line 2") && !script.output.contains("unreached"))
+    let unknown = try await run("run", "-", "--plugins", Self.samples, input: "dance\n")
+    #expect(unknown.status == 1 && unknown.errors.contains("there is no command dance"))
+  }
+
+  @Test("the program exports its C ABI and nothing else")
+  func exports() async throws {
+    let result = try await Subprocess.run(
+      .name("nm"), arguments: ["-D", "--defined-only", Self.program], output: .string(limit: 1 << 20), error: .discarded)
+    let names = result.standardOutput.split(separator: "\n").compactMap { $0.split(separator: " ").last.map(String.init) }
+    #expect(
+      Set(names) == [
+        "WSAGetLastError", "WSASetLastError", "GetLastError", "SetLastError", "WSAProviderCompleteAsyncCall",
+        "WSAAdvertiseProvider", "WSAUnadvertiseProvider", "NSPHostAllocate", "NSPHostFree", "NSPHostPackQuerySet",
+        "NSPHostWideFromUtf8", "NSPHostUtf8FromWide",
+      ])
+  }
+}

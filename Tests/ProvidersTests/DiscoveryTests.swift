@@ -1,0 +1,236 @@
+import CWinsock
+import Foundation
+import Glibc
+import Lookups
+import QuerySets
+import Testing
+
+@testable import Providers
+
+/// A directory of its own with copies of fixture files.
+final class PluginFolder {
+  let path: String
+  private let fixtures: String
+
+  init() throws {
+    fixtures = try #require(
+      ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"], "NSPHOST_FIXTURES is not set: run the tests with make test")
+    path = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func add(_ fixture: String, as name: String? = nil) throws {
+    let target = "\(path)/\(name ?? fixture.split(separator: "/").last.map(String.init)!).so"
+    try FileManager.default.copyItem(atPath: "\(fixtures)/\(fixture).so", toPath: target)
+  }
+
+  func write(_ text: String, to name: String) throws {
+    try text.write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
+    chmod("\(path)/\(name)", 0o644)
+  }
+
+  func scan() -> [Candidate] { PluginScan(directories: [path], hostExports: ProviderHost.exports).candidates() }
+
+  func refusal() -> Refusal? {
+    if case .refused(let refusal)? = scan().first?.state { refusal } else { nil }
+  }
+}
+
+@Suite struct DiscoveryTests {
+  @Test(
+    "a bad file is named with its reason",
+    arguments: [
+      ("no-entry-points", Refusal.Reason.notAProvider, "no NSPv2 routine"),
+      ("missing-end", .missingRoutine, "NSPv2LookupServiceEnd"),
+      ("undefined-symbol", .unresolvedSymbol, "nobody_defines_this"), ("not-elf", .notAnELFFile, "no ELF file"),
+      ("empty", .notAnELFFile, "empty"), ("truncated", .damaged, "outside the file"),
+      ("wrong-machine", .wrongMachine, "machine 3"),
+      ("world-writable", .untrusted, "every user can write"), ("borrower", .missingLibrary, "libborrowed.so.1"),
+    ])
+  func badFiles(name: String, reason: Refusal.Reason, detail: String) throws {
+    let folder = try PluginFolder()
+    try folder.add("bad/\(name)")
+    if name == "borrower" { try folder.write("allow-partial = true\nadvertises = true", to: "borrower.toml") }
+    let refusal = try #require(folder.refusal())
+    #expect(refusal.reason == reason)
+    #expect(refusal.detail.contains(detail), "\(refusal)")
+    #expect(!refusal.remedy.isEmpty)
+  }
+
+  @Test("NSP-022 a routine counts only if the file's own table defines it, not a library that it needs")
+  func borrowedRoutines() throws {
+    let fixtures = try #require(ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"])
+    let candidate = PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: "\(fixtures)/bad/borrower.so")
+    guard case .refused(let refusal) = candidate.state else {
+      Issue.record("borrower.so was accepted")
+      return
+    }
+    #expect(refusal.reason == .notAProvider)
+    // The dynamic linker itself would have found them.
+    let handle = try #require(dlopen("\(fixtures)/bad/borrower.so", RTLD_LAZY | RTLD_LOCAL))
+    defer { dlclose(handle) }
+    #expect(dlsym(handle, "NSPv2LookupServiceBegin") != nil)
+  }
+
+  @Test("a file that can't be loaded is reported with the linker's words, and stops nobody")
+  func failsToLoad() throws {
+    let folder = try PluginFolder()
+    try folder.add("bad/fails-to-load")
+    try folder.add("scripted-a")
+    let host = ProviderHost()
+    host.load(from: [folder.path])
+    guard case .refused(let refusal)? = host.candidates.first?.state else {
+      Issue.record("fails-to-load.so was accepted")
+      return
+    }
+    #expect(refusal.reason == .failedToLoad && refusal.detail.contains("TLS"))
+    #expect(host.catalog.entries.contains { $0.manifest.displayName == "scripted-a" && $0.provider != nil })
+    host.stop()
+  }
+
+  @Test("the manifest inside the file is read")
+  func note() throws {
+    let folder = try PluginFolder()
+    try folder.add("mail-primary")
+    let manifest = try #require(folder.scan().first?.manifest)
+    #expect(manifest.source == .elfNote && manifest.displayName == "mail-primary" && manifest.nameSpace == .email)
+    #expect(manifest.domains == [.init(name: "Example.org", level: .primary)])
+    #expect(manifest.id.description.hasPrefix("f1f7000a-1111-4222"))
+  }
+
+  @Test("a sidecar wins over the manifest inside the file")
+  func sidecar() throws {
+    let folder = try PluginFolder()
+    try folder.add("scripted-a")
+    try folder.write(
+      """
+      id = "11111111-2222-3333-4444-555555555555"
+      name = "other"
+      namespace = "email"
+      version = 7
+      domains = ["example.net=secondary", "*"]
+      deadline-ms = 250
+      x-note = "ours"
+      """, to: "scripted-a.toml")
+    let manifest = try #require(folder.scan().first?.manifest)
+    #expect(manifest.displayName == "other" && manifest.nameSpace == .email && manifest.version == 7 && manifest.servesAnyDomain)
+    #expect(manifest.domains == [.init(name: "example.net", level: .secondary)] && manifest.deadline == .milliseconds(250))
+  }
+
+  @Test(
+    "a broken sidecar names the key and what to write",
+    arguments: [
+      ("nmae = 1", "did you mean \"name\""), ("id = \"x\"", "GUID"), ("domains = [\"a\"]", "primary"), ("id = ", "TOML"),
+      ("version = -1", "number from 0"), ("isolation = \"jail\"", "in-process"),
+    ])
+  func brokenSidecar(text: String, expected: String) throws {
+    let folder = try PluginFolder()
+    try folder.add("scripted-a")
+    try folder.write(text, to: "scripted-a.toml")
+    let refusal = try #require(folder.refusal())
+    #expect(refusal.reason == .badManifest && refusal.description.contains(expected), "\(refusal)")
+  }
+
+  @Test("a file without a manifest has the version-5 UUID of its name and serves every name space")
+  func noManifest() throws {
+    let manifest = Manifest(fileName: "thing.so")
+    #expect(manifest.displayName == "thing" && manifest.nameSpace == .all)
+    #expect(manifest.id == Manifest(fileName: "thing.so").id && manifest.id != Manifest(fileName: "other.so").id)
+    #expect(Array(manifest.id.description)[14] == "5")
+  }
+
+  @Test("the first directory wins for an id")
+  func superseded() throws {
+    let (first, second) = (try PluginFolder(), try PluginFolder())
+    try first.add("scripted-a")
+    try second.add("scripted-a", as: "again")
+    let candidates = PluginScan(directories: [first.path, second.path], hostExports: ProviderHost.exports).candidates()
+    guard case .superseded(let by) = candidates[1].state else {
+      Issue.record("\(candidates[1].state)")
+      return
+    }
+    #expect(by == "\(first.path)/scripted-a.so")
+  }
+
+  @Test("files and folders that others can write, and links into such folders, are refused")
+  func trust() throws {
+    let folder = try PluginFolder()
+    try folder.add("scripted-a")
+    #expect(folder.refusal() == nil)
+    chmod(folder.path, 0o775)
+    #expect(folder.refusal()?.reason == .untrusted)
+    chmod(folder.path, 0o1777)
+    #expect(folder.refusal()?.reason == .untrusted)
+    chmod(folder.path, 0o755)
+    chmod("\(folder.path)/scripted-a.so", 0o775)
+    #expect(folder.refusal()?.detail.contains("its group") == true)
+
+    let (links, open) = (try PluginFolder(), try PluginFolder())
+    try open.add("scripted-a")
+    symlink("\(open.path)/scripted-a.so", "\(links.path)/link.so")
+    #expect(links.refusal() == nil)
+    chmod(open.path, 0o777)
+    #expect(links.refusal()?.reason == .untrusted)
+    if geteuid() == 0 {
+      let foreign = try PluginFolder()
+      try foreign.add("scripted-a")
+      chown("\(foreign.path)/scripted-a.so", 65_534, 65_534)
+      #expect(foreign.refusal()?.detail.contains("belongs to user 65534") == true)
+    }
+  }
+
+  @Test("things that are no regular files neither block nor crash the scan")
+  func oddFiles() throws {
+    let folder = try PluginFolder()
+    mkfifo("\(folder.path)/fifo.so", 0o644)
+    mkdir("\(folder.path)/folder.so", 0o755)
+    symlink("/dev/zero", "\(folder.path)/device.so")
+    symlink("nowhere", "\(folder.path)/dangling.so")
+    try folder.add("scripted-a")
+    let candidates = folder.scan()
+    #expect(candidates.count == 5)
+    #expect(candidates.count { if case .ready = $0.state { true } else { false } } == 1)
+  }
+
+  @Test("every truncation and 3,000 random changes of a good file are judged, never more")
+  func corruption() throws {
+    let fixtures = try #require(ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"])
+    let good = [UInt8](try Data(contentsOf: URL(filePath: "\(fixtures)/scripted-a.so")))
+    let folder = try PluginFolder()
+    let path = "\(folder.path)/x.so"
+    func judge(_ bytes: [UInt8]) throws {
+      try Data(bytes).write(to: URL(filePath: path))
+      chmod(path, 0o755)
+      _ = folder.scan()
+    }
+    for length in stride(from: 0, to: min(good.count, 8192), by: 61) { try judge(Array(good[..<length])) }
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("corruption seed \(seed)")
+    var state = seed
+    func next() -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33)
+    }
+    for _ in 0..<3_000 {
+      var bytes = good
+      for _ in 0..<(1 + next() % 8) { bytes[next() % min(bytes.count, 8192)] = UInt8(truncatingIfNeeded: next()) }
+      try judge(bytes)
+    }
+  }
+
+  @Test("directories: given ones, else NSP_PLUGIN_PATH, else the standard ones; raised privileges ignore the environment")
+  func directories() {
+    let environment = ["NSP_PLUGIN_PATH": "/a:/b", "HOME": "/home/x"]
+    #expect(PluginDirectories.resolve(explicit: ["/c"], environment: environment, isPrivileged: false) == ["/c"])
+    #expect(PluginDirectories.resolve(explicit: [], environment: environment, isPrivileged: false) == ["/a", "/b"])
+    #expect(
+      PluginDirectories.resolve(explicit: [], environment: ["HOME": "/home/x"], isPrivileged: false)
+        == ["/home/x/.local/lib/nsp", "/usr/local/lib/nsp", "/usr/lib/nsp"])
+    #expect(
+      PluginDirectories.resolve(explicit: [], environment: environment, isPrivileged: true)
+        == ["/usr/local/lib/nsp", "/usr/lib/nsp"])
+  }
+}
