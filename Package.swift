@@ -1,16 +1,22 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Warnings are errors in this package's own targets; dependencies keep theirs.
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// `make sanitize` names the sanitizer that it builds with.
+let sanitizer = Context.environment["NSPHOST_SANITIZER"]
 
-/// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.map` names it. The list makes the
-/// symbols dynamic, the map hides all others.
+/// Warnings are errors in this package's own targets; dependencies keep theirs.
+let strict: [SwiftSetting] =
+  [.treatAllWarnings(as: .error)] + (sanitizer == "thread" ? [.define("NSPHOST_THREAD_SANITIZER")] : [])
+
+/// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.map` names it.
+///
+/// A sanitizer's runtime lives in the program and must be seen by the libraries, so builds with one (`NSPHOST_SANITIZER` set)
+/// export everything.
 let exports: [LinkerSetting] = [
-  .unsafeFlags([
-    "-use-ld=lld", "-Xlinker", "--export-dynamic", "-Xlinker",
-    "--version-script=\(Context.packageDirectory)/Exports/nsphost.map",
-  ])
+  .unsafeFlags(
+    ["-use-ld=lld", "-Xlinker", "--export-dynamic"]
+      + (sanitizer == nil
+        ? ["-Xlinker", "--version-script=\(Context.packageDirectory)/Exports/nsphost.map"] : []))
 ]
 
 let package = Package(

@@ -139,9 +139,10 @@ extension QuerySet {
     func text(_ text: QuerySetText) -> String? { view[text].map { String(decoding: $0, as: UTF16.self) } }
     func address(_ index: Int, _ side: AddressSide) -> SocketAddress {
       let size = view.sockaddrSize(at: index, side)
+      guard size > 0 else { return SocketAddress(bytes: []) }
       return SocketAddress(
         bytes: [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-          if size > 0 { view.writeSockaddr(at: index, side, to: UnsafeMutableRawPointer(buffer.baseAddress!)) }
+          view.writeSockaddr(at: index, side, to: UnsafeMutableRawPointer(buffer.baseAddress!))
           count = size
         })
     }
