@@ -5,7 +5,7 @@ SECONDS ?= 60
 BUILD := build
 PROVIDERS := $(BUILD)/providers
 FIXTURES := $(BUILD)/fixtures
-PACKAGES := libffi-dev uuid-dev pkg-config mingw-w64-x86-64-dev clang
+PACKAGES := libffi-dev uuid-dev pkg-config mingw-w64-x86-64-dev
 SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
 export NSPHOST_SAMPLES := $(CURDIR)/$(PROVIDERS)
@@ -50,6 +50,8 @@ fuzz: packages
 packages:
 	@missing=""; for package in $(PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	command -v clang >/dev/null || missing="$$missing clang"; \
+	command -v c++ >/dev/null || missing="$$missing g++"; \
 	if [ -n "$$missing" ]; then \
 	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  echo "installing$$missing"; \
