@@ -6,7 +6,11 @@ let sanitizer = Context.environment["NSPHOST_SANITIZER"]
 
 /// Warnings are errors in this package's own targets; dependencies keep theirs.
 let strict: [SwiftSetting] =
-  [.treatAllWarnings(as: .error)] + (sanitizer == "thread" ? [.define("NSPHOST_THREAD_SANITIZER")] : [])
+  [
+    .treatAllWarnings(as: .error),
+    // Generic code of one room is specialised for its use in another.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+  ] + (sanitizer == "thread" ? [.define("NSPHOST_THREAD_SANITIZER")] : [])
 
 /// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.map` names it.
 ///

@@ -40,7 +40,9 @@ public final class HandleTable<Value: Sendable>: Sendable {
   public var count: Int { state.withLock { $0.count } }
 
   /// Every value that is in the table now, in no particular order.
-  public var values: [Value] { state.withLock { state in state.slots.compactMap(\.value) } }
+  public var values: [Value] {
+    state.withLock { state in state.count == 0 ? [] : state.slots.compactMap(\.value) }
+  }
 
   /// Adds a value. Answers nil only when 2^24 entries are alive.
   public func insert(_ value: Value) -> Handle? {

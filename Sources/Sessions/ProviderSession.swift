@@ -27,12 +27,11 @@ public final class ProviderSession: Sendable {
   /// Makes sure that the provider's startup has succeeded and gives its argument. The first user calls the startup; others
   /// that come meanwhile wait for its result, up to the provider's deadline (nsp.md L2, L3, L5).
   public func use() -> Result<SessionArgument, WinsockError> {
-    let ticket = StartupTicket()
-    switch lifecycle.withLock({ $0.use(ticket) }) {
+    switch lifecycle.withLock({ $0.use() }) {
     case .go(let argument): return .success(argument)
     case .refuse(let error): return .failure(error)
     case .callStartup: return start()
-    case .wait:
+    case .wait(let ticket):
       return ticket.wait(for: provider.deadline)
     }
   }
@@ -122,7 +121,7 @@ public struct Lifecycle: Sendable {
 
   enum UseEffect {
     case callStartup
-    case wait
+    case wait(StartupTicket)
     case go(SessionArgument)
     case refuse(WinsockError)
   }
@@ -136,14 +135,15 @@ public struct Lifecycle: Sendable {
   private(set) var state: State = .absent
   private var waiting: [StartupTicket] = []
 
-  mutating func use(_ ticket: StartupTicket) -> UseEffect {
+  mutating func use() -> UseEffect {
     switch state {
     case .absent:
       state = .starting(ending: nil)
       return .callStartup
     case .starting(nil):
+      let ticket = StartupTicket()
       waiting.append(ticket)
-      return .wait
+      return .wait(ticket)
     case .live(let argument): return .go(argument)
     case .starting, .draining, .ended: return .refuse(.cancelled)
     }
