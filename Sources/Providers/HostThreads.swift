@@ -1,9 +1,77 @@
-import Dispatch
+import Glibc
 
 /// Threads of the host on which work goes on that must not run on a provider's stack, or that a client must be able to leave.
+///
+/// Work never waits behind other work that a provider holds up: when no thread is idle a new one is made, and idle ones end
+/// after a while. All signals are blocked on them; their stacks have 1 MiB (nsp.md T6).
 public enum HostThreads {
-  private static let queue = DispatchQueue(label: "nsphost.calls", attributes: .concurrent)
-
   /// Runs `work` on a thread of the host, soon.
-  public static func run(_ work: @escaping @Sendable () -> Void) { queue.async(execute: work) }
+  public static func run(_ work: @escaping @Sendable () -> Void) { pool.submit(work) }
+
+  private static let pool = ThreadPool()
+}
+
+private final class ThreadPool: @unchecked Sendable {
+  // Unchecked: everything mutable is used under `lock` alone. pthread's, because idle threads wait on a condition.
+  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let arrived = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var work: [@Sendable () -> Void] = []
+  private var idle = 0
+
+  private static let idleSeconds = 10
+  private static let stackSize = 1 << 20
+
+  init() {
+    pthread_mutex_init(lock, nil)
+    pthread_cond_init(arrived, nil)
+  }
+
+  func submit(_ job: @escaping @Sendable () -> Void) {
+    pthread_mutex_lock(lock)
+    work.append(job)
+    let needsThread = work.count > idle
+    pthread_cond_signal(arrived)
+    pthread_mutex_unlock(lock)
+    // Where the system gives no thread, the work waits for one of those that are there.
+    if needsThread { start() }
+  }
+
+  private func start() {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    pthread_attr_setstacksize(&attributes, Self.stackSize)
+    var (all, previous) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &previous)
+    var thread = pthread_t()
+    // The pool lives as long as the process; its threads only borrow it.
+    pthread_create(
+      &thread, &attributes,
+      { context in
+        Unmanaged<ThreadPool>.fromOpaque(context!).takeUnretainedValue().serve()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    pthread_sigmask(SIG_SETMASK, &previous, nil)
+    pthread_attr_destroy(&attributes)
+  }
+
+  private func serve() {
+    while let job = next() { job() }
+  }
+
+  /// Waits for work; nil when there was none for a while.
+  private func next() -> (@Sendable () -> Void)? {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    idle += 1
+    defer { idle -= 1 }
+    var deadline = timespec()
+    clock_gettime(CLOCK_REALTIME, &deadline)
+    deadline.tv_sec += Self.idleSeconds
+    while work.isEmpty {
+      if pthread_cond_timedwait(arrived, lock, &deadline) != 0, work.isEmpty { return nil }
+    }
+    return work.removeFirst()
+  }
 }
