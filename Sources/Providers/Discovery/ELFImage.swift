@@ -26,7 +26,7 @@ public struct ELFImage: Sendable {
   private var neverUnloads = false
 
   private(set) var symbols = SymbolTable()
-  private let bytes: FileBytes
+  private var bytes: FileBytes?
 
   public static let hostMachine: UInt16 = {
     #if arch(arm64)
@@ -43,27 +43,30 @@ public struct ELFImage: Sendable {
   public var isUnloadable: Bool { !neverUnloads && !needed.contains { $0.hasPrefix("libswiftCore.so") } }
 
   /// Whether the file itself defines a symbol that others may bind to.
-  func definesSymbol(_ name: UnsafeRawBufferPointer) -> Bool { symbols.find(name, in: bytes) }
+  func definesSymbol(_ name: UnsafeRawBufferPointer) -> Bool { bytes.map { symbols.find(name, in: $0) } ?? false }
+
+  /// Lets go of the file's contents; the facts stay.
+  mutating func forgetContents() { bytes = nil }
 
   init(_ bytes: FileBytes, readsSymbols: Bool = true) throws(Defect) {
     self.bytes = bytes
-    fileSize = bytes.raw.count
+    fileSize = bytes.count
     guard bytes.slice(0, 4)?.elementsEqual([0x7F, 0x45, 0x4C, 0x46]) == true else { throw .notELF }
     guard bytes.slice(0, 64) != nil else { throw .damaged("the ELF header is cut short") }
-    guard bytes.raw[4] == 2, bytes.raw[5] == 1 else { throw .wrongMachine(bytes.number(18, as: UInt16.self) ?? 0) }
+    guard bytes.number(4, as: UInt16.self) == 0x0102 else { throw .wrongMachine(bytes.number(18, as: UInt16.self) ?? 0) }
     let machine = bytes.number(18, as: UInt16.self) ?? 0
     guard machine == Self.hostMachine else { throw .wrongMachine(machine) }
     guard bytes.number(16, as: UInt16.self) == 3 else { throw .damaged("it is not a shared object") }
     let segments = try Segments(bytes)
-    for note in segments.notes { readNotes(note) }
+    for note in segments.notes { readNotes(note, bytes) }
     guard let dynamic = segments.dynamic else { throw .damaged("it has no dynamic section") }
-    try read(dynamic, segments)
-    if readsSymbols { try readSymbols() }
+    try read(dynamic, segments, bytes)
+    if readsSymbols { try readSymbols(bytes) }
   }
 
   // MARK: Notes
 
-  private mutating func readNotes(_ range: (offset: UInt64, size: UInt64)) {
+  private mutating func readNotes(_ range: (offset: UInt64, size: UInt64), _ bytes: FileBytes) {
     var position = range.offset
     let end = range.offset &+ range.size
     while position &+ 12 <= end, let ownerSize = bytes.number(position, as: UInt32.self),
@@ -82,7 +85,9 @@ public struct ELFImage: Sendable {
 
   // MARK: Dynamic section
 
-  private mutating func read(_ dynamic: (offset: UInt64, size: UInt64), _ segments: Segments) throws(Defect) {
+  private mutating func read(
+    _ dynamic: (offset: UInt64, size: UInt64), _ segments: Segments, _ bytes: FileBytes
+  ) throws(Defect) {
     var neededOffsets: [UInt64] = []
     var pathOffset: UInt64?
     var strings: UInt64?
@@ -108,18 +113,18 @@ public struct ELFImage: Sendable {
     }
     guard let strings, symbols.entries != nil else { throw .damaged("its symbol or string table is missing") }
     symbols.strings = strings
-    for offset in neededOffsets { needed.append(try string(strings &+ offset)) }
-    if let pathOffset { runPath = try string(strings &+ pathOffset).split(separator: ":").map(String.init) }
+    for offset in neededOffsets { needed.append(try string(strings &+ offset, bytes)) }
+    if let pathOffset { runPath = try string(strings &+ pathOffset, bytes).split(separator: ":").map(String.init) }
   }
 
-  private func string(_ offset: UInt64) throws(Defect) -> String {
+  private func string(_ offset: UInt64, _ bytes: FileBytes) throws(Defect) -> String {
     guard let text = bytes.text(offset) else { throw .damaged("a name lies outside the file") }
     return String(decoding: text, as: UTF8.self)
   }
 
   // MARK: Symbols
 
-  private mutating func readSymbols() throws(Defect) {
+  private mutating func readSymbols(_ bytes: FileBytes) throws(Defect) {
     guard let count = symbols.count(in: bytes) else { throw .damaged("its symbol table has no end") }
     guard let entries = symbols.entries, let strings = symbols.strings, bytes.slice(entries, UInt64(count) &* 24) != nil else {
       throw .damaged("its symbol table lies outside the file")
@@ -138,11 +143,13 @@ public struct ELFImage: Sendable {
     }
   }
 
+  private static let routineNames = ProviderRoutine.allCases.map { Array($0.exportedName.utf8) }
+  private static let version1Name = Array("NSPStartup".utf8)
+
   private mutating func note(definition name: UnsafeRawBufferPointer) {
-    if name.elementsEqual("NSPStartup".utf8) { exportsVersion1 = true }
-    for routine in ProviderRoutine.allCases where name.elementsEqual(routine.exportedName.utf8) {
-      routines |= 1 << UInt8(routine.rawValue)
-    }
+    func matches(_ known: [UInt8]) -> Bool { known.count == name.count && memcmp(known, name.baseAddress!, known.count) == 0 }
+    if matches(Self.version1Name) { exportsVersion1 = true }
+    for (index, known) in Self.routineNames.enumerated() where matches(known) { routines |= 1 << UInt8(index) }
   }
 }
 
@@ -162,7 +169,7 @@ private struct Segments {
         let address = bytes.number(header &+ 16, as: UInt64.self), let fileSize = bytes.number(header &+ 32, as: UInt64.self)
       else { throw .damaged("a program header is cut short") }
       guard type == 1 || type == 2 || type == 4 else { continue }
-      guard bytes.slice(offset, fileSize) != nil else { throw .damaged("a segment lies outside the file") }
+      guard bytes.contains(offset, fileSize) else { throw .damaged("a segment lies outside the file") }
       switch type {
       case 1: loads.append((address, offset, fileSize))
       case 2: dynamic = (offset, fileSize)

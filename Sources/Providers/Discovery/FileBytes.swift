@@ -1,34 +1,100 @@
 import Glibc
 
-/// The bytes of a file, mapped read-only. Every access is checked: the file may hold anything.
+/// The bytes of a file, read as far as they are asked for. Every access is checked: the file may hold anything.
 ///
-/// A file that is cut short while it is mapped would raise SIGBUS; only files that root or the running user alone can write are
-/// mapped, after their trust was judged on the same descriptor.
+/// The tables that matter lie in the first pages of most files, so those are read at once, and the rest only when something
+/// asks for it. What was read is a copy: a file that changes meanwhile changes nothing here.
 final class FileBytes: @unchecked Sendable {
-  let raw: UnsafeRawBufferPointer
+  // Unchecked: one scan uses it on one thread, and an image that leaves the scan lets go of it.
+  let count: Int
+  private let descriptor: Int32
+  private var loaded: UnsafeMutableRawBufferPointer
+  /// Kept until the end: slices of it may be in use.
+  private var firstPart: UnsafeMutableRawBufferPointer?
 
+  private var isMapped = false
+
+  private static let firstRead = 16 * 1024
+
+  /// - Parameter descriptor: Stays open as long as the bytes are asked for; not closed here.
   init?(descriptor: Int32, size: Int) {
-    guard size > 0, let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else { return nil }
-    raw = UnsafeRawBufferPointer(start: start, count: size)
+    guard size > 0 else { return nil }
+    count = size
+    self.descriptor = descriptor
+    loaded = .allocate(byteCount: min(size, Self.firstRead), alignment: 16)
+    guard Self.read(descriptor, into: loaded) else {
+      loaded.deallocate()
+      return nil
+    }
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: raw.baseAddress), raw.count) }
+  /// The whole file, mapped: for libraries of the system, which are large and asked for a few symbols each.
+  init?(mapping descriptor: Int32, size: Int) {
+    guard size > 0, let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else { return nil }
+    count = size
+    self.descriptor = descriptor
+    loaded = UnsafeMutableRawBufferPointer(start: start, count: size)
+    isMapped = true
+  }
+
+  deinit {
+    if isMapped { munmap(loaded.baseAddress, loaded.count) } else { loaded.deallocate() }
+    firstPart?.deallocate()
+  }
 
   func number<Number: FixedWidthInteger & BitwiseCopyable>(_ offset: UInt64, as type: Number.Type) -> Number? {
-    guard offset <= UInt64(raw.count), UInt64(raw.count) - offset >= UInt64(MemoryLayout<Number>.size) else { return nil }
-    return Number(littleEndian: raw.loadUnaligned(fromByteOffset: Int(offset), as: Number.self))
+    guard has(offset, UInt64(MemoryLayout<Number>.size)) else { return nil }
+    return Number(littleEndian: loaded.loadUnaligned(fromByteOffset: Int(offset), as: Number.self))
   }
 
-  func slice(_ offset: UInt64, _ count: UInt64) -> UnsafeRawBufferPointer? {
-    guard offset <= UInt64(raw.count), UInt64(raw.count) - offset >= count else { return nil }
-    return UnsafeRawBufferPointer(rebasing: raw[Int(offset)..<Int(offset) + Int(count)])
+  func slice(_ offset: UInt64, _ size: UInt64) -> UnsafeRawBufferPointer? {
+    guard has(offset, size) else { return nil }
+    return UnsafeRawBufferPointer(rebasing: loaded[Int(offset)..<Int(offset) + Int(size)])
+  }
+
+  /// Whether a range lies inside the file; reads nothing.
+  func contains(_ offset: UInt64, _ size: UInt64) -> Bool {
+    offset <= UInt64(count) && UInt64(count) - offset >= size
   }
 
   /// The bytes up to a NUL that lies inside the file; nil when there is none.
   func text(_ offset: UInt64) -> UnsafeRawBufferPointer? {
-    guard offset < UInt64(raw.count), let start = raw.baseAddress?.advanced(by: Int(offset)) else { return nil }
-    let room = raw.count - Int(offset)
-    guard let end = memchr(start, 0, room) else { return nil }
-    return UnsafeRawBufferPointer(start: start, count: UnsafeRawPointer(end) - start)
+    guard has(offset, 1) else { return nil }
+    if let end = nul(from: Int(offset)) { return UnsafeRawBufferPointer(rebasing: loaded[Int(offset)..<end]) }
+    guard loaded.count < count, loadAll(), let end = nul(from: Int(offset)) else { return nil }
+    return UnsafeRawBufferPointer(rebasing: loaded[Int(offset)..<end])
+  }
+
+  private func nul(from offset: Int) -> Int? {
+    guard let base = loaded.baseAddress, let found = memchr(base + offset, 0, loaded.count - offset) else { return nil }
+    return found - base
+  }
+
+  /// Whether the bytes of a range are there, having read them if need be.
+  private func has(_ offset: UInt64, _ size: UInt64) -> Bool {
+    guard contains(offset, size) else { return false }
+    return offset + size <= UInt64(loaded.count) || loadAll()
+  }
+
+  private func loadAll() -> Bool {
+    let all = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+    guard Self.read(descriptor, into: all) else {
+      all.deallocate()
+      return false
+    }
+    firstPart = loaded
+    loaded = all
+    return true
+  }
+
+  private static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+    var done = 0
+    while done < buffer.count {
+      let got = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, done)
+      if got < 0, errno == EINTR { continue }
+      guard got > 0 else { return false }
+      done += got
+    }
+    return true
   }
 }

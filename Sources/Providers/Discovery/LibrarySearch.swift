@@ -25,7 +25,8 @@ final class LibrarySearch {
 
   /// Looks at everything that the image needs, directly and through its libraries.
   func examine(_ image: ELFImage, path: String, hostExports: Set<String>) -> Finding {
-    let key = image.needed + ["|"] + image.runPath + ["|", directory(of: path)]
+    // Where a run path is given, what is found depends on it and on where the file is.
+    let key = image.runPath.isEmpty ? image.needed : image.needed + ["|"] + image.runPath + ["|", directory(of: path)]
     let closure: [ELFImage]
     if let known = closures[key] {
       closure = known
@@ -80,7 +81,7 @@ final class LibrarySearch {
     var status = stat()
     var found: ELFImage?
     if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-      let bytes = FileBytes(descriptor: descriptor, size: Int(status.st_size))
+      let bytes = FileBytes(mapping: descriptor, size: Int(status.st_size))
     {
       found = try? ELFImage(bytes, readsSymbols: false)
     }
@@ -117,7 +118,7 @@ final class LibrarySearch {
       guard descriptor >= 0 else { return nil }
       defer { close(descriptor) }
       var status = stat()
-      guard fstat(descriptor, &status) == 0, let bytes = FileBytes(descriptor: descriptor, size: Int(status.st_size)),
+      guard fstat(descriptor, &status) == 0, let bytes = FileBytes(mapping: descriptor, size: Int(status.st_size)),
         bytes.slice(0, 20)?.elementsEqual("glibc-ld.so.cache1.1".utf8) == true
       else { return nil }
       self.bytes = bytes

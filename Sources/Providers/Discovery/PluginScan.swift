@@ -38,7 +38,7 @@ public struct PluginScan: Sendable {
     var candidates: [Candidate] = []
     for directory in directories {
       let names = Self.names(in: directory)
-      let modules = names.filter { $0.hasSuffix(".so") }.sorted()
+      let modules = names.keys.filter { $0.hasSuffix(".so") }.sorted()
       if modules.isEmpty { continue }
       let objection = trust.objection(toDirectory: directory)
       for name in modules {
@@ -48,7 +48,9 @@ public struct PluginScan: Sendable {
           continue
         }
         let sidecar = String(name.dropLast(3)) + ".toml"
-        var candidate = inspect(path, name, names.contains(sidecar) ? directory + "/" + sidecar : nil, trust, libraries)
+        var candidate = inspect(
+          path, name, names[sidecar] != nil ? directory + "/" + sidecar : nil, mayBeLink: names[name] != Int(DT_REG), trust,
+          libraries)
         if let id = candidate.manifest?.id {
           switch candidate.state {
           case .ready, .disabled:
@@ -72,12 +74,13 @@ public struct PluginScan: Sendable {
       return Self.refused(path, .untrusted, objection.detail, objection.remedy)
     }
     return inspect(
-      path, name, access(sidecar, F_OK) == 0 ? sidecar : nil, Trust(), LibrarySearch(environmentPath: libraryPath))
+      path, name, access(sidecar, F_OK) == 0 ? sidecar : nil, mayBeLink: true, Trust(),
+      LibrarySearch(environmentPath: libraryPath))
   }
 
-  private func inspect(_ path: String, _ name: String, _ sidecar: String?, _ trust: Trust, _ libraries: LibrarySearch)
-    -> Candidate
-  {
+  private func inspect(
+    _ path: String, _ name: String, _ sidecar: String?, mayBeLink: Bool, _ trust: Trust, _ libraries: LibrarySearch
+  ) -> Candidate {
     // Non-blocking: a FIFO of this name must not hold the scan.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
@@ -88,20 +91,22 @@ public struct PluginScan: Sendable {
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       return Self.refused(path, .unreadable, "it is not a regular file", "remove it")
     }
-    if let objection = trust.objection(to: status, path) ?? linkObjection(path, trust) {
+    if let objection = trust.objection(to: status, path) ?? (mayBeLink ? linkObjection(path, trust) : nil) {
       return Self.refused(path, .untrusted, objection.detail, objection.remedy)
     }
     guard let bytes = FileBytes(descriptor: descriptor, size: Int(status.st_size)) else {
       return Self.refused(path, .notAnELFFile, "it is empty", "replace it with a shared object, or remove it")
     }
-    let image: ELFImage
+    var image: ELFImage
     do throws(ELFImage.Defect) { image = try ELFImage(bytes) } catch { return Self.refused(path, error) }
     let manifest: Manifest
     do throws(Refusal) { manifest = try self.manifest(path, name, sidecar, image, trust) } catch {
+      image.forgetContents()
       return Candidate(path: path, state: .refused(error), image: image)
     }
-    return Candidate(
-      path: path, state: judge(path, image, manifest, libraries), manifest: manifest, image: image)
+    let state = judge(path, image, manifest, libraries)
+    image.forgetContents()
+    return Candidate(path: path, state: state, manifest: manifest, image: image)
   }
 
   /// A symlink is judged by its target, and by the folder that the target is in.
@@ -177,15 +182,16 @@ public struct PluginScan: Sendable {
     }
   }
 
-  private static func names(in directory: String) -> Set<String> {
-    guard let stream = opendir(directory) else { return [] }
+  /// The names of modules and sidecars, each with the kind of file that the directory says it is.
+  private static func names(in directory: String) -> [String: Int] {
+    guard let stream = opendir(directory) else { return [:] }
     defer { closedir(stream) }
-    var names: Set<String> = []
+    var names: [String: Int] = [:]
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      if name.hasSuffix(".so") || name.hasSuffix(".toml") { names.insert(name) }
+      if name.hasSuffix(".so") || name.hasSuffix(".toml") { names[name] = Int(entry.pointee.d_type) }
     }
     return names
   }
@@ -206,7 +212,7 @@ public struct PluginScan: Sendable {
     }
     guard status.st_size > 0 else { return "" }
     guard let bytes = FileBytes(descriptor: descriptor, size: Int(status.st_size)),
-      let text = String(validating: bytes.raw, as: UTF8.self)
+      let raw = bytes.slice(0, UInt64(status.st_size)), let text = String(validating: raw, as: UTF8.self)
     else { throw Manifest.Defect(detail: "\(sidecar) is not UTF-8 text", remedy: "save it as UTF-8") }
     return text
   }
