@@ -13,8 +13,7 @@ final class ScriptedHost: Sendable {
   let directory: String
 
   init(_ plugins: String..., sidecars: [String: String] = [:]) throws {
-    let fixtures = try #require(
-      ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"], "NSPHOST_FIXTURES is not set: run the tests with make test")
+    let fixtures = fixturesDirectory
     directory = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
     try FileManager.default.createDirectory(
       atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
@@ -76,3 +75,9 @@ final class ScriptedHost: Sendable {
     try? FileManager.default.removeItem(atPath: directory)
   }
 }
+
+/// Where `make fixtures` has put the providers of the tests.
+let fixturesDirectory =
+  ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"]
+  ?? URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+  + "/build/fixtures"

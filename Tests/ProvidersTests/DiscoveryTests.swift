@@ -13,8 +13,7 @@ final class PluginFolder {
   private let fixtures: String
 
   init() throws {
-    fixtures = try #require(
-      ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"], "NSPHOST_FIXTURES is not set: run the tests with make test")
+    fixtures = fixturesDirectory
     path = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
     try FileManager.default.createDirectory(
       atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
@@ -62,7 +61,7 @@ final class PluginFolder {
 
   @Test("NSP-022 a routine counts only if the file's own table defines it, not a library that it needs")
   func borrowedRoutines() throws {
-    let fixtures = try #require(ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"])
+    let fixtures = fixturesDirectory
     let candidate = PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: "\(fixtures)/bad/borrower.so")
     guard case .refused(let refusal) = candidate.state else {
       Issue.record("borrower.so was accepted")
@@ -197,7 +196,7 @@ final class PluginFolder {
 
   @Test("every truncation and 3,000 random changes of a good file are judged, never more")
   func corruption() throws {
-    let fixtures = try #require(ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"])
+    let fixtures = fixturesDirectory
     let good = [UInt8](try Data(contentsOf: URL(filePath: "\(fixtures)/scripted-a.so")))
     let folder = try PluginFolder()
     let path = "\(folder.path)/x.so"
@@ -234,3 +233,9 @@ final class PluginFolder {
         == ["/usr/local/lib/nsp", "/usr/lib/nsp"])
   }
 }
+
+/// Where `make fixtures` has put the providers of the tests.
+let fixturesDirectory =
+  ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"]
+  ?? URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+  + "/build/fixtures"
