@@ -26,7 +26,7 @@ public final class Provider: Sendable {
 
   public static let defaultDeadline: Duration = .seconds(5)
   /// A routine that keeps the caller's thread for longer is called on a thread of the host's from then on.
-  public static let patience: Duration = .milliseconds(50)
+  private static let patienceNanoseconds: Int64 = 50_000_000
 
   public init(manifest: Manifest, routines: RoutineTable, module: ProviderModule?) {
     id = manifest.id
@@ -49,9 +49,11 @@ public final class Provider: Sendable {
   public func call<Result>(_ routine: (RoutineTable) -> Result) -> Result {
     turn?.wait()  // No deadline: whoever waits here is on a thread that its own caller can leave behind.
     defer { turn?.signal() }
-    let start = MonotonicTime.now
+    let start = MonotonicTime.coarse
     let result = routine(routines)
-    if MonotonicTime.now - start > Self.patience { provedSlow.store(true, ordering: .relaxed) }
+    if MonotonicTime.coarse.nanoseconds - start.nanoseconds > Self.patienceNanoseconds {
+      provedSlow.store(true, ordering: .relaxed)
+    }
     return result
   }
 }

@@ -68,6 +68,16 @@ void *scripted_argument(void) { return last_argument; }
 NSP_EXPORT int scripted_release(void);
 int scripted_release(void) { return WSAProviderCompleteAsyncCall(released, NO_ERROR); }
 
+/* The threads that this file has started. They are joined before it is unmapped: a thread that has completed a call still has to
+   return through this file's code. */
+#define MAXIMUM_THREADS 4096
+__attribute__((unused)) static pthread_t threads[MAXIMUM_THREADS];
+__attribute__((unused)) static atomic_int thread_count;
+
+__attribute__((destructor)) static void join_threads(void) {
+  for (int i = 0; i < thread_count; ++i) pthread_join(threads[i], NULL);
+}
+
 static inline int number(const char *text, const char *prefix, int *value) {
   size_t size = strlen(prefix);
   if (strncmp(text, prefix, size) != 0) return 0;
@@ -211,7 +221,7 @@ VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD l
   if (number(name, "records-", &n)) {
     WSAProviderCompleteAsyncCall(call, WSAENOMORE); /* NSP-030: the old number */
   } else if (number(name, "async-", &n)) {
-    pthread_detach(start(lookup, call, length, block, n));
+    threads[atomic_fetch_add(&thread_count, 1) % MAXIMUM_THREADS] = start(lookup, call, length, block, n);
   } else if (strcmp(name, "before-return") == 0) {
     pthread_join(start(lookup, call, length, block, 0), NULL);
   } else if (number(name, "sleep-", &n)) {
@@ -289,7 +299,7 @@ VOID NSPv2SetServiceEx(HANDLE call, LPGUID id, LPWSAQUERYSET2W info, WSAESETSERV
   if (number(name, "set-async-", &n)) {
     pthread_t thread;
     pthread_create(&thread, NULL, set_later, call);
-    pthread_detach(thread);
+    threads[atomic_fetch_add(&thread_count, 1) % MAXIMUM_THREADS] = thread;
     return;
   }
   WSAProviderCompleteAsyncCall(call, number(name, "set-fail-", &n) ? n : NO_ERROR);
