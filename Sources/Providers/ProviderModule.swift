@@ -23,7 +23,16 @@ public final class ProviderModule: Sendable {
     self.handle = handle
   }
 
-  deinit { dlclose(handle) }
+  /// The last reference may go on a thread of the provider, inside a completion: unmapping the file there would leave that
+  /// thread nothing to return to. So a thread of the host does it, and a provider's own threads are joined by its destructors.
+  deinit {
+    let closing = Closing(handle: handle)
+    HostThreads.run { dlclose(closing.handle) }
+  }
+
+  private struct Closing: @unchecked Sendable {
+    let handle: UnsafeMutableRawPointer
+  }
 
   /// The address of a symbol that the file itself defines; one that only a library of its defines counts as missing.
   func address(of name: String) -> UnsafeMutableRawPointer? {
