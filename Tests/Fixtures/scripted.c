@@ -7,6 +7,7 @@
      async-N            completes after N ms on a thread   before-return   completes on a thread before NextEx returns
      never              never completes                    sleep-N         NextEx sleeps N ms, then completes
      twice              completes twice                    big-N           demands N bytes
+     unless-NAME        WSANO_DATA, unless NAME begins with the fixture's own name, which has one record
      greedy             demands what it was given          foreign         a record in memory freed after the completion
      count-5000 null-array size-40 lone-surrogate          broken records
      wrong-id           a record with a false provider id  overrun         claims text that runs to the block's end
@@ -235,6 +236,9 @@ VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD l
     WSAProviderCompleteAsyncCall(call, WSAEFAULT);
   } else if (strcmp(name, "greedy") == 0) {
     WSAProviderCompleteAsyncCall(call, WSAEFAULT);
+  } else if (strncmp(name, "unless-", 7) == 0) {
+    if (strncmp(name + 7, FIXTURE_NAME, strlen(FIXTURE_NAME)) == 0) complete(lookup, call, length, block, "mine");
+    else WSAProviderCompleteAsyncCall(call, WSANO_DATA);
   } else if (strcmp(name, "foreign") == 0) {
     WCHAR *text = malloc(64);
     DWORD size = 32;

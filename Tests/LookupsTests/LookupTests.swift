@@ -178,6 +178,21 @@ import Testing
     scripted.finish()
   }
 
+  @Test("NSP-229 NSP-235 the secondary answers when the primary has no data; of two primaries the first in the catalog counts")
+  func mailFallback() throws {
+    let scripted = try ScriptedHost(
+      "mail-primary", "mail-secondary", "scripted-a",
+      sidecars: [
+        "scripted-a": "name = \"other-primary\"\nnamespace = \"email\"\ndomains = [\"example.org=primary\"]"
+      ])
+    let client = scripted.open()
+    let (records, end) = try scripted.lookup(client, "unless-mail-secondary@example.org", in: .email)
+    #expect(records.map(\.providerID) == [try scripted.id("mail-secondary")] && end == .noMore)
+    #expect(try scripted.lookup(client, "records-1@example.org", in: .email).records.count == 1)
+    #expect(try scripted.count("scripted-a", .lookupServiceBegin) == 0)
+    scripted.finish()
+  }
+
   @Test("the trace says who was asked or skipped, why, and with what status")
   func trace() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b", "mail-primary")

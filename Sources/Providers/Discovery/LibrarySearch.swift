@@ -3,7 +3,12 @@ import Glibc
 
 /// Finds the libraries that a file needs, as the dynamic linker would, and says which of its symbols nobody will supply.
 /// Libraries are inspected once per search and never loaded.
-final class LibrarySearch {
+public final class LibrarySearch {
+  /// `LD_LIBRARY_PATH` as the dynamic linker takes it: not at all in a process with raised privileges.
+  public static var environmentPath: String? {
+    nsp_secure_execution() != 0 ? nil : getenv("LD_LIBRARY_PATH").map { String(cString: $0) }
+  }
+
   private var images: [String: ELFImage?] = [:]
   private var closures: [[String]: [ELFImage]] = [:]
   private let searchPath: [String]

@@ -23,8 +23,10 @@ public struct PluginScan: Sendable {
   private let libraryPath: String?
 
   /// - Parameter hostExports: The symbols that the host supplies to providers.
-  /// - Parameter libraryPath: `LD_LIBRARY_PATH`, where it counts.
-  public init(directories: [String], hostExports: Set<String>, libraryPath: String? = nil) {
+  /// - Parameter libraryPath: Searched before the standard directories; this process's `LD_LIBRARY_PATH`, where it counts.
+  public init(
+    directories: [String], hostExports: Set<String>, libraryPath: String? = LibrarySearch.environmentPath
+  ) {
     self.directories = directories
     self.hostExports = hostExports
     self.libraryPath = libraryPath
@@ -37,7 +39,9 @@ public struct PluginScan: Sendable {
     var owners: [GUID: String] = [:]
     var candidates: [Candidate] = []
     for directory in directories {
-      let names = Self.names(in: directory)
+      guard let stream = opendir(directory) else { continue }
+      defer { closedir(stream) }
+      let names = Self.names(in: stream)
       let modules = names.keys.filter { $0.hasSuffix(".so") }.sorted()
       if modules.isEmpty { continue }
       let objection = trust.objection(toDirectory: directory)
@@ -49,8 +53,8 @@ public struct PluginScan: Sendable {
         }
         let sidecar = String(name.dropLast(3)) + ".toml"
         var candidate = inspect(
-          path, name, names[sidecar] != nil ? directory + "/" + sidecar : nil, mayBeLink: names[name] != Int(DT_REG), trust,
-          libraries)
+          path, name, in: dirfd(stream), names[sidecar] != nil ? directory + "/" + sidecar : nil,
+          mayBeLink: names[name] != Int(DT_REG), trust, libraries)
         if let id = candidate.manifest?.id {
           switch candidate.state {
           case .ready, .disabled:
@@ -68,21 +72,22 @@ public struct PluginScan: Sendable {
   public func candidate(at path: String) -> Candidate {
     let cut = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     let directory = cut.map { String(path[..<$0]) } ?? "."
-    let name = cut.map { String(path[path.utf8.index(after: $0)...]) } ?? path
-    let sidecar = directory + "/" + (name.hasSuffix(".so") ? String(name.dropLast(3)) : name) + ".toml"
+    let sidecar = (path.hasSuffix(".so") ? String(path.dropLast(3)) : path) + ".toml"
     if let objection = Trust().objection(toDirectory: directory.isEmpty ? "/" : directory) {
       return Self.refused(path, .untrusted, objection.detail, objection.remedy)
     }
     return inspect(
-      path, name, access(sidecar, F_OK) == 0 ? sidecar : nil, mayBeLink: true, Trust(),
+      path, path, in: AT_FDCWD, access(sidecar, F_OK) == 0 ? sidecar : nil, mayBeLink: true, Trust(),
       LibrarySearch(environmentPath: libraryPath))
   }
 
+  /// - Parameter name: What to open, relative to `directory`.
   private func inspect(
-    _ path: String, _ name: String, _ sidecar: String?, mayBeLink: Bool, _ trust: Trust, _ libraries: LibrarySearch
+    _ path: String, _ name: String, in directory: Int32, _ sidecar: String?, mayBeLink: Bool, _ trust: Trust,
+    _ libraries: LibrarySearch
   ) -> Candidate {
     // Non-blocking: a FIFO of this name must not hold the scan.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let descriptor = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       return Self.refused(path, .unreadable, String(cString: strerror(errno)), "make it readable, or remove it")
     }
@@ -100,7 +105,7 @@ public struct PluginScan: Sendable {
     var image: ELFImage
     do throws(ELFImage.Defect) { image = try ELFImage(bytes) } catch { return Self.refused(path, error) }
     let manifest: Manifest
-    do throws(Refusal) { manifest = try self.manifest(path, name, sidecar, image, trust) } catch {
+    do throws(Refusal) { manifest = try self.manifest(path, sidecar, image, trust) } catch {
       image.forgetContents()
       return Candidate(path: path, state: .refused(error), image: image)
     }
@@ -119,9 +124,8 @@ public struct PluginScan: Sendable {
     return trust.objection(toDirectory: directory.isEmpty ? "/" : directory)
   }
 
-  private func manifest(
-    _ path: String, _ name: String, _ sidecar: String?, _ image: ELFImage, _ trust: Trust
-  ) throws(Refusal) -> Manifest {
+  private func manifest(_ path: String, _ sidecar: String?, _ image: ELFImage, _ trust: Trust) throws(Refusal) -> Manifest {
+    let name = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     do throws(Manifest.Defect) {
       if let sidecar {
         return try Manifest(toml: try Self.text(of: sidecar, trust), path: sidecar, fileName: name)
@@ -183,9 +187,7 @@ public struct PluginScan: Sendable {
   }
 
   /// The names of modules and sidecars, each with the kind of file that the directory says it is.
-  private static func names(in directory: String) -> [String: Int] {
-    guard let stream = opendir(directory) else { return [:] }
-    defer { closedir(stream) }
+  private static func names(in stream: OpaquePointer) -> [String: Int] {
     var names: [String: Int] = [:]
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
