@@ -249,9 +249,10 @@ import Testing
 
   // MARK: Unadvertising
 
-  /// Puts the witness's routines into a table and advertises them under another id.
+  /// Puts the witness's routines into a table and advertises them under another id: one that no other host in this process has,
+  /// because a call of `WSAUnadvertiseProvider` names nothing but the id.
   private func advertise(_ scripted: ScriptedHost) throws -> GUID {
-    let manifest = Manifest(fileName: "second-witness.so")
+    let manifest = Manifest(fileName: UUID().uuidString)
     try scripted.host.catalog.install(Manifest(id: manifest.id, displayName: "advertised", nameSpace: .dns))
     let handle = try #require(dlopen("\(scripted.directory)/witness.so", RTLD_NOW | RTLD_NOLOAD))
     defer { dlclose(handle) }
