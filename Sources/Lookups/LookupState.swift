@@ -1,0 +1,83 @@
+import CWinsock
+import Providers
+import QuerySets
+import Rundown
+import Sessions
+
+/// What a lookup knows of itself, and what it tells about it.
+extension Lookup {
+  /// One provider's part in the query.
+  struct Leg: Sendable {
+    let provider: Provider
+    /// Legs of one fall-back chain share a number: the first that delivers is the only one.
+    let chain: Int?
+    var isStarted = false
+    var isDone = false
+    var session: ProviderSession?
+    /// Taken out by whoever ends it, so that End is called exactly once.
+    var handle: ProviderLookupHandle?
+    var record = LegRecord()
+  }
+
+  enum Phase {
+    case idle
+    /// Somebody drives the query forward.
+    case busy
+    case ended
+  }
+
+  struct State {
+    var phase = Phase.idle
+    var legs: [Leg]
+    var current = 0
+    /// A delivered record waits in `call` to be taken.
+    var holdsRecord = false
+    var delivered = 0
+    var lastFailure: WinsockError?
+    var hasSaidEnd = false
+    /// `WSAEFAULT` answers of the provider for the record at hand.
+    var growths = 0
+    var call: AsyncCall?
+    /// The number of the call in flight.
+    var armed: UInt64?
+    var deadline: DeadlineTimer?
+    /// The Next being served, once it has to wait; and those that wait for their turn.
+    var handle: Handle?
+    var waiting: NextTicket?
+    var answer: Result<Void, WinsockError>?
+    var queue: [NextTicket] = []
+  }
+
+  /// Who was asked so far, in catalog order, and why the others were not.
+  public var trace: QueryTrace {
+    let legs = state.withLock { $0.legs }
+    return QueryTrace(
+      lines: entries.enumerated().map { order, entry in
+        let verdict: QueryTrace.Verdict
+        if let leg = legs.first(where: { $0.provider.id == entry.id }) {
+          verdict =
+            leg.record.wasAsked
+            ? .asked(status: leg.record.status, results: leg.record.results, took: leg.record.took)
+            : .skipped(.answeredBefore)
+        } else {
+          verdict = .skipped(Route.skipReason(entry, request, in: entries) ?? .answeredBefore)
+        }
+        return QueryTrace.Line(
+          order: order + 1, provider: entry.manifest.displayName, id: entry.id, verdict: verdict)
+      })
+  }
+}
+
+/// Why a Next gave no record.
+public enum LookupError: Error, Equatable, Sendable {
+  /// The caller's buffer is too small; the record is kept (nsp.md §9.2).
+  case bufferTooSmall(needed: Int)
+  case failed(WinsockError)
+
+  public var winsockError: WinsockError {
+    switch self {
+    case .bufferTooSmall: .fault
+    case .failed(let error): error
+    }
+  }
+}
