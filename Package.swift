@@ -40,6 +40,7 @@ let package = Package(
     .target(name: "CDynamicLinker"),
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),
+    .target(name: "ModuleRegistrar", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
     .target(
       name: "Providers",
       dependencies: [
@@ -61,6 +62,7 @@ let package = Package(
       name: "bench", dependencies: ["Lookups", "Sessions", "Providers", "QuerySets", "Rundown"],
       path: "Benchmarks", swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
+    .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
     .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups"], swiftSettings: strict),
     .testTarget(name: "LookupsTests", dependencies: ["Lookups", "Rundown"], swiftSettings: strict),
