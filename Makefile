@@ -10,13 +10,17 @@ SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
 export NSPHOST_SAMPLES := $(CURDIR)/$(PROVIDERS)
 
-.PHONY: run test build packages samples fixtures check-abi check-format sanitize bench fuzz clean
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
+
+.PHONY: run test install packages samples fixtures check-abi check-embedding check-format sanitize bench fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
 	@$$($(SWIFT) build --show-bin-path)/nsphost run sample-providers/tour.nsp --plugins $(PROVIDERS)
 
-test: check-format check-abi samples fixtures
+test: check-format check-abi check-embedding samples fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	$(MAKE) sanitize
@@ -29,6 +33,9 @@ sanitize: samples fixtures
 
 check-abi: packages
 	Tests/ABI/check-abi.sh
+
+check-embedding: packages
+	Tests/Embedding/check-embedding.sh
 
 check-format:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks sample-providers
@@ -45,6 +52,20 @@ bench: samples
 
 fuzz: packages
 	Tests/Fuzz/fuzz.sh $(SECONDS)
+
+# The command, the library for programs that embed the host, the headers and nsphost.pc. Providers need the headers alone.
+RELEASE = $(SWIFT) build -c release
+install: packages
+	$(RELEASE) --product nsphost
+	$(RELEASE) --product NSPHostLibrary -Xlinker -soname=libnsphost.so.0
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" "$(DESTDIR)$(PREFIX)/include/nsphost"
+	install -m 755 "$$($(RELEASE) --show-bin-path)/nsphost" "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 755 "$$($(RELEASE) --show-bin-path)/libNSPHostLibrary.so" "$(DESTDIR)$(PREFIX)/lib/libnsphost.so.$(VERSION)"
+	ln -sf libnsphost.so.$(VERSION) "$(DESTDIR)$(PREFIX)/lib/libnsphost.so.0"
+	ln -sf libnsphost.so.0 "$(DESTDIR)$(PREFIX)/lib/libnsphost.so"
+	install -m 644 Sources/CWinsock/include/*.h "$(DESTDIR)$(PREFIX)/include/nsphost/"
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' nsphost.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/nsphost.pc"
+	chmod 644 "$(DESTDIR)$(PREFIX)/lib/pkgconfig/nsphost.pc"
 
 # Installs what is missing of the Debian packages; asks for root only then.
 packages:

@@ -26,7 +26,9 @@ let exports: [LinkerSetting] = [
 let package = Package(
   name: "nsphost",
   products: [
-    .executable(name: "nsphost", targets: ["nsphost"])
+    .executable(name: "nsphost", targets: ["nsphost"]),
+    // For programs in C and C++ that embed the host; `make install` gives it its name, libnsphost.so.
+    .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "Lookups"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

@@ -74,6 +74,16 @@ check "NSP-005 C++ clang" clang++ -std=c++17 $strict -fsyntax-only -x c++ -I$hea
 check "NSP-005 int results are refused, C" refuses clang -std=c11 $types -DINT_RESULTS -fsyntax-only -I$headers provider-types.c
 check "NSP-005 int results are refused, C++" refuses clang++ -std=c++17 -DINT_RESULTS -fsyntax-only -x c++ -I$headers provider-types.c
 
+# Network modules.
+for compiler in $compilers; do
+  for standard in c11 c++17 c++20; do
+    cc=$compiler language=c
+    case $standard in c++*) cc=$(cxx $compiler) language=c++ ;; esac
+    check "NMR-001 to NMR-010 $standard $compiler builds" $cc -std=$standard $strict -Wno-missing-field-initializers -x $language -I$headers modules.c -o "$work/modules"
+    check "NMR-011 $standard $compiler runs" "$work/modules"
+  done
+done
+
 # The manifest and the exported names.
 exported() {
   local names

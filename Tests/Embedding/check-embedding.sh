@@ -1,0 +1,25 @@
+#!/bin/bash
+# Installs into an empty folder, then builds and runs programs in C and C++ that know nothing but pkg-config's answer.
+#   check-embedding.sh            needs pkg-config, clang or gcc, and the package's own build
+set -euo pipefail
+cd "$(dirname "$0")"
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+make -s -C ../.. install DESTDIR="$work" PREFIX=/usr/local >/dev/null
+export PKG_CONFIG_PATH="$work/usr/local/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$work" LD_LIBRARY_PATH="$work/usr/local/lib"
+flags=$(pkg-config --cflags --libs nsphost)
+strict="-Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers"
+build() { # name, compiler and flags...
+  local name=$1
+  shift
+  "$@" $strict -o "$work/$name" $flags -pthread
+  "$work/$name" && echo "ok      $name: $*"
+}
+cc=$(command -v clang || command -v cc) cxx=$(command -v clang++ || command -v c++)
+build pair-c $cc -std=c11 pair.c
+build pair-c++ $cxx -std=c++17 -x c++ pair.c
+build "ported-waiting" $cxx -std=c++20 ported.cpp
+build "ported-synchronous" $cxx -std=c++20 -DNMR_COMPAT_SYNC_DEREGISTER ported.cpp
+"$work/usr/local/bin/nsphost" --version >/dev/null && echo "ok      the installed program runs"
+expected=$(sed -n 's/^ *\([A-Za-z0-9]*\);$/\1/p' ../../Exports/nsphost.map | sort)
+found=$(nm -D --defined-only "$work/usr/local/lib/libnsphost.so" | awk '{print $3}' | sort)
+[ "$expected" = "$found" ] && echo "ok      libnsphost.so exports its C ABI and nothing else"
