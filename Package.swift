@@ -46,28 +46,28 @@ let package = Package(
     .target(
       name: "Providers",
       dependencies: [
-        "CDynamicLinker", "CFFI", "CUUID", "QuerySets", "Rundown", .product(name: "TOMLKit", package: "TOMLKit"),
+        "CDynamicLinker", "CFFI", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown", .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
     .target(name: "Sessions", dependencies: ["Providers", "Rundown"], swiftSettings: strict),
     .target(
-      name: "Lookups", dependencies: ["Sessions", "Providers", "QuerySets", "Rundown"],
+      name: "Lookups", dependencies: ["CDynamicLinker", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown"],
       swiftSettings: strict, linkerSettings: exports),
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CDynamicLinker", "Lookups", "Sessions", "Providers", "QuerySets",
+        "CDynamicLinker", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "bench", dependencies: ["Lookups", "Sessions", "Providers", "QuerySets", "Rundown"],
+      name: "bench", dependencies: ["Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown"],
       path: "Benchmarks", swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
-    .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups"], swiftSettings: strict),
-    .testTarget(name: "LookupsTests", dependencies: ["Lookups", "Rundown"], swiftSettings: strict),
+    .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar"], swiftSettings: strict),
+    .testTarget(name: "LookupsTests", dependencies: ["Lookups", "ModuleRegistrar", "Rundown"], swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
       dependencies: ["nsphost", .product(name: "Subprocess", package: "swift-subprocess")],

@@ -46,6 +46,8 @@ final class AsyncCall: Sendable {
     var purpose = CallPurpose(leg: 0)
     var session: ProviderSession?
     var delivery: Delivery?
+    /// Keeps the provider and its file while a completion is owed that nobody waits for any more.
+    var forsaken: Provider?
   }
 
   private let state = Mutex<State>(State())
@@ -71,7 +73,8 @@ final class AsyncCall: Sendable {
     providerID.deallocate()
   }
 
-  var provider: Provider? { state.withLock { $0.session?.provider } }
+  /// Whom the call was made to, until it is complete.
+  var provider: Provider? { state.withLock { $0.session?.provider ?? $0.forsaken } }
 
   /// Prepares for one call: enters the session's gate and makes the call's handle. The number tells this call from the earlier
   /// and later ones of the same object. Nil when the session is ending or no handle is left.
@@ -114,10 +117,16 @@ final class AsyncCall: Sendable {
   /// Gives the call up for the client: its outcome will be dropped. False when it is complete already, or another call by now.
   func abandon(number: UInt64) -> Bool { state.withLock { $0.number == number && $0.phase.abandon() } }
 
-  /// Stops waiting for a completion that never came, because the provider is going away. Its handle dies.
-  func giveUp() {
-    guard state.withLock({ $0.phase.isAbandonedAfterReturn }) else { return }
-    if Self.unfinished.remove(state.withLock { $0.handle }) != nil { completed(CallOutcome(failure: .cancelled)) }
+  /// Lets the session end without a completion that never came. The call's memory and the provider's file stay until it comes.
+  func forsake() {
+    guard
+      state.withLock({ state in
+        guard state.phase.forsake() else { return false }
+        state.forsaken = state.session?.provider
+        return true
+      })
+    else { return }
+    release()
   }
 
   /// Completes the call that a handle names; the first completion of a live handle wins (nsp.md §5.8).
@@ -145,6 +154,13 @@ final class AsyncCall: Sendable {
     switch effect {
     case .nothing: break
     case .release: release()
+    case .letGo:
+      let kept = state.withLock { state in
+        defer { state.forsaken = nil }
+        return state.forsaken
+      }
+      // Dropped without the lock. If it is the last reference, a thread of the host unmaps the file: this one returns into it.
+      _ = kept
     case .resume:
       release()
       HostThreads.run { owner?.resume(purpose, self, outcome) }

@@ -9,6 +9,8 @@ enum CallPhase: Sendable {
   case abandonedRunning
   case abandonedAnswered
   case abandonedPending
+  /// Abandoned, and its session has ended without it.
+  case forsaken
 
   enum ReturnEffect: Sendable {
     case proceed(CallOutcome)
@@ -22,11 +24,12 @@ enum CallPhase: Sendable {
     case nothing
     case resume
     case release
+    case letGo
   }
 
   var isAbandoned: Bool {
     switch self {
-    case .abandonedRunning, .abandonedAnswered, .abandonedPending: true
+    case .abandonedRunning, .abandonedAnswered, .abandonedPending, .forsaken: true
     case .idle, .running, .answered, .pending: false
     }
   }
@@ -34,12 +37,8 @@ enum CallPhase: Sendable {
   var isUnanswered: Bool {
     switch self {
     case .running, .pending: true
-    case .idle, .answered, .abandonedRunning, .abandonedAnswered, .abandonedPending: false
+    case .idle, .answered, .abandonedRunning, .abandonedAnswered, .abandonedPending, .forsaken: false
     }
-  }
-
-  var isAbandonedAfterReturn: Bool {
-    if case .abandonedPending = self { true } else { false }
   }
 
   mutating func returned() -> ReturnEffect {
@@ -56,7 +55,7 @@ enum CallPhase: Sendable {
     case .abandonedAnswered:
       self = .idle
       return .releaseAbandoned
-    case .idle, .pending, .abandonedPending: preconditionFailure("a routine returned twice")
+    case .idle, .pending, .abandonedPending, .forsaken: preconditionFailure("a routine returned twice")
     }
   }
 
@@ -74,6 +73,9 @@ enum CallPhase: Sendable {
     case .abandonedPending:
       self = .idle
       return .release
+    case .forsaken:
+      self = .idle
+      return .letGo
     case .idle, .answered, .abandonedAnswered: preconditionFailure("a dead handle completed a call")
     }
   }
@@ -83,8 +85,15 @@ enum CallPhase: Sendable {
     case .running: self = .abandonedRunning
     case .answered: self = .abandonedAnswered
     case .pending: self = .abandonedPending
-    case .idle, .abandonedRunning, .abandonedAnswered, .abandonedPending: return false
+    case .idle, .abandonedRunning, .abandonedAnswered, .abandonedPending, .forsaken: return false
     }
+    return true
+  }
+
+  /// True when the call is one that nobody waits for, and whose routine has returned.
+  mutating func forsake() -> Bool {
+    guard case .abandonedPending = self else { return false }
+    self = .forsaken
     return true
   }
 }

@@ -15,18 +15,20 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   let restrictions: QuerySet
   let request: RouteRequest
   let entries: [Catalog.Entry]
+  private let catalog: Catalog
   private let flags: LookupFlags
   private let pool: AsyncCallPool
   let state: Mutex<State>
 
   init(
-    client: ClientSession, restrictions: QuerySet, flags: LookupFlags, request: RouteRequest, entries: [Catalog.Entry],
-    legs: [Leg], pool: AsyncCallPool
+    client: ClientSession, restrictions: QuerySet, flags: LookupFlags, request: RouteRequest, catalog: Catalog,
+    entries: [Catalog.Entry], legs: [Leg], pool: AsyncCallPool
   ) {
     self.client = client
     self.restrictions = restrictions
     self.flags = flags
     self.request = request
+    self.catalog = catalog
     self.entries = entries
     self.pool = pool
     state = Mutex(State(legs: legs))
@@ -64,12 +66,15 @@ public final class Lookup: ClientResource, AsyncCallOwner {
 
   /// Startup if need be, then Begin, at one provider. Nil is success.
   private func startLeg(_ index: Int) -> WinsockError? {
-    let provider = state.withLock { state in
+    let chosen = state.withLock { state in
       state.legs[index].isStarted = true
       state.legs[index].record.wasAsked = true
       return state.legs[index].provider
     }
     let start = MonotonicTime.now
+    // Left by `letGo`, or by `openAtProvider` where nothing was opened.
+    guard let provider = catalog.enter(chosen) else { return failLeg(index, .serviceNotFound, .zero) }
+    if provider !== chosen { state.withLock { $0.legs[index].provider = provider } }
     let result: Result<(ProviderSession, ProviderLookupHandle), WinsockError>
     if provider.isBlocking {
       let attempt = Attempt<Result<(ProviderSession, ProviderLookupHandle), WinsockError>>()
@@ -77,8 +82,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         let outcome = openAtProvider(provider)
         if !attempt.resolve(outcome), case .success(let (session, handle)) = outcome {
           // Too late for the client: what was opened is closed again.
-          CallDepth.deeper { provider.call { _ = $0.lookupServiceEnd(handle) } }
-          session.gate.leave()
+          Self.end(handle, session)
         }
       }
       result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
@@ -87,13 +91,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     }
     let took = MonotonicTime.now - start
     switch result {
-    case .failure(let error):
-      state.withLock { state in
-        state.legs[index].isDone = true
-        state.legs[index].record.status = error
-        state.legs[index].record.took += took
-      }
-      return error
+    case .failure(let error): return failLeg(index, error, took)
     case .success(let (session, handle)):
       let isTooLate = state.withLock { state in
         state.legs[index].record.took += took
@@ -103,24 +101,43 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         return false
       }
       guard isTooLate else { return nil }
-      CallDepth.deeper { provider.call { _ = $0.lookupServiceEnd(handle) } }
-      session.gate.leave()
+      Self.end(handle, session)
       return .cancelled
     }
   }
 
-  /// On success the session's gate was entered; it is left after End.
+  private func failLeg(_ index: Int, _ error: WinsockError, _ took: Duration) -> WinsockError {
+    state.withLock { state in
+      state.legs[index].isDone = true
+      state.legs[index].record.status = error
+      state.legs[index].record.took += took
+    }
+    return error
+  }
+
+  /// On success the session's gate was entered; that and the provider's calls are left after End.
   private func openAtProvider(_ provider: Provider) -> Result<(ProviderSession, ProviderLookupHandle), WinsockError> {
     let session: ProviderSession
     let argument: SessionArgument
     switch CallDepth.deeper({ client.use(provider) }) {
-    case .failure(let error): return .failure(error)
+    case .failure(let error):
+      provider.calls.leave()
+      return .failure(error)
     case .success(let used): (session, argument) = used
     }
-    guard session.gate.enter() else { return .failure(.cancelled) }
+    guard session.gate.enter() else {
+      provider.calls.leave()
+      return .failure(.cancelled)
+    }
+    let result = callBegin(provider, argument)
+    if case .failure = result { Self.letGo(session) }
+    return result.map { (session, $0) }
+  }
+
+  private func callBegin(_ provider: Provider, _ argument: SessionArgument) -> Result<ProviderLookupHandle, WinsockError> {
     do throws(QuerySetError) {
       let size = try restrictions.packedSize(as: .v2)
-      let opened = try withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) {
+      return try withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) {
         buffer throws(QuerySetError) -> Result<ProviderLookupHandle, WinsockError> in
         try restrictions.pack(as: .v2, into: buffer)
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
@@ -128,12 +145,20 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
         }
       }
-      if case .failure = opened { session.gate.leave() }
-      return opened.map { (session, $0) }
     } catch {
-      session.gate.leave()
       return .failure(error.winsockError)
     }
+  }
+
+  /// Calls End at a provider, after which this lookup no longer holds it. Calls out.
+  private static func end(_ handle: ProviderLookupHandle, _ session: ProviderSession) {
+    CallDepth.deeper { session.provider.call { _ = $0.lookupServiceEnd(handle) } }
+    letGo(session)
+  }
+
+  private static func letGo(_ session: ProviderSession) {
+    session.gate.leave()
+    session.provider.calls.leave()
   }
 
   // MARK: Next
@@ -457,11 +482,6 @@ public final class Lookup: ClientResource, AsyncCallOwner {
 
   private func endAtProvider(_ index: Int, _ handle: ProviderLookupHandle) {
     guard let session = state.withLock({ $0.legs[index].session }) else { return }
-    let provider = session.provider
-    let end: @Sendable () -> Void = {
-      CallDepth.deeper { provider.call { _ = $0.lookupServiceEnd(handle) } }
-      session.gate.leave()
-    }
-    if provider.isBlocking { HostThreads.run(end) } else { end() }
+    if session.provider.isBlocking { HostThreads.run { Self.end(handle, session) } } else { Self.end(handle, session) }
   }
 }

@@ -34,7 +34,8 @@ public struct LookupEngine: Sendable {
     asked.context = restrictions.context ?? ""
     do throws(QuerySetError) { _ = try asked.packedSize(as: .v2) } catch { throw error.winsockError }
     let lookup = Lookup(
-      client: client, restrictions: asked, flags: flags, request: request, entries: entries, legs: legs, pool: pool)
+      client: client, restrictions: asked, flags: flags, request: request, catalog: catalog, entries: entries, legs: legs,
+      pool: pool)
     try lookup.begin()
     return lookup
   }
@@ -70,6 +71,11 @@ public struct LookupEngine: Sendable {
     _ client: ClientSession, _ provider: Provider, _ registration: QuerySet, _ operation: RegistrationOperation, _ flags: UInt32
   ) throws(WinsockError) -> RegistrationOutcome {
     let start = MonotonicTime.now
+    guard let provider = catalog.enter(provider) else {
+      return RegistrationOutcome(provider: provider, failure: .serviceNotFound, took: .zero)
+    }
+    // As long as the client waits: what the provider still owes after that is its session's affair.
+    defer { provider.calls.leave() }
     let call: RegistrationCall
     do throws(QuerySetError) {
       call = try RegistrationCall(client: client, provider: provider, registration: registration)

@@ -8,7 +8,8 @@ import Sessions
 extension Lookup {
   /// One provider's part in the query.
   struct Leg: Sendable {
-    let provider: Provider
+    /// Another one, once this one has been replaced before the query reached it.
+    var provider: Provider
     /// Legs of one fall-back chain share a number: the first that delivers is the only one.
     let chain: Int?
     var isStarted = false

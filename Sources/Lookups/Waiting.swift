@@ -76,3 +76,14 @@ final class DeadlineTimer: @unchecked Sendable {
 
   func cancel() { item.cancel() }
 }
+
+/// Lets one in at a time, for work that calls out: nothing of the host is held meanwhile.
+final class Turn: Sendable {
+  private let free = DispatchSemaphore(value: 1)
+
+  func take<Result, Failure: Error>(_ work: () throws(Failure) -> Result) throws(Failure) -> Result {
+    free.wait()  // No deadline: whoever has the turn waits for providers up to their deadlines only.
+    defer { free.signal() }
+    return try work()
+  }
+}

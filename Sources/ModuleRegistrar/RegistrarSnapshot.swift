@@ -9,11 +9,15 @@ public struct RegistrarSnapshot: Sendable {
     public var bindings: [Binding]
   }
 
-  public struct Module: Sendable {
+  public struct Module: @unchecked Sendable {
+    // Unchecked: the address of code is a number here, never followed.
     public var handle: ModuleHandle
+    public var role: ModuleRole
     /// Nil when the module gave none, or one that is not a GUID.
     public var moduleID: GUID?
     public var isDeregistering: Bool
+    /// Where its attach callback is: tells which file the module belongs to.
+    public var code: UnsafeRawPointer
     public var age: Duration
   }
 
@@ -46,8 +50,8 @@ public struct RegistrarSnapshot: Sendable {
       // The module's memory stays until its deregistration is complete, and then it is no longer among these.
       let id = registration.instance.pointee.ModuleId?.pointee
       let module = Module(
-        handle: registration.handle, moduleID: id?.Type == MIT_GUID ? id?.Guid : nil,
-        isDeregistering: registration.isDeregistering, age: now - registration.registeredAt)
+        handle: registration.handle, role: registration.role, moduleID: id?.Type == MIT_GUID ? id?.Guid : nil,
+        isDeregistering: registration.isDeregistering, code: registration.code, age: now - registration.registeredAt)
       switch registration.role {
       case .client: interfaces[registration.npi]?.clients.append(module)
       case .provider: interfaces[registration.npi]?.providers.append(module)

@@ -23,6 +23,8 @@ class Registration: @unchecked Sendable {
   // Unchecked: the variables belong to the registrar, which holds its lock whenever it touches them.
   let role: ModuleRole
   let npi: InterfaceID
+  /// The address of its attach callback.
+  let code: UnsafeRawPointer
   let detach: DetachCallback
   let cleanup: CleanupCallback?
   let context: UnsafeMutableRawPointer?
@@ -41,10 +43,11 @@ class Registration: @unchecked Sendable {
   var waiting: [DispatchSemaphore] = []
 
   init(
-    role: ModuleRole, detach: @escaping DetachCallback, cleanup: CleanupCallback?, context: UnsafeMutableRawPointer?,
+    role: ModuleRole, code: UnsafeRawPointer, detach: @escaping DetachCallback, cleanup: CleanupCallback?, context: UnsafeMutableRawPointer?,
     instance: UnsafePointer<NPI_REGISTRATION_INSTANCE>
   ) {
     self.role = role
+    self.code = code
     npi = InterfaceID(instance.pointee.NpiId.pointee)
     self.detach = detach
     self.cleanup = cleanup
@@ -66,7 +69,7 @@ final class ClientRegistration: Registration, @unchecked Sendable {
     else { return nil }
     self.attach = attach
     super.init(
-      role: .client, detach: detach, cleanup: given.ClientCleanupBindingContext, context: context,
+      role: .client, code: unsafeBitCast(attach, to: UnsafeRawPointer.self), detach: detach, cleanup: given.ClientCleanupBindingContext, context: context,
       instance: characteristics.pointer(to: \.ClientRegistrationInstance)!)
   }
 }
@@ -84,7 +87,7 @@ final class ProviderRegistration: Registration, @unchecked Sendable {
     else { return nil }
     self.attach = attach
     super.init(
-      role: .provider, detach: detach, cleanup: given.ProviderCleanupBindingContext, context: context,
+      role: .provider, code: unsafeBitCast(attach, to: UnsafeRawPointer.self), detach: detach, cleanup: given.ProviderCleanupBindingContext, context: context,
       instance: characteristics.pointer(to: \.ProviderRegistrationInstance)!)
   }
 }

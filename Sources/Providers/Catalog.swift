@@ -14,6 +14,10 @@ public final class Catalog: Sendable {
     /// The callable provider; nil while nobody advertises it, or where its file failed to load.
     public var provider: Provider?
     public var failure: Refusal?
+    /// Somebody asked for its file to be unloaded: it comes back when it is enabled or reloaded, or when the file changes.
+    public var isUnloaded = false
+    /// Which contents of the file could not be loaded: they are not tried again.
+    public var failedVersion: FileVersion?
     /// The books of providers that served this entry before, so that those of the whole host still balance.
     var closedBooks = SessionLedger.Figures()
     var openBooks: [SessionLedger] = []
@@ -65,22 +69,51 @@ public final class Catalog: Sendable {
     if !isNew { throw .alreadyInstalled }
   }
 
-  /// Binds a callable provider to its entry. False when the id isn't installed or someone serves it already.
-  public func bind(_ provider: Provider) -> Bool {
+  /// Makes a provider the one that serves its id, at the place of the entry that has the id, or at the end.
+  /// - Parameter mayReplace: Whether it may take over from one that serves now.
+  /// - Returns: false when another one serves and may not be replaced.
+  public func serve(_ provider: Provider, mayReplace: Bool) -> Bool {
     state.withLock { entries in
-      guard let index = entries.firstIndex(where: { $0.id == provider.id }), entries[index].provider == nil else { return false }
+      guard let index = entries.firstIndex(where: { $0.id == provider.id }) else {
+        entries.append(Entry(manifest: provider.manifest, path: "", isActive: true, provider: provider))
+        return true
+      }
+      if let former = entries[index].provider {
+        guard mayReplace else { return false }
+        former.markReplaced()
+        entries[index].keepBooks(of: former.ledger)
+      }
       entries[index].provider = provider
+      entries[index].manifest = provider.manifest
+      entries[index].failure = nil
       return true
     }
   }
 
-  /// Takes the provider out of its entry; the entry stays. The books of the provider stay with the entry.
-  /// Call it when all its sessions have ended.
+  /// Takes a provider out of its entry, unless another has taken over; the entry stays, with the books of the provider.
   public func unbind(_ provider: Provider) {
     state.withLock { entries in
       guard let index = entries.firstIndex(where: { $0.provider === provider }) else { return }
       entries[index].keepBooks(of: provider.ledger)
       entries[index].provider = nil
+    }
+  }
+
+  /// Enters the calls of a provider, or of the one that has taken over from it since. Nil when nobody serves the id any more.
+  public func enter(_ provider: Provider) -> Provider? {
+    var current = provider
+    while !current.calls.enter() {
+      guard let successor = self[current.id]?.provider, successor !== current else { return nil }
+      current = successor
+    }
+    return current
+  }
+
+  /// Notes what became of an entry's file.
+  public func update(_ id: GUID, _ change: (inout Entry) -> Void) {
+    state.withLock { entries in
+      guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
+      change(&entries[index])
     }
   }
 

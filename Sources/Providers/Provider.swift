@@ -4,9 +4,10 @@ import QuerySets
 import Rundown
 import Synchronization
 
-/// A provider that can be called: its identity, its complete routine table, and the count of its sessions.
+/// A provider that can be called, which is one binding of the engine: its identity, its complete routine table, the count of calls
+/// in progress and of its sessions.
 ///
-/// Lives as long as anyone may still call it; its file is unmapped when the last reference goes.
+/// Lives as long as anyone may still call it, and keeps its file mapped as long.
 public final class Provider: Sendable {
   public let id: GUID
   public let name: String
@@ -14,12 +15,14 @@ public final class Provider: Sendable {
   public let manifest: Manifest
   public let routines: RoutineTable
   public let ledger = SessionLedger()
-  /// Entered by every session; closed when the provider is detached.
+  /// Entered by every lookup from Begin to End and by every registration; closed first when the provider is detached.
+  public let calls = RundownGate()
+  /// Entered by every session from its startup to its final call.
   public let gate = RundownGate()
   /// How long one call may take before the client is answered without it.
   public let deadline: Duration
 
-  private let module: ProviderModule?
+  private let keptFile: Mutex<SharedObject?>
   /// One routine at a time, where the manifest asks for it (nsp.md T5). A turn, not a lock: nothing of the host is held.
   private let turn: DispatchSemaphore?
   private let provedSlow: Atomic<Bool>
@@ -28,7 +31,9 @@ public final class Provider: Sendable {
   /// A routine that keeps the caller's thread for longer is called on a thread of the host's from then on.
   private static let patienceNanoseconds: Int64 = 50_000_000
 
-  public init(manifest: Manifest, routines: RoutineTable, module: ProviderModule?) {
+  private let replaced = Atomic<Bool>(false)
+
+  public init(manifest: Manifest, routines: RoutineTable, file: SharedObject?) {
     id = manifest.id
     name = manifest.displayName
     nameSpace = manifest.nameSpace
@@ -37,10 +42,18 @@ public final class Provider: Sendable {
     provedSlow = Atomic(manifest.isBlocking)
     self.manifest = manifest
     self.routines = routines
-    self.module = module
+    keptFile = Mutex(file)
   }
 
-  public var path: String? { module?.path }
+  /// The file that the routines are in, if it is known.
+  public var file: SharedObject? { keptFile.withLock { $0 } }
+
+  /// Keeps the file of a module that registered itself while the file was still being loaded.
+  public func keep(_ file: SharedObject) { keptFile.withLock { $0 = file } }
+
+  /// Another provider serves in its place: lookups that are open may finish before it is detached.
+  public var isReplaced: Bool { replaced.load(ordering: .acquiring) }
+  public func markReplaced() { replaced.store(true, ordering: .releasing) }
 
   /// Whether its routines may keep a thread: said by the manifest, or seen.
   public var isBlocking: Bool { provedSlow.load(ordering: .relaxed) }

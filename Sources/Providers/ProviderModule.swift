@@ -1,59 +1,95 @@
-import CDynamicLinker
 import CWinsock
 import Glibc
+import ModuleRegistrar
 import QuerySets
+import Synchronization
 
-/// A provider's file in this process: mapped by `init`, unmapped by `deinit`.
+/// A provider as a provider module of the interface between providers and the engine (`NSP_NPI_NSPV2` in nsphost.h): what it
+/// hands out when a client attaches is its complete routine table.
 ///
-/// The catalog's `Provider` keeps it alive, so a file is unmapped only after the last call into it has returned.
+/// The structures that the registrar and peers see stay in place as long as this object lives, which its registration ensures.
 public final class ProviderModule: Sendable {
-  public let path: String
-  private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
+  public let manifest: Manifest
+  public let routines: RoutineTable
+  /// The file that the routines are in; nil for a table that was advertised.
+  public let file: SharedObject?
 
-  /// Runs the file's constructors. `isUnloadable` false keeps it mapped for the life of the process.
-  public init(path: String, isUnloadable: Bool) throws(Refusal) {
-    self.path = path
-    let flags = RTLD_NOW | RTLD_LOCAL | (isUnloadable ? 0 : RTLD_NODELETE)
-    _ = dlerror()
-    guard let handle = dlopen(path, flags) else {
-      let reason = dlerror().map { String(cString: $0) } ?? "the dynamic linker gave no reason"
-      throw Refusal(
-        path: path, reason: .failedToLoad, detail: reason, remedy: "make the file loadable: ldd \(path) shows what it needs")
-    }
-    self.handle = handle
+  private let registrar: ModuleRegistrar
+  private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
+  private let registration = Mutex<ModuleHandle?>(nil)
+
+  /// What is lent to the registrar.
+  private struct Structures {
+    var provider = NPI_PROVIDER_CHARACTERISTICS()
+    var interface = NPIID.nspv2
+    var module = NPI_MODULEID()
+    var characteristics = NSPV2_CHARACTERISTICS()
   }
 
-  /// The last reference may go on a thread of the provider, inside a completion: unmapping the file there would leave that
-  /// thread nothing to return to. So a thread of the host does it, and a provider's own threads are joined by its destructors.
+  public init(manifest: Manifest, routines: RoutineTable, file: SharedObject?, registrar: ModuleRegistrar) {
+    self.manifest = manifest
+    self.routines = routines
+    self.file = file
+    self.registrar = registrar
+    structures = .allocate(capacity: 1)
+    structures.initialize(to: Structures())
+    structures.pointee.module.Length = UInt16(MemoryLayout<NPI_MODULEID>.size)
+    structures.pointee.module.Type = MIT_GUID
+    structures.pointee.module.Guid = manifest.id
+    structures.pointee.characteristics = NSPV2_CHARACTERISTICS(
+      cbSize: UInt32(MemoryLayout<NSPV2_CHARACTERISTICS>.size), dwNameSpace: manifest.nameSpace.rawValue,
+      dwVersion: manifest.version, dwFlags: manifest.flags, lpszName: strdup(manifest.displayName),
+      lpszDomains: strdup(manifest.domainText))
+    let instance = NPI_REGISTRATION_INSTANCE(
+      Version: 0, Size: UInt16(MemoryLayout<NPI_REGISTRATION_INSTANCE>.size), NpiId: structures.pointer(to: \.interface),
+      ModuleId: structures.pointer(to: \.module), Number: UInt32(NSP_NPI_NSPV2_NUMBER),
+      NpiSpecificCharacteristics: UnsafeRawPointer(structures.pointer(to: \.characteristics)!))
+    structures.pointee.provider = NPI_PROVIDER_CHARACTERISTICS(
+      Version: 0, Length: UInt16(MemoryLayout<NPI_PROVIDER_CHARACTERISTICS>.size),
+      ProviderAttachClient: { _, context, _, _, _, contextOut, dispatchOut in
+        // Borrowed: a module that is registered is kept by whoever registered it.
+        let module = Unmanaged<ProviderModule>.fromOpaque(context!).takeUnretainedValue()
+        contextOut?.pointee = context
+        dispatchOut?.pointee = UnsafeRawPointer(module.routines.pointer)
+        return NTStatus.success.rawValue
+      },
+      // Calls in progress are counted by the one who makes them.
+      ProviderDetachClient: { _ in NTStatus.success.rawValue }, ProviderCleanupBindingContext: nil,
+      ProviderRegistrationInstance: instance)
+  }
+
   deinit {
-    let closing = Closing(handle: handle)
-    HostThreads.run { dlclose(closing.handle) }
+    free(UnsafeMutableRawPointer(mutating: structures.pointee.characteristics.lpszName))
+    free(UnsafeMutableRawPointer(mutating: structures.pointee.characteristics.lpszDomains))
+    structures.deallocate()
   }
 
-  private struct Closing: @unchecked Sendable {
-    let handle: UnsafeMutableRawPointer
+  /// Where the registration instance is that peers see of it.
+  public var instanceAddress: UInt {
+    UInt(bitPattern: UnsafePointer(structures).pointer(to: \.provider.ProviderRegistrationInstance)!)
   }
 
-  /// The address of a symbol that the file itself defines; one that only a library of its defines counts as missing.
-  func address(of name: String) -> UnsafeMutableRawPointer? {
-    guard let address = dlsym(handle, name) else { return nil }
-    guard let base = nsp_module_base(handle), nsp_mapping_base(address) == base else { return nil }
-    return address
+  /// Offers it to every client of the interface. Calls out. Keep it until `deregister` and `waitUntilGone`.
+  public func register() throws(NTStatus) {
+    try registrar.registerProvider(
+      UnsafePointer(structures).pointer(to: \.provider)!, context: Unmanaged.passUnretained(self).toOpaque()
+    ) { handle in registration.withLock { $0 = handle } }
   }
 
-  /// The routine table that the file's exports amount to: version 1.0, entries that it lacks are NULL (nsp.md §5.1).
-  public func exportedRoutines() -> NSPV2_ROUTINE {
-    var table = NSPV2_ROUTINE()
-    table.cbSize = UInt32(MemoryLayout<NSPV2_ROUTINE>.size)
-    table.dwMajorVersion = 1
-    table.dwMinorVersion = 0
-    withUnsafeMutableBytes(of: &table) { bytes in
-      for routine in ProviderRoutine.allCases {
-        bytes.storeBytes(
-          of: address(of: routine.exportedName), toByteOffset: RoutineTable.entryOffset(routine),
-          as: UnsafeMutableRawPointer?.self)
-      }
-    }
-    return table
+  /// Starts to detach it from every client. Calls out. Asked twice, the first time counts.
+  public func deregister() {
+    guard let handle = registration.withLock({ $0 }) else { return }
+    _ = try? registrar.deregister(handle, role: .provider)
   }
+
+  /// Waits until it is detached from every client: then no client calls its routines any more. Bounded by the clients' own deadlines.
+  public func waitUntilGone() {
+    guard let handle = registration.withLock({ $0 }) else { return }
+    _ = try? registrar.waitForDeregistration(handle, role: .provider)
+  }
+}
+
+extension NPIID {
+  /// `NSP_NPI_NSPV2` of nsphost.h.
+  public static let nspv2 = NPIID(Data1: 0x2f1c_0000, Data2: 0, Data3: 0x4000, Data4: (0x80, 0, 0, 0, 0, 0, 0, 1))
 }

@@ -1,5 +1,6 @@
 import CWinsock
 import Lookups
+import ModuleRegistrar
 import Providers
 import QuerySets
 import Sessions
@@ -19,7 +20,7 @@ import Testing
 
   @Test("NSP-236 NSP-237 a provider whose Begin looks itself up does not deadlock, and gets WSANO_RECOVERY at depth 16")
   func recursion() throws {
-    let host = ProviderHost()
+    let host = ProviderHost(registrar: ModuleRegistrar())
     let id = Manifest(fileName: "recursing.so").id
     try host.catalog.install(Manifest(id: id, displayName: "recursing", nameSpace: .dns))
     var table = NSPV2_ROUTINE()

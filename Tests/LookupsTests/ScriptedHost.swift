@@ -2,6 +2,7 @@ import CWinsock
 import Foundation
 import Glibc
 import Lookups
+import ModuleRegistrar
 import Providers
 import QuerySets
 import Sessions
@@ -9,10 +10,12 @@ import Testing
 
 /// A host with its own copies of fixture providers: a copy of a file has its own state, so tests don't disturb each other.
 final class ScriptedHost: Sendable {
-  let host = ProviderHost()
+  let host: ProviderHost
   let directory: String
 
-  init(_ plugins: String..., sidecars: [String: String] = [:]) throws {
+  /// - Parameter registrar: One of its own, so that hosts of other tests have no part in it.
+  init(_ plugins: String..., sidecars: [String: String] = [:], registrar: ModuleRegistrar = ModuleRegistrar()) throws {
+    host = ProviderHost(registrar: registrar)
     let fixtures = fixturesDirectory
     directory = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
     try FileManager.default.createDirectory(

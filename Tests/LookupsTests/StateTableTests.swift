@@ -33,10 +33,15 @@ import Testing
     if case .wait = second.returned() {} else { Issue.record("returned") }
     let result3 = second.abandon()
     #expect(result3)
-    #expect(second.isAbandonedAfterReturn)
+    var third = second
     if case .release = second.completed(CallOutcome()) {} else { Issue.record("completed late") }
     let result4 = second.abandon()
     #expect(!result4)
+
+    let isForsaken = third.forsake()
+    let isForsakenTwice = third.forsake()
+    #expect(isForsaken && !isForsakenTwice)
+    if case .letGo = third.completed(CallOutcome()) {} else { Issue.record("completed after its session has ended") }
   }
 
   @Test("a session is started once, and ended by the first ending")

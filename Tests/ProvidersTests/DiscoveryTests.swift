@@ -2,6 +2,7 @@ import CWinsock
 import Foundation
 import Glibc
 import Lookups
+import ModuleRegistrar
 import QuerySets
 import Testing
 
@@ -79,7 +80,7 @@ final class PluginFolder {
     let folder = try PluginFolder()
     try folder.add("bad/fails-to-load")
     try folder.add("scripted-a")
-    let host = ProviderHost()
+    let host = ProviderHost(registrar: ModuleRegistrar())
     host.load(from: [folder.path])
     guard case .refused(let refusal)? = host.candidates.first?.state else {
       Issue.record("fails-to-load.so was accepted")

@@ -1,5 +1,6 @@
 import CWinsock
 import Lookups
+import ModuleRegistrar
 import QuerySets
 import Testing
 
@@ -23,7 +24,7 @@ import Testing
   }
 
   private func host() throws -> (ProviderHost, GUID) {
-    let host = ProviderHost()
+    let host = ProviderHost(registrar: ModuleRegistrar())
     let id = Manifest(fileName: "advertised-\(UInt64.random(in: 0...UInt64.max))").id
     try host.catalog.install(Manifest(id: id, displayName: "advertised", nameSpace: .dns))
     return (host, id)

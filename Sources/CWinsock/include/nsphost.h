@@ -3,6 +3,7 @@
 #ifndef NSP_NSPHOST_H
 #define NSP_NSPHOST_H
 
+#include "netioddk.h"
 #include "ws2spi.h"
 
 NSP_EXTERN_C_BEGIN
@@ -11,7 +12,7 @@ NSP_EXTERN_C_BEGIN
 #define NSP_ALLOW_PARTIAL 0x1 /* accept the provider without Begin, NextEx or End: stubs answer in their place */
 #define NSP_WORKER 0x2        /* run it in a process of its own, where the host can */
 #define NSP_BLOCKING 0x4      /* its routines may keep a thread: call them on threads of the host's own */
-#define NSP_ADVERTISES 0x8    /* exports nothing: calls WSAAdvertiseProvider from a constructor or later */
+#define NSP_ADVERTISES 0x8    /* exports nothing: calls WSAAdvertiseProvider or NmrRegisterProvider, in a constructor or later */
 #define NSP_SERIALISE 0x10    /* call one routine at a time */
 
 /* NSP_PROVIDER("name", NS_DNS, version, flags, "domains", guid numbers); puts the provider's manifest into its file, as an ELF
@@ -31,6 +32,31 @@ NSP_EXTERN_C_BEGIN
       4, 32 + sizeof(name "\0" domains), 1, "NSP", 1, NSP_GUID(__VA_ARGS__), space, version, flags, name "\0" domains}
 #define NSP_GUID(d1, d2, d3, b0, b1, b2, b3, b4, b5, b6, b7) \
   { d1, d2, d3, { b0, b1, b2, b3, b4, b5, b6, b7 } }
+
+/* A file may register network modules itself (netioddk.h), of any interface: in a constructor, or in the first of these two, which
+   it may export. The host calls NSPModuleLoad once the file is loaded, and refuses the file when it answers a failure; it calls
+   NSPModuleUnload before it unloads the file. Modules that are still registered then are deregistered by the host, which waits until
+   that is complete before the file goes. Both run on a thread of the host's, never at once. */
+NSP_EXPORT NTSTATUS NSPModuleLoad(void);
+NSP_EXPORT VOID NSPModuleUnload(void);
+
+/* The interface between providers and the engine of the host, for files that register provider modules of it: the provider
+   dispatch table is an NSPV2_ROUTINE, the module id the provider's, the number NSP_NPI_NSPV2_NUMBER, and the NPI-specific
+   characteristics the structure below. There is no client dispatch table. Entries that are NULL become stubs; without Begin, NextEx
+   or End the provider can't be called. static const NPIID npi = NSP_NPI_NSPV2; */
+#define NSP_NPI_NSPV2 \
+  { 0x2f1c0000, 0x0000, 0x4000, { 0x80, 0, 0, 0, 0, 0, 0, 1 } }
+#define NSP_NPI_NSPV2_NUMBER 1
+
+typedef struct _NSPV2_CHARACTERISTICS {
+  DWORD cbSize; /* sizeof(NSPV2_CHARACTERISTICS) */
+  DWORD dwNameSpace;
+  DWORD dwVersion;
+  DWORD dwFlags;      /* as in NSP_PROVIDER */
+  LPCSTR lpszName;    /* UTF-8 */
+  LPCSTR lpszDomains; /* as in NSP_PROVIDER; may be NULL */
+} NSPV2_CHARACTERISTICS;
+typedef const NSPV2_CHARACTERISTICS *PCNSPV2_CHARACTERISTICS;
 
 /* Memory of the host's allocator, for parts of records that outlive a call. Any thread, also from inside a routine. */
 
@@ -54,6 +80,13 @@ NSP_EXPORT INT NSPHostWideFromUtf8(LPCSTR text, LPWSTR wide, LPDWORD lpcchWide);
 
 /* UTF-16 to UTF-8, likewise; *lpcbText counts bytes including the NUL. An unpaired surrogate is malformed. */
 NSP_EXPORT INT NSPHostUtf8FromWide(LPCWSTR wide, LPSTR text, LPDWORD lpcbText);
+
+NSP_ASSERT_SIZE(NSPV2_CHARACTERISTICS, 32);
+NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwNameSpace, 4);
+NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwVersion, 8);
+NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwFlags, 12);
+NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, lpszName, 16);
+NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, lpszDomains, 24);
 
 NSP_EXTERN_C_END
 

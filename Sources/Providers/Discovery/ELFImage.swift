@@ -22,6 +22,8 @@ public struct ELFImage: Sendable {
   private(set) var manifestNote: [UInt8]?
   private var routines: UInt8 = 0
   public private(set) var exportsVersion1 = false
+  /// Whether it registers network modules when its `NSPModuleLoad` is called.
+  public private(set) var exportsModuleLoad = false
   private(set) var imported: [ImportedSymbol] = []
   private var neverUnloads = false
 
@@ -145,10 +147,12 @@ public struct ELFImage: Sendable {
 
   private static let routineNames = ProviderRoutine.allCases.map { Array($0.exportedName.utf8) }
   private static let version1Name = Array("NSPStartup".utf8)
+  private static let moduleLoadName = Array("NSPModuleLoad".utf8)
 
   private mutating func note(definition name: UnsafeRawBufferPointer) {
     func matches(_ known: [UInt8]) -> Bool { known.count == name.count && memcmp(known, name.baseAddress!, known.count) == 0 }
     if matches(Self.version1Name) { exportsVersion1 = true }
+    if matches(Self.moduleLoadName) { exportsModuleLoad = true }
     for (index, known) in Self.routineNames.enumerated() where matches(known) { routines |= 1 << UInt8(index) }
   }
 }

@@ -13,11 +13,14 @@ public struct Manifest: Hashable, Sendable {
     case elfNote
     case sidecar(String)
     case fileName
+    /// A module that registered itself said so.
+    case registration
 
     public var description: String {
       switch self {
       case .elfNote: "inside the file"
       case .sidecar(let path): path
+      case .registration: "given at registration"
       case .fileName: "none: the id is made from the file name"
       }
     }
@@ -107,15 +110,34 @@ public struct Manifest: Hashable, Sendable {
     guard texts.count >= 2, let name = String(validating: texts[0], as: UTF8.self),
       let domains = String(validating: texts[1], as: UTF8.self), !name.isEmpty
     else { throw damaged }
-    let flags = word(28)
+    try self.init(
+      id: id, displayName: name, nameSpace: NameSpace(rawValue: word(20)), version: word(24), flags: word(28), domains: domains,
+      source: .elfNote)
+  }
+
+  /// From the values of `NSP_PROVIDER`, or of an `NSPV2_CHARACTERISTICS` (nsphost.h).
+  public init(
+    id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32, flags: UInt32, domains: String, source: Source
+  ) throws(Defect) {
     guard flags & ~0x1F == 0 else {
-      throw Defect(detail: "the manifest inside the file has unknown flags", remedy: "use a newer nsphost")
+      throw Defect(detail: "the manifest of \(displayName) has unknown flags", remedy: "use a newer nsphost")
     }
     self.init(
-      id: id, displayName: name, nameSpace: NameSpace(rawValue: word(20)), version: word(24),
+      id: id, displayName: displayName, nameSpace: nameSpace, version: version,
       isolation: flags & 2 != 0 ? .worker : .inProcess, allowsPartial: flags & 1 != 0, isBlocking: flags & 4 != 0,
-      advertises: flags & 8 != 0, serialises: flags & 16 != 0, source: .elfNote)
+      advertises: flags & 8 != 0, serialises: flags & 16 != 0, source: source)
     for domain in domains.split(separator: ";") { try add(domain: String(domain)) }
+  }
+
+  /// The flags of `NSP_PROVIDER`.
+  public var flags: UInt32 {
+    (allowsPartial ? 1 : 0) | (isolation == .worker ? 2 : 0) | (isBlocking ? 4 : 0) | (advertises ? 8 : 0)
+      | (serialises ? 16 : 0)
+  }
+
+  /// The domains as in `NSP_PROVIDER`.
+  public var domainText: String {
+    (domains.map { "\($0.name)=\($0.level)" } + (servesAnyDomain ? ["*"] : [])).joined(separator: ";")
   }
 
   /// One domain as text: `example.org=primary`, `example.org=secondary`, or `*` for any.

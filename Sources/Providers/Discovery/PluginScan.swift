@@ -107,11 +107,11 @@ public struct PluginScan: Sendable {
     let manifest: Manifest
     do throws(Refusal) { manifest = try self.manifest(path, sidecar, image, trust) } catch {
       image.forgetContents()
-      return Candidate(path: path, state: .refused(error), image: image)
+      return Candidate(path: path, state: .refused(error), image: image, version: FileVersion(status))
     }
     let state = judge(path, image, manifest, libraries)
     image.forgetContents()
-    return Candidate(path: path, state: state, manifest: manifest, image: image)
+    return Candidate(path: path, state: state, manifest: manifest, image: image, version: FileVersion(status))
   }
 
   /// A symlink is judged by its target, and by the folder that the target is in.
@@ -127,11 +127,9 @@ public struct PluginScan: Sendable {
   private func manifest(_ path: String, _ sidecar: String?, _ image: ELFImage, _ trust: Trust) throws(Refusal) -> Manifest {
     let name = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     do throws(Manifest.Defect) {
-      if let sidecar {
-        return try Manifest(toml: try Self.text(of: sidecar, trust), path: sidecar, fileName: name)
-      }
-      if let note = image.manifestNote { return try Manifest(note: note) }
-      return Manifest(fileName: name)
+      let own = try image.manifestNote.map { note throws(Manifest.Defect) in try Manifest(note: note) } ?? Manifest(fileName: name)
+      guard let sidecar else { return own }
+      return try Manifest(toml: try Self.text(of: sidecar, trust), path: sidecar, over: own)
     } catch {
       throw Refusal(path: path, reason: .badManifest, detail: error.detail, remedy: error.remedy)
     }
@@ -141,7 +139,7 @@ public struct PluginScan: Sendable {
     func refused(_ reason: Refusal.Reason, _ detail: String, _ remedy: String) -> Candidate.State {
       .refused(Refusal(path: path, reason: reason, detail: detail, remedy: remedy))
     }
-    if !manifest.advertises {
+    if !manifest.advertises, !image.exportsModuleLoad {
       let own = ProviderRoutine.allCases.filter { image.defines($0) }
       if own.isEmpty, image.exportsVersion1 {
         return refused(

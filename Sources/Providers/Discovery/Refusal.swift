@@ -1,3 +1,4 @@
+import Glibc
 import QuerySets
 
 /// Why a file is not used as a provider, and what to do about it.
@@ -57,11 +58,31 @@ public struct Candidate: Sendable {
   public var state: State
   public var manifest: Manifest?
   public var image: ELFImage?
+  /// Which contents of the path were judged; nil when they could not be examined.
+  public let version: FileVersion?
 
-  public init(path: String, state: State, manifest: Manifest? = nil, image: ELFImage? = nil) {
+  public init(path: String, state: State, manifest: Manifest? = nil, image: ELFImage? = nil, version: FileVersion? = nil) {
     self.path = path
+    self.version = version
     self.state = state
     self.manifest = manifest
     self.image = image
+  }
+}
+
+/// Tells the contents of a path from earlier and later ones.
+public struct FileVersion: Hashable, Sendable {
+  private let device: dev_t
+  private let inode: ino_t
+  private let size: off_t
+  private let seconds: Int
+  private let nanoseconds: Int
+
+  init(_ status: stat) {
+    device = status.st_dev
+    inode = status.st_ino
+    size = status.st_size
+    seconds = status.st_mtim.tv_sec
+    nanoseconds = status.st_mtim.tv_nsec
   }
 }

@@ -8,14 +8,14 @@ extension Manifest {
     "enabled", "deadline-ms",
   ]
 
-  /// From the text of a sidecar. Keys that it leaves out have the value of a file without a manifest; keys that start with `x-`
-  /// are the provider's own.
-  init(toml text: String, path: String, fileName: String) throws(Defect) {
+  /// From the text of a sidecar. Keys that it leaves out have the value that the file itself gives, in `base`; keys that start with
+  /// `x-` are the provider's own.
+  init(toml text: String, path: String, over base: Manifest) throws(Defect) {
     let table: TOMLTable
     do { table = try TOMLTable(string: text) } catch {
       throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
     }
-    self.init(fileName: fileName)
+    self = base
     source = .sidecar(path)
     for key in table.keys where !Self.keys.contains(key) && !key.hasPrefix("x-") {
       let nearest = Self.keys.min { Self.distance($0, key) < Self.distance($1, key) } ?? "id"
@@ -50,7 +50,10 @@ extension Manifest {
         guard let array = found.array else { return nil }
         let texts = array.compactMap(\.string)
         return texts.count == array.count ? texts : nil
-      } ?? []
+      }
+    guard let listed else { return }
+    domains = []
+    servesAnyDomain = false
     for domain in listed { try add(domain: domain) }
   }
 

@@ -1,0 +1,217 @@
+import CWinsock
+import ModuleRegistrar
+import Providers
+import QuerySets
+import Sessions
+import Synchronization
+
+/// Changing the set of providers while calls run.
+extension ProviderHost {
+  /// Why a change was not made.
+  public enum ChangeFailure: Error, Sendable {
+    case notInstalled
+    /// The provider has no file of its own, or none that is there any more.
+    case noFile
+    case refused(Refusal)
+  }
+
+  /// What a look at the plugin directories changed, by path.
+  public struct Changes: Sendable {
+    public var loaded: [String] = []
+    public var replaced: [String] = []
+    public var removed: [String] = []
+    public var refused: [Refusal] = []
+
+    public var isEmpty: Bool { loaded.isEmpty && replaced.isEmpty && removed.isEmpty }
+  }
+
+  /// Every candidate file of the last scan, with its state; a file that was found good but could not be loaded is refused here.
+  public var candidates: [Candidate] { shelf.withLock { $0.candidates } }
+
+  // MARK: Directories
+
+  /// Scans directories, loads every file that is ready, and installs each in the order in which it was found.
+  /// A bad file never stops the others: it is named in `candidates`. Calls out.
+  @discardableResult
+  public func load(from directories: [String]) -> Changes {
+    shelf.withLock { $0.directories = directories }
+    return rescan()
+  }
+
+  /// Looks at the directories again: loads files that are new, replaces those whose contents changed, unloads those that are
+  /// gone. A file that turned bad does not take a good one's place. Calls out.
+  @discardableResult
+  public func rescan() -> Changes {
+    changes.take {
+      var changes = Changes()
+      let scan = PluginScan(directories: shelf.withLock { $0.directories }, hostExports: Self.exports)
+      var candidates = scan.candidates()
+      let present = Set(candidates.map(\.path))
+      for file in shelf.withLock({ Array($0.files.values) }) where !present.contains(file.path) {
+        remove(file)
+        changes.removed.append(file.path)
+      }
+      for index in candidates.indices {
+        if let refusal = take(candidates[index], &changes) {
+          candidates[index].state = .refused(refusal)
+          changes.refused.append(refusal)
+        }
+      }
+      shelf.withLock { $0.candidates = candidates }
+      return changes
+    }
+  }
+
+  /// Brings the host in line with one candidate. Answers why its file could not be loaded.
+  private func take(_ candidate: Candidate, _ changes: inout Changes) -> Refusal? {
+    guard let manifest = candidate.manifest else { return nil }
+    let former = shelf.withLock { $0.files[candidate.path] }
+    switch candidate.state {
+    case .refused: return nil
+    case .superseded:
+      if let former { remove(former) }
+      return nil
+    case .disabled:
+      if let former { putAway(former) }
+      if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path) }
+      catalog.update(manifest.id) { $0.isActive = false }
+      return nil
+    case .ready: break
+    }
+    if let former, former.version == candidate.version, former.manifest == manifest { return nil }
+    if former == nil, let entry = catalog[manifest.id], entry.path == candidate.path {
+      // Put away by somebody; the sidecar decides anew only when it changed.
+      let isOverruled = entry.manifest == manifest && (entry.isUnloaded || !entry.isActive)
+      if isOverruled || entry.failure != nil && candidate.version == entry.failedVersion { return nil }
+    }
+    do throws(Refusal) {
+      try replace(former, with: candidate, manifest)
+      if former == nil { changes.loaded.append(candidate.path) } else { changes.replaced.append(candidate.path) }
+      return nil
+    } catch {
+      if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path, failure: error) }
+      catalog.update(manifest.id) { entry in
+        if entry.provider == nil {
+          entry.failure = error
+          entry.failedVersion = candidate.version
+        }
+      }
+      return error
+    }
+  }
+
+  /// Attaches a file's provider, and only then detaches the one that the path had before: new lookups go to the new one from the
+  /// moment that it is attached, open ones may finish at the old one.
+  private func replace(_ former: LoadedFile?, with candidate: Candidate, _ manifest: Manifest) throws(Refusal) {
+    catalog.update(manifest.id) { entry in
+      entry.isActive = true
+      entry.isUnloaded = false
+      entry.failure = nil
+      entry.path = candidate.path
+    }
+    let served = former.map { former in catalog.entries.filter { $0.path == former.path }.map(\.id) } ?? []
+    module.replace(served)
+    defer { module.replaced(served) }
+    let file = try load(candidate, manifest)
+    shelf.withLock { $0.files[candidate.path] = file }
+    guard let former else { return }
+    unload(former)
+    if former.manifest.id != manifest.id { _ = catalog.uninstall(id: former.manifest.id) }
+  }
+
+  /// The file is gone: so are its provider and its entry.
+  private func remove(_ file: LoadedFile) {
+    let ids = catalog.entries.filter { $0.path == file.path }.map(\.id)
+    putAway(file)
+    for id in ids { _ = catalog.uninstall(id: id) }
+  }
+
+  private func putAway(_ file: LoadedFile) {
+    shelf.withLock { $0.files[file.path] = nil }
+    unload(file)
+  }
+
+  // MARK: Single providers
+
+  /// Disables a provider: it gets no new calls, calls in progress end or reach its deadline, every session gets its Cleanup, then its
+  /// file is unloaded. The entry stays. Calls out.
+  public func disable(_ id: GUID) throws(ChangeFailure) {
+    try changes.take { () throws(ChangeFailure) in
+      guard catalog.setActive(false, id: id) else { throw .notInstalled }
+      putAwayProvider(id)
+    }
+  }
+
+  /// Unloads a provider's file, in the same order. It comes back with `enable` or `reload`, or when the file changes. Calls out.
+  public func unload(_ id: GUID) throws(ChangeFailure) {
+    try changes.take { () throws(ChangeFailure) in
+      guard let entry = catalog[id] else { throw .notInstalled }
+      guard shelf.withLock({ $0.files[entry.path] }) != nil else { throw .noFile }
+      putAwayProvider(id)
+      catalog.update(id) { $0.isUnloaded = true }
+    }
+  }
+
+  private func putAwayProvider(_ id: GUID) {
+    if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: id) }) { deregister(advertised) }
+    guard let path = catalog[id]?.path, let file = shelf.withLock({ $0.files[path] }) else { return }
+    putAway(file)
+  }
+
+  /// Enables a provider, and loads its file if it is not loaded. Calls out.
+  public func enable(_ id: GUID) throws(ChangeFailure) {
+    try changes.take { () throws(ChangeFailure) in
+      guard catalog.setActive(true, id: id), let entry = catalog[id] else { throw .notInstalled }
+      guard !entry.path.isEmpty, shelf.withLock({ $0.files[entry.path] }) == nil else { return }
+      try loadAgain(entry)
+    }
+  }
+
+  /// Loads a provider's file anew and attaches what it provides now, before what it provided until now is detached. A file that
+  /// turned bad changes nothing. Calls out.
+  public func reload(_ id: GUID) throws(ChangeFailure) {
+    try changes.take { () throws(ChangeFailure) in
+      guard let entry = catalog[id] else { throw .notInstalled }
+      guard !entry.path.isEmpty else { throw .noFile }
+      try loadAgain(entry)
+    }
+  }
+
+  private func loadAgain(_ entry: Catalog.Entry) throws(ChangeFailure) {
+    let candidate = PluginScan(directories: [], hostExports: Self.exports).candidate(at: entry.path)
+    switch (candidate.state, candidate.manifest) {
+    case (.refused(let refusal), _): throw .refused(refusal)
+    case (_, var manifest?):
+      // Asked for by name, so the sidecar's word does not count.
+      manifest.isEnabled = true
+      do throws(Refusal) {
+        try replace(shelf.withLock { $0.files[entry.path] }, with: candidate, manifest)
+      } catch { throw .refused(error) }
+    case (_, nil): throw .noFile
+    }
+  }
+
+  // MARK: Stopping
+
+  /// Stops the host: every session ends in order, then every provider is detached and every file unloaded. Calls out.
+  public func stop() {
+    let watch = shelf.withLock { shelf in
+      defer { shelf.watch = nil }
+      return shelf.watch
+    }
+    watch?.stop()
+    changes.take {
+      for session in sessions.sessions { session.end(.graceful) }
+      module.deregister()
+      let (files, advertised) = shelf.withLock { shelf in
+        defer {
+          shelf.files = [:]
+          shelf.advertised = [:]
+        }
+        return (Array(shelf.files.values), Array(shelf.advertised.values))
+      }
+      for provided in advertised { deregister(provided) }
+      for file in files { unload(file) }
+    }
+  }
+}

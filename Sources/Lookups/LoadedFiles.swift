@@ -1,0 +1,118 @@
+import CWinsock
+import ModuleRegistrar
+import Providers
+import QuerySets
+import Synchronization
+
+/// A file of a plugin directory that is loaded.
+final class LoadedFile: Sendable {
+  let path: String
+  let version: FileVersion?
+  let manifest: Manifest
+  let object: SharedObject
+  /// The provider that the file exports; nil for a file that registers or advertises its providers itself.
+  let module: ProviderModule?
+
+  init(path: String, version: FileVersion?, manifest: Manifest, object: SharedObject, module: ProviderModule?) {
+    self.path = path
+    self.version = version
+    self.manifest = manifest
+    self.object = object
+    self.module = module
+  }
+}
+
+/// What the host has loaded, and from where.
+struct Shelf {
+  var directories: [String] = []
+  /// What the last scan found, file by file.
+  var candidates: [Candidate] = []
+  /// By path.
+  var files: [String: LoadedFile] = [:]
+  /// Tables that were advertised.
+  var advertised: [GUID: ProviderModule] = [:]
+  var watch: PluginWatch?
+}
+
+/// Loading and unloading of single files. Only one at a time: the callers have the turn of `changes`.
+extension ProviderHost {
+  /// Loads a file that a scan found good, and attaches what it provides. What another file of the same path provides now is
+  /// replaced without a moment in which nobody serves it.
+  func load(_ candidate: Candidate, _ manifest: Manifest) throws(Refusal) -> LoadedFile {
+    let exports = ProviderRoutine.allCases.contains { candidate.image?.defines($0) == true }
+    let registersItself = !exports || manifest.advertises
+    if !registersItself || manifest.advertises {
+      // Before its constructors run: one of them may advertise.
+      if catalog[manifest.id] == nil { try install(manifest, candidate.path) }
+    }
+    let object = try whileLoading { () throws(Refusal) in
+      try SharedObject(path: candidate.path, isUnloadable: candidate.image?.isUnloadable ?? false)
+    }
+    module.know(object)
+    do throws(Refusal) {
+      let provided = registersItself ? nil : try provide(manifest, object)
+      let status = try whileLoading { () throws(Refusal) in object.callModuleLoad() }
+      guard status >= 0 else {
+        if let provided { deregister(provided) }
+        throw Refusal(
+          path: candidate.path, reason: .failedToLoad, detail: "its NSPModuleLoad answered \(NTStatus(rawValue: status))",
+          remedy: "see what it needs to start")
+      }
+      return LoadedFile(
+        path: candidate.path, version: candidate.version, manifest: manifest, object: object, module: provided)
+    } catch {
+      takeBackModules(of: object)
+      module.forget(object)
+      throw error
+    }
+  }
+
+  private func install(_ manifest: Manifest, _ path: String) throws(Refusal) {
+    do { try catalog.install(manifest, path: path) } catch {
+      throw Refusal(
+        path: path, reason: .failedToLoad, detail: "provider id \(manifest.id) is installed already",
+        remedy: "give each provider an id of its own")
+    }
+  }
+
+  /// Attaches the provider that a file exports.
+  private func provide(_ manifest: Manifest, _ object: SharedObject) throws(Refusal) -> ProviderModule {
+    var exported = object.exportedRoutines()
+    let routines: RoutineTable
+    do throws(RoutineTable.Defect) {
+      routines = try RoutineTable(
+        completing: &exported, allowsPartial: manifest.allowsPartial, completion: Self.completeForStub)
+    } catch {
+      throw Refusal(
+        path: object.path, reason: .failedToLoad, detail: "its routines can't be reached: \(error)",
+        remedy: "export the routine from the file itself, not from a library that it links")
+    }
+    let provided = ProviderModule(manifest: manifest, routines: routines, file: object, registrar: registrar)
+    do throws(NTStatus) { try register(provided) } catch {
+      throw Refusal(
+        path: object.path, reason: .failedToLoad, detail: "the registrar answered \(error)", remedy: "unload other modules")
+    }
+    return provided
+  }
+
+  /// Detaches what a file provides and lets go of the file: it is unmapped when nothing can still be running in it. Calls out.
+  func unload(_ file: LoadedFile) {
+    if let provided = file.module { deregister(provided) }
+    for entry in catalog.entries where entry.path == file.path {
+      // It advertised this one and has not taken it back.
+      if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: entry.id) }) { deregister(advertised) }
+    }
+    file.object.callModuleUnload()
+    takeBackModules(of: file.object)
+    module.forget(file.object)
+  }
+
+  /// Deregisters the modules that are still registered from inside a file, and waits until that is complete.
+  private func takeBackModules(of object: SharedObject) {
+    let own = registrar.snapshot.interfaces.flatMap { interface in
+      (interface.clients + interface.providers).filter { object.contains($0.code) }
+    }
+    for module in own { _ = try? registrar.deregister(module.handle, role: module.role) }
+    for module in own { _ = try? registrar.waitForDeregistration(module.handle, role: module.role) }
+  }
+}

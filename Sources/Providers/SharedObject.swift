@@ -1,0 +1,95 @@
+import CDynamicLinker
+import CWinsock
+import Glibc
+import QuerySets
+import Synchronization
+
+/// A provider's file in this process: mapped by `init`, unmapped by `deinit`.
+///
+/// Whoever may still call into the file keeps it alive, so it is unmapped only after the last call has returned.
+public final class SharedObject: Sendable {
+  public let path: String
+  public let isUnloadable: Bool
+  private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
+  private let base: UInt
+
+  /// Runs the file's constructors. `isUnloadable` false keeps it mapped for the life of the process.
+  public init(path: String, isUnloadable: Bool) throws(Refusal) {
+    self.path = path
+    self.isUnloadable = isUnloadable
+    let flags = RTLD_NOW | RTLD_LOCAL | (isUnloadable ? 0 : RTLD_NODELETE)
+    _ = dlerror()
+    guard let handle = dlopen(Self.nextAlias(of: path), flags) else {
+      let reason = dlerror().map { String(cString: $0) } ?? "the dynamic linker gave no reason"
+      throw Refusal(
+        path: path, reason: .failedToLoad, detail: reason, remedy: "make the file loadable: ldd \(path) shows what it needs")
+    }
+    self.handle = handle
+    base = UInt(bitPattern: nsp_module_base(handle))
+  }
+
+  /// How often each path was loaded by this process.
+  private static let generations = Mutex<[String: Int]>([:])
+
+  /// Another way to write the same path, each time. The dynamic linker gives out the file that it has under a name without looking
+  /// at the disk again; a file that replaced it, while the old one is still mapped, needs a name that is new.
+  private static func nextAlias(of path: String) -> String {
+    let generation = generations.withLock { generations in
+      defer { generations[path, default: 0] += 1 }
+      return generations[path, default: 0]
+    }
+    guard generation > 0, let cut = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
+    // The number's binary digits, as separators that all mean the same.
+    let digits = String(generation, radix: 2).map { $0 == "0" ? "/" : "/./" }
+    return path[..<cut] + digits.joined() + path[path.utf8.index(after: cut)...]
+  }
+
+  /// The last reference may go on a thread of the provider, inside a completion: unmapping the file there would leave that
+  /// thread nothing to return to. So a thread of the host does it, and a provider's own threads are joined by its destructors.
+  deinit {
+    let closing = Closing(handle: handle)
+    HostThreads.run { dlclose(closing.handle) }
+  }
+
+  private struct Closing: @unchecked Sendable {
+    let handle: UnsafeMutableRawPointer
+  }
+
+  /// The address of a symbol that the file itself defines; one that only a library of its defines counts as missing.
+  func address(of name: String) -> UnsafeMutableRawPointer? {
+    guard let address = dlsym(handle, name), contains(address) else { return nil }
+    return address
+  }
+
+  /// Whether an address lies in this file.
+  public func contains(_ address: UnsafeRawPointer) -> Bool { UInt(bitPattern: nsp_mapping_base(address)) == base }
+
+  /// Calls the file's `NSPModuleLoad`, if it has one. Calls out.
+  /// - Returns: Its status; success where it has none.
+  public func callModuleLoad() -> NTSTATUS {
+    guard let address = address(of: "NSPModuleLoad") else { return 0 }
+    return unsafeBitCast(address, to: (@convention(c) () -> NTSTATUS).self)()
+  }
+
+  /// Calls the file's `NSPModuleUnload`, if it has one. Calls out.
+  public func callModuleUnload() {
+    guard let address = address(of: "NSPModuleUnload") else { return }
+    unsafeBitCast(address, to: (@convention(c) () -> Void).self)()
+  }
+
+  /// The routine table that the file's exports amount to: version 1.0, entries that it lacks are NULL (nsp.md §5.1).
+  public func exportedRoutines() -> NSPV2_ROUTINE {
+    var table = NSPV2_ROUTINE()
+    table.cbSize = UInt32(MemoryLayout<NSPV2_ROUTINE>.size)
+    table.dwMajorVersion = 1
+    table.dwMinorVersion = 0
+    withUnsafeMutableBytes(of: &table) { bytes in
+      for routine in ProviderRoutine.allCases {
+        bytes.storeBytes(
+          of: address(of: routine.exportedName), toByteOffset: RoutineTable.entryOffset(routine),
+          as: UnsafeMutableRawPointer?.self)
+      }
+    }
+    return table
+  }
+}
