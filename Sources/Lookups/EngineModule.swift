@@ -95,6 +95,8 @@ final class EngineModule: Sendable {
     Unmanaged.passUnretained(self).release()
   }
 
+  func isRegistration(_ handle: ModuleHandle) -> Bool { state.withLock { $0.registration == handle } }
+
   // MARK: What the host tells it
 
   func expect(_ module: ProviderModule) { state.withLock { $0.own[module.instanceAddress] = module } }

@@ -74,7 +74,10 @@ extension ProviderHost {
     case .disabled:
       if let former { putAway(former) }
       if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path) }
-      catalog.update(manifest.id) { $0.isActive = false }
+      catalog.update(manifest.id) { entry in
+        entry.manifest = manifest
+        entry.isActive = false
+      }
       return nil
     case .ready: break
     }

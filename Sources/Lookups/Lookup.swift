@@ -14,7 +14,6 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   let client: ClientSession
   let restrictions: QuerySet
   let request: RouteRequest
-  let entries: [Catalog.Entry]
   private let catalog: Catalog
   private let flags: LookupFlags
   private let pool: AsyncCallPool
@@ -29,9 +28,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     self.flags = flags
     self.request = request
     self.catalog = catalog
-    self.entries = entries
     self.pool = pool
-    state = Mutex(State(legs: legs))
+    state = Mutex(State(legs: legs, entries: entries))
   }
 
   /// What the client knows it by; dead once the lookup has ended.
@@ -73,17 +71,15 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     }
     let start = MonotonicTime.now
     // Left by `letGo`, or by `openAtProvider` where nothing was opened.
-    guard let provider = catalog.enter(chosen) else { return failLeg(index, .serviceNotFound, .zero) }
+    guard let chosen, let provider = catalog.enter(chosen) else { return failLeg(index, .serviceNotFound, .zero) }
     if provider !== chosen { state.withLock { $0.legs[index].provider = provider } }
-    let result: Result<(ProviderSession, ProviderLookupHandle), WinsockError>
+    let result: Result<Opened, WinsockError>
     if provider.isBlocking {
-      let attempt = Attempt<Result<(ProviderSession, ProviderLookupHandle), WinsockError>>()
+      let attempt = Attempt<Result<Opened, WinsockError>>()
       HostThreads.run { [self] in
         let outcome = openAtProvider(provider)
-        if !attempt.resolve(outcome), case .success(let (session, handle)) = outcome {
-          // Too late for the client: what was opened is closed again.
-          Self.end(handle, session)
-        }
+        // Too late for the client: what was opened is closed again.
+        if !attempt.resolve(outcome), case .success(let opened) = outcome { Self.end(opened) }
       }
       result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
     } else {
@@ -92,16 +88,15 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     let took = MonotonicTime.now - start
     switch result {
     case .failure(let error): return failLeg(index, error, took)
-    case .success(let (session, handle)):
+    case .success(let opened):
       let isTooLate = state.withLock { state in
         state.legs[index].record.took += took
         guard state.phase != .ended, !state.legs[index].isDone else { return true }
-        state.legs[index].session = session
-        state.legs[index].handle = handle
+        state.legs[index].opened = opened
         return false
       }
       guard isTooLate else { return nil }
-      Self.end(handle, session)
+      Self.end(opened)
       return .cancelled
     }
   }
@@ -116,7 +111,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   }
 
   /// On success the session's gate was entered; that and the provider's calls are left after End.
-  private func openAtProvider(_ provider: Provider) -> Result<(ProviderSession, ProviderLookupHandle), WinsockError> {
+  private func openAtProvider(_ provider: Provider) -> Result<Opened, WinsockError> {
     let session: ProviderSession
     let argument: SessionArgument
     switch CallDepth.deeper({ client.use(provider) }) {
@@ -131,7 +126,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     }
     let result = callBegin(provider, argument)
     if case .failure = result { Self.letGo(session) }
-    return result.map { (session, $0) }
+    return result.map { Opened(session: session, handle: $0) }
   }
 
   private func callBegin(_ provider: Provider, _ argument: SessionArgument) -> Result<ProviderLookupHandle, WinsockError> {
@@ -151,9 +146,9 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   }
 
   /// Calls End at a provider, after which this lookup no longer holds it. Calls out.
-  private static func end(_ handle: ProviderLookupHandle, _ session: ProviderSession) {
-    CallDepth.deeper { session.provider.call { _ = $0.lookupServiceEnd(handle) } }
-    letGo(session)
+  private static func end(_ opened: Opened) {
+    CallDepth.deeper { opened.session.provider.call { _ = $0.lookupServiceEnd(opened.handle) } }
+    letGo(opened.session)
   }
 
   private static func letGo(_ session: ProviderSession) {
@@ -267,7 +262,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private enum Move {
     case answer(Result<Void, WinsockError>)
     case start(Int)
-    case call(Int, AsyncCall, ProviderSession, ProviderLookupHandle)
+    case call(Int, AsyncCall, Opened)
   }
 
   private func drive(_ effective: LookupFlags, mayBlock: Bool) -> Progress {
@@ -276,8 +271,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       case .answer(let result): return .done(result)
       case .start(let index):
         if let failure = startLeg(index) { state.withLock { $0.lastFailure = failure } }
-      case .call(let index, let call, let session, let handle):
-        let provider = session.provider
+      case .call(let index, let call, let opened):
+        let provider = opened.session.provider
         if provider.isBlocking, !mayBlock {
           HostThreads.run { [self] in goOn(effective, mayBlock: true) }
           return .elsewhere
@@ -285,7 +280,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         let delivery = AsyncCall.Delivery(
           keep: effective, provider: provider.id, nameSpace: provider.nameSpace, serviceClassID: restrictions.serviceClassID)
         let purpose = CallPurpose(leg: index, flags: effective)
-        guard let armed = call.arm(session: session, owner: self, purpose: purpose, delivery: delivery) else {
+        guard let armed = call.arm(session: opened.session, owner: self, purpose: purpose, delivery: delivery) else {
           state.withLock { fail(&$0, index, .cancelled) }
           continue
         }
@@ -296,7 +291,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         CallDepth.deeper {
           provider.call { routines in
             routines.lookupServiceNextEx(
-              asyncCall: armed.handle.pointer, lookup: handle, flags: effective.subtracting(.flushPrevious),
+              asyncCall: armed.handle.pointer, lookup: opened.handle, flags: effective.subtracting(.flushPrevious),
               length: call.length, block: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self))
           }
         }
@@ -321,10 +316,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.current += 1
       } else if !leg.isStarted {
         return .start(state.current)
-      } else if let session = leg.session, let handle = leg.handle {
+      } else if let opened = leg.opened {
         let call = state.call ?? pool.take()
         state.call = call
-        return .call(state.current, call, session, handle)
+        return .call(state.current, call, opened)
       } else {
         state.current += 1
       }
@@ -388,20 +383,19 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   }
 
   private func timeOut(_ purpose: CallPurpose, _ number: UInt64) {
-    let handle: ProviderLookupHandle?? = state.withLock { state in
+    let opened: Opened?? = state.withLock { state in
       guard state.armed == number, let call = state.call, call.abandon(number: number) else { return nil }
       state.armed = nil
       state.deadline = nil
       // The provider still owns the abandoned call's memory; the next provider gets another.
       state.call = nil
       fail(&state, purpose.leg, .tryAgain)
-      defer { state.legs[purpose.leg].handle = nil }
-      return .some(state.legs[purpose.leg].handle)
+      return .some(Self.takeOut(&state.legs[purpose.leg]))
     }
-    guard let handle else { return }
+    guard let opened else { return }
     // First the client, who has waited long enough; then End, which is how a provider learns of a cancelled call.
     HostThreads.run { [self] in goOn(purpose.flags, mayBlock: true) }
-    if let handle { endAtProvider(purpose.leg, handle) }
+    if let opened { endAtProvider(opened) }
   }
 
   func resume(_ purpose: CallPurpose, _ call: AsyncCall, _ outcome: CallOutcome) {
@@ -430,7 +424,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     struct Work {
       var tickets: [NextTicket] = []
       var waiting: NextTicket?
-      var legs: [(Int, ProviderLookupHandle)] = []
+      var opened: [Opened] = []
       var idleCall: AsyncCall?
     }
     let work: Work? = state.withLock { state in
@@ -452,36 +446,44 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.call = nil
       }
       for index in state.legs.indices {
-        if let handle = state.legs[index].handle {
-          work.legs.append((index, handle))
-          state.legs[index].handle = nil
-        }
+        if let opened = Self.takeOut(&state.legs[index]) { work.opened.append(opened) }
       }
+      state.entries = []
       return work
     }
     guard let work else { return }
     if let handle { _ = client.resources.remove(handle) }
     work.waiting?.answer(.failure(.cancelled))
     for ticket in work.tickets { ticket.giveTurn(false) }
-    for (index, handle) in work.legs { endAtProvider(index, handle) }
+    for opened in work.opened { endAtProvider(opened) }
     if let call = work.idleCall { pool.give(call) }
   }
 
   public func drop(_ provider: Provider) {
-    let handles: [(Int, ProviderLookupHandle)] = state.withLock { state in
-      var handles: [(Int, ProviderLookupHandle)] = []
+    let dropped: [Opened] = state.withLock { state in
+      for index in state.entries.indices where state.entries[index].provider === provider {
+        state.entries[index].provider = nil
+      }
+      var dropped: [Opened] = []
       for index in state.legs.indices where state.legs[index].provider === provider {
-        if let handle = state.legs[index].handle { handles.append((index, handle)) }
-        state.legs[index].handle = nil
+        if let opened = Self.takeOut(&state.legs[index]) { dropped.append(opened) }
         state.legs[index].isDone = true
       }
-      return handles
+      return dropped
     }
-    for (index, handle) in handles { endAtProvider(index, handle) }
+    for opened in dropped { endAtProvider(opened) }
   }
 
-  private func endAtProvider(_ index: Int, _ handle: ProviderLookupHandle) {
-    guard let session = state.withLock({ $0.legs[index].session }) else { return }
-    if session.provider.isBlocking { HostThreads.run { Self.end(handle, session) } } else { Self.end(handle, session) }
+  /// After this the leg no longer keeps its provider.
+  private static func takeOut(_ leg: inout Leg) -> Opened? {
+    defer {
+      leg.opened = nil
+      leg.provider = nil
+    }
+    return leg.opened
+  }
+
+  private func endAtProvider(_ opened: Opened) {
+    if opened.session.provider.isBlocking { HostThreads.run { Self.end(opened) } } else { Self.end(opened) }
   }
 }

@@ -8,16 +8,29 @@ import Sessions
 extension Lookup {
   /// One provider's part in the query.
   struct Leg: Sendable {
-    /// Another one, once this one has been replaced before the query reached it.
-    var provider: Provider
+    let id: GUID
+    /// Another one, once this one has been replaced before the query reached it; nil once this lookup has nothing more to do
+    /// with it: it must not keep its file mapped.
+    var provider: Provider?
     /// Legs of one fall-back chain share a number: the first that delivers is the only one.
     let chain: Int?
     var isStarted = false
     var isDone = false
-    var session: ProviderSession?
     /// Taken out by whoever ends it, so that End is called exactly once.
-    var handle: ProviderLookupHandle?
+    var opened: Opened?
     var record = LegRecord()
+
+    init(provider: Provider, chain: Int?) {
+      id = provider.id
+      self.provider = provider
+      self.chain = chain
+    }
+  }
+
+  /// A lookup that is open at a provider. Holds the session's gate and the provider's calls.
+  struct Opened: Sendable {
+    let session: ProviderSession
+    let handle: ProviderLookupHandle
   }
 
   enum Phase {
@@ -30,6 +43,8 @@ extension Lookup {
   struct State {
     var phase = Phase.idle
     var legs: [Leg]
+    /// The catalog as the route was chosen from; let go of at the end.
+    var entries: [Catalog.Entry]
     var current = 0
     /// A delivered record waits in `call` to be taken.
     var holdsRecord = false
@@ -49,13 +64,13 @@ extension Lookup {
     var queue: [NextTicket] = []
   }
 
-  /// Who was asked so far, in catalog order, and why the others were not.
+  /// Who was asked so far, in catalog order, and why the others were not. Of a lookup that has ended: nothing.
   public var trace: QueryTrace {
-    let legs = state.withLock { $0.legs }
+    let (legs, entries) = state.withLock { ($0.legs, $0.entries) }
     return QueryTrace(
       lines: entries.enumerated().map { order, entry in
         let verdict: QueryTrace.Verdict
-        if let leg = legs.first(where: { $0.provider.id == entry.id }) {
+        if let leg = legs.first(where: { $0.id == entry.id }) {
           verdict =
             leg.record.wasAsked
             ? .asked(status: leg.record.status, results: leg.record.results, took: leg.record.took)

@@ -32,7 +32,7 @@ final class Retirement: Sendable {
     guard provider.isReplaced else { return endSessions() }
     // The last one out may be a thread of the provider: what follows calls it, and so runs elsewhere.
     let isIdle = provider.calls.closeReportingEmpty(orWhenDrained: { [self] in HostThreads.run { self.endSessions() } })
-    if isIdle { endSessions() } else { after(provider.deadline) { $0.endSessions() } }
+    if isIdle { endSessions() } else { after(provider.deadline, in: .finishingCalls) { $0.endSessions() } }
   }
 
   private func endSessions() {
@@ -41,14 +41,14 @@ final class Retirement: Sendable {
     provider.gate.close()
     for session in sessions.sessions { session.detach(provider) }
     let isIdle = provider.gate.closeReportingEmpty(orWhenDrained: { [self] in HostThreads.run { self.finish() } })
-    if isIdle { finish() } else { after(provider.deadline) { $0.giveUp() } }
+    if isIdle { finish() } else { after(provider.deadline, in: .endingSessions) { $0.giveUp() } }
   }
 
   /// The deadline has passed: calls that were never completed no longer hold their sessions. What is left then are routines that
   /// have not returned, and the host's own final calls on threads that may be slow to come.
   private func giveUp() {
     for call in AsyncCall.unfinished.values where call.provider === provider { call.forsake() }
-    after(max(provider.deadline, Provider.defaultDeadline)) { $0.finish() }
+    after(max(provider.deadline, Provider.defaultDeadline), in: .endingSessions) { $0.finish() }
   }
 
   private func finish() {
@@ -65,8 +65,10 @@ final class Retirement: Sendable {
     return isNews
   }
 
-  private func after(_ span: Duration, _ step: @escaping @Sendable (Retirement) -> Void) {
+  private func after(_ span: Duration, in current: Phase, _ step: @escaping @Sendable (Retirement) -> Void) {
     let timer = DeadlineTimer(after: span) { [self] in HostThreads.run { step(self) } }
     self.timer.withLock { $0 = timer }
+    // What was waited for may have come meanwhile, and found no timer to cancel.
+    if phase.withLock({ $0 }) != current { timer.cancel() }
   }
 }

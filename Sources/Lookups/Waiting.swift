@@ -64,17 +64,24 @@ final class Attempt<Value: Sendable>: Sendable {
   }
 }
 
-/// Runs something when a time has passed, unless it is cancelled before.
-final class DeadlineTimer: @unchecked Sendable {
-  // Unchecked: a work item may be cancelled from any thread, its type just doesn't say so.
-  private let item: DispatchWorkItem
+/// Runs something when a time has passed, unless it is cancelled before. What it keeps alive it lets go of when it has run or is
+/// cancelled, not only at its time.
+final class DeadlineTimer: Sendable {
+  private let action: Mutex<(@Sendable () -> Void)?>
 
   init(after span: Duration, _ action: @escaping @Sendable () -> Void) {
-    item = DispatchWorkItem(block: action)
-    DispatchQueue.global().asyncAfter(deadline: .now() + span.dispatchInterval, execute: item)
+    self.action = Mutex(action)
+    DispatchQueue.global().asyncAfter(deadline: .now() + span.dispatchInterval) { self.takeAction()?() }
   }
 
-  func cancel() { item.cancel() }
+  func cancel() { _ = takeAction() }
+
+  private func takeAction() -> (@Sendable () -> Void)? {
+    action.withLock { action in
+      defer { action = nil }
+      return action
+    }
+  }
 }
 
 /// Lets one in at a time, for work that calls out: nothing of the host is held meanwhile.

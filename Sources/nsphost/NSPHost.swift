@@ -14,7 +14,8 @@ struct NSPHost: ParsableCommand {
     version: version,
     subcommands: [
       ProvidersCommand.self, InspectCommand.self, LookupCommand.self, RegisterCommand.self, UnregisterCommand.self,
-      StatsCommand.self, RunCommand.self, CompletionsCommand.self,
+      ModulesCommand.self, EnableCommand.self, DisableCommand.self, ReloadCommand.self, UnloadCommand.self, StatsCommand.self,
+      RunCommand.self, CompletionsCommand.self,
     ])
 
   static let version = "0.1.0"

@@ -74,9 +74,13 @@ enum Output {
 
   /// Columns as wide as their widest cell, two spaces apart; the last one is not padded.
   static func table(_ header: [String], _ rows: [[String]], rightAligned: Set<Int> = []) -> [String] {
-    let all = [header] + rows
-    let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-    return all.map { row in
+    columns([header] + rows, rightAligned: rightAligned)
+  }
+
+  /// The same without a header.
+  static func columns(_ rows: [[String]], rightAligned: Set<Int> = []) -> [String] {
+    let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
       row.enumerated().map { column, cell in
         let padding = String(repeating: " ", count: widths[column] - cell.count)
         if rightAligned.contains(column) { return padding + cell }
@@ -92,6 +96,17 @@ enum Output {
     case ..<1000: return String(format: "%.0f us", microseconds)
     case ..<1_000_000: return String(format: "%.2f ms", microseconds / 1000)
     default: return String(format: "%.2f s", microseconds / 1_000_000)
+    }
+  }
+
+  /// How long something has been, in the greatest unit that is whole.
+  static func age(_ duration: Duration) -> String {
+    let seconds = duration.components.seconds
+    switch seconds {
+    case ..<60: return "\(seconds) s"
+    case ..<3600: return "\(seconds / 60) min"
+    case ..<172_800: return "\(seconds / 3600) h"
+    default: return "\(seconds / 86_400) d"
     }
   }
 

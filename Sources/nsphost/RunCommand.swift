@@ -14,7 +14,9 @@ struct RunCommand: ParsableCommand {
         unregister CLIENT NAME …     take a registration back
         close CLIENT                 the client says goodbye
         kill CLIENT                  the client vanishes
-        disable PROVIDER             detach a provider
+        modules                      show what is bound to what
+        disable, enable PROVIDER     detach a provider and unload it; load and attach it again
+        reload, unload PROVIDER      replace a provider by its file as it is now; unload it
         stats                        show how every session began and ended
         expect TEXT                  fail unless the last command printed TEXT
         say TEXT                     print TEXT

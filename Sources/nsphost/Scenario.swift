@@ -1,4 +1,5 @@
 import ArgumentParser
+import CWinsock
 import Lookups
 import Providers
 import QuerySets
@@ -82,7 +83,15 @@ final class Scenario {
     case "unregister": return try register(arguments, .delete)
     case "close": return try end(try only(arguments, "close CLIENT"), .graceful)
     case "kill": return try end(try only(arguments, "kill CLIENT"), .abrupt)
-    case "disable": return [try disable(try only(arguments, "disable PROVIDER"))]
+    case "modules": return host.modules.lines(withAges: false)
+    case "disable":
+      return [try change(try only(arguments, "disable PROVIDER"), "disabled") { id throws(Change) in try host.disable(id) }]
+    case "enable":
+      return [try change(try only(arguments, "enable PROVIDER"), "enabled") { id throws(Change) in try host.enable(id) }]
+    case "reload":
+      return [try change(try only(arguments, "reload PROVIDER"), "reloaded") { id throws(Change) in try host.reload(id) }]
+    case "unload":
+      return [try change(try only(arguments, "unload PROVIDER"), "unloaded") { id throws(Change) in try host.unload(id) }]
     default:
       throw Failure(why: "there is no command \(command)", remedy: "nsphost run --help lists the commands")
     }
@@ -144,12 +153,17 @@ final class Scenario {
     return lines
   }
 
-  private func disable(_ name: String) throws(Failure) -> String {
+  private typealias Change = ProviderHost.ChangeFailure
+
+  private func change(_ name: String, _ verb: String, _ make: (GUID) throws(Change) -> Void) throws(Failure) -> String {
     guard let entry = host.catalog.entries.first(where: { $0.isNamed(name) }) else {
       throw Failure(why: "there is no provider \(name)", remedy: "providers lists them")
     }
-    do { try host.disable(entry.id) } catch { throw Failure(why: "\(error)", remedy: "providers lists them") }
-    return "\(name) is disabled and unloaded"
+    do throws(Change) { try make(entry.id) } catch {
+      let (why, remedy) = error.text
+      throw Failure(why: why, remedy: remedy)
+    }
+    return verb == "enabled" ? "enabled \(name)" : ChangeReport(host, entry, verb).line
   }
 
   // MARK: Words

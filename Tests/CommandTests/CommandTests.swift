@@ -16,6 +16,9 @@ import Testing
   /// The program lies beside the test bundle.
   private static let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/nsphost"
 
+  private static let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
   private func run(_ arguments: String..., input: String = "") async throws -> Outcome {
     let result = try await Subprocess.run(
       .path(.init(Self.program)), arguments: Arguments(arguments), input: .string(input), output: .string(limit: 1 << 20),
@@ -81,7 +84,7 @@ import Testing
   func refused() async throws {
     let outcome = try await run("providers", "--refused", "--plugins", "\(Self.fixtures)/bad", "--plugins", Self.fixtures)
     #expect(outcome.status == 0)
-    #expect(outcome.output.split(separator: "\n").count { $0.contains("do: ") } == 10)
+    #expect(outcome.output.split(separator: "\n").count { $0.contains("do: ") } == 11)
     #expect(try await run("providers", "--exists", "hello", "--plugins", Self.samples).status == 0)
     #expect(try await run("providers", "--exists", "nobody", "--plugins", Self.samples).status == 2)
   }

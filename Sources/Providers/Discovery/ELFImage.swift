@@ -59,6 +59,10 @@ public struct ELFImage: Sendable {
     let machine = bytes.number(18, as: UInt16.self) ?? 0
     guard machine == Self.hostMachine else { throw .wrongMachine(machine) }
     guard bytes.number(16, as: UInt16.self) == 3 else { throw .damaged("it is not a shared object") }
+    // Linkers put the section table last: where it is missing, the file is cut short, or still being written.
+    guard let sections = bytes.number(40, as: UInt64.self), let size = bytes.number(58, as: UInt16.self),
+      let count = bytes.number(60, as: UInt16.self), bytes.contains(sections, UInt64(size) * UInt64(count))
+    else { throw .damaged("its end is missing: the section table lies outside the file") }
     let segments = try Segments(bytes)
     for note in segments.notes { readNotes(note, bytes) }
     guard let dynamic = segments.dynamic else { throw .damaged("it has no dynamic section") }

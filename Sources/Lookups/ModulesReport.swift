@@ -1,0 +1,119 @@
+import CWinsock
+import ModuleRegistrar
+import Providers
+import QuerySets
+
+/// What is registered and bound in a host, with the names that the host knows, and what is detached but still mapped.
+public struct ModulesReport: Sendable {
+  public struct Interface: Sendable {
+    /// Nil for an interface that the host has no name for.
+    public var name: String?
+    public var id: GUID
+    public var clients: [String]
+    public var providers: [Provider]
+  }
+
+  public struct Provider: Sendable {
+    public enum State: String, Sendable {
+      case bound
+      case attaching
+      case detaching
+      case unbound
+    }
+
+    public var name: String
+    public var moduleID: GUID?
+    public var path: String?
+    public var state: State
+    /// Since it was bound, or registered where it is not.
+    public var age: Duration
+    /// Lookups and registrations in progress; nil for modules of other interfaces.
+    public var calls: Int?
+    public var sessions: Int?
+  }
+
+  /// A provider that was detached and whose file stays mapped.
+  public struct Kept: Sendable {
+    public var name: String
+    public var moduleID: GUID
+    public var path: String?
+    public var cause: String
+    public var age: Duration
+  }
+
+  public var interfaces: [Interface]
+  public var kept: [Kept]
+
+  public var modules: Int { interfaces.reduce(0) { $0 + $1.clients.count + $1.providers.count } }
+  public var bindings: Int { interfaces.reduce(0) { $0 + $1.providers.count { $0.state == .bound || $0.state == .detaching } } }
+  public var pendingDetaches: Int { interfaces.reduce(0) { $0 + $1.providers.count { $0.state == .detaching } } }
+}
+
+extension ProviderHost {
+  /// The modules of this host's registrar at this moment.
+  public var modules: ModulesReport {
+    let snapshot = registrar.snapshot
+    let entries = catalog.entries
+    let retired = module.retired
+    return ModulesReport(
+      interfaces: snapshot.interfaces.map { interface in
+        let isOurs = interface.id == InterfaceID(.nspv2)
+        return ModulesReport.Interface(
+          name: isOurs ? "NSPv2" : nil, id: interface.id.npiID,
+          clients: interface.clients.map { isOurs && module.isRegistration($0.handle) ? "engine" : $0.handle.text },
+          providers: interface.providers.map { provider in
+            report(provider, interface.bindings.filter { $0.provider == provider.handle }, entries, retired.map(\.provider))
+          })
+      }, kept: retired.filter { !$0.provider.isBeingDetached(in: snapshot) }.map { kept($0.retired, $0.provider) })
+  }
+
+  private func report(
+    _ registered: RegistrarSnapshot.Module, _ bindings: [RegistrarSnapshot.Binding], _ entries: [Catalog.Entry],
+    _ retired: [Providers.Provider]
+  ) -> ModulesReport.Provider {
+    let entry = entries.first { $0.id == registered.moduleID }
+    let binding = bindings.first
+    let provider = binding?.state == .detaching ? retired.last { $0.id == registered.moduleID } : entry?.provider
+    let state: ModulesReport.Provider.State
+    switch binding?.state {
+    case .bound?: state = .bound
+    case .attaching?: state = .attaching
+    case .detaching?: state = .detaching
+    case nil: state = .unbound
+    }
+    return ModulesReport.Provider(
+      name: provider?.name ?? entry?.manifest.displayName ?? registered.handle.text, moduleID: registered.moduleID,
+      path: provider?.file?.path ?? entry.flatMap { $0.path.isEmpty ? nil : $0.path }, state: state,
+      age: binding?.age ?? registered.age, calls: provider?.calls.occupants, sessions: provider?.gate.occupants)
+  }
+
+  private func kept(_ retired: EngineModule.Retired, _ provider: Providers.Provider) -> ModulesReport.Kept {
+    let unanswered = AsyncCall.unfinished.values.count { $0.provider === provider }
+    let cause: String
+    if unanswered > 0 {
+      cause = unanswered == 1 ? "1 call was never completed" : "\(unanswered) calls were never completed"
+    } else if provider.gate.occupants > 0 {
+      cause = "a routine has not returned"
+    } else {
+      cause = "it is being let go"
+    }
+    return ModulesReport.Kept(
+      name: retired.name, moduleID: retired.id, path: retired.path, cause: cause, age: MonotonicTime.now - retired.since)
+  }
+}
+
+extension Providers.Provider {
+  /// Whether the registrar still has a detach of this one going on.
+  fileprivate func isBeingDetached(in snapshot: RegistrarSnapshot) -> Bool {
+    snapshot.interfaces.contains { interface in
+      interface.bindings.contains { binding in
+        binding.state == .detaching && interface.providers.contains { $0.handle == binding.provider && $0.moduleID == id }
+      }
+    }
+  }
+}
+
+extension ModuleHandle {
+  /// For modules that nobody has given a name.
+  fileprivate var text: String { "0x" + String(rawValue, radix: 16) }
+}

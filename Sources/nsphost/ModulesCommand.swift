@@ -1,0 +1,120 @@
+import ArgumentParser
+import CWinsock
+import Glibc
+import Lookups
+import Providers
+import QuerySets
+
+struct ModulesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "modules", abstract: "Show the network modules and what is bound to what.",
+    discussion: """
+      With --watch the host stays: it follows the plugin directories, loads what is dropped in, replaces what is renamed over, \
+      detaches what is removed, and shows the modules again whenever they change. End with Ctrl-C.
+      """)
+
+  @OptionGroup var options: HostOptions
+
+  @Flag(name: .long, help: "Stay, follow the plugin directories, and show every change.")
+  var watch = false
+
+  func run() throws {
+    let host = options.makeHost()
+    defer { host.stop() }
+    var shown = show(host, unless: nil)
+    guard watch else { return }
+    guard host.watch() else {
+      throw CommandFailure(
+        what: "watch", why: String(cString: strerror(errno)), remedy: "raise fs.inotify.max_user_instances", isJSON: options.json)
+    }
+    let interrupted = Interruption()
+    while !interrupted.wait(milliseconds: 200) { shown = show(host, unless: shown) }
+  }
+
+  /// Prints the modules unless they are as they were, ages apart. Answers what they are now.
+  private func show(_ host: ProviderHost, unless shown: [String]?) -> [String] {
+    let report = host.modules
+    let now = report.lines(withAges: false)
+    guard now != shown else { return now }
+    if options.json {
+      Output.json(ModulesDocument(report))
+    } else {
+      if shown != nil { print("") }
+      for line in report.lines(withAges: true) { print(line) }
+    }
+    fflush(nil)
+    return now
+  }
+}
+
+extension ModulesReport {
+  func lines(withAges: Bool) -> [String] {
+    var lines: [String] = []
+    for interface in interfaces {
+      let clients = interface.clients.isEmpty ? "no client" : "client " + interface.clients.joined(separator: ", ")
+      lines.append("NPI \(interface.name ?? "-")  {\(interface.id)}  \(clients)")
+      let rows = interface.providers.map { provider in
+        [
+          "  ", provider.name, provider.state.rawValue, withAges ? Output.age(provider.age) : "",
+          provider.calls.map { Output.count($0, "call", "calls") } ?? "",
+          provider.sessions.map { Output.count($0, "session", "sessions") } ?? "",
+        ]
+      }
+      lines += Output.columns(rows)
+    }
+    for one in kept {
+      lines.append("    \(one.name)  unbound  kept mapped: \(one.cause)\(withAges ? ", " + Output.age(one.age) : "")")
+    }
+    if !lines.isEmpty { lines.append("") }
+    lines.append(
+      Output.count(modules, "module", "modules") + ", " + Output.count(bindings, "binding", "bindings") + "; "
+        + Output.count(pendingDetaches, "detach", "detaches") + " pending")
+    return lines
+  }
+}
+
+private struct ModulesDocument: Encodable {
+  struct Interface: Encodable {
+    var name: String?
+    var id: String
+    var clients: [String]
+    var providers: [Provider]
+  }
+  struct Provider: Encodable {
+    var module: String
+    var id: String?
+    var file: String?
+    var binding: String
+    var ageUs: Int
+    var calls: Int?
+    var sessions: Int?
+  }
+  struct Kept: Encodable {
+    var module: String
+    var id: String
+    var file: String?
+    var binding = "unbound"
+    var mapped = true
+    var cause: String
+    var ageUs: Int
+  }
+  let schema = "nsphost.modules/1"
+  let host = HostEnvelope()
+  var npis: [Interface]
+  var kept: [Kept]
+
+  init(_ report: ModulesReport) {
+    npis = report.interfaces.map { interface in
+      Interface(
+        name: interface.name, id: interface.id.description, clients: interface.clients,
+        providers: interface.providers.map { provider in
+          Provider(
+            module: provider.name, id: provider.moduleID?.description, file: provider.path, binding: provider.state.rawValue,
+            ageUs: Int(provider.age.microseconds), calls: provider.calls, sessions: provider.sessions)
+        })
+    }
+    kept = report.kept.map {
+      Kept(module: $0.name, id: $0.moduleID.description, file: $0.path, cause: $0.cause, ageUs: Int($0.age.microseconds))
+    }
+  }
+}
