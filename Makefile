@@ -20,6 +20,8 @@ run: samples
 	$(SWIFT) build --product nsphost
 	@$$($(SWIFT) build --show-bin-path)/nsphost run sample-providers/tour.nsp --plugins $(PROVIDERS)
 
+# How many seconds the tests of endurance run; those of a plain `swift test` take one.
+test sanitize: export NSPHOST_ENDURANCE ?= 20
 test: check-format check-abi check-embedding samples fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build

@@ -14,4 +14,5 @@ let directory = CommandLine.arguments[1]
 callBenchmarks(directory)
 sessionBenchmarks(directory)
 lookupBenchmark(directory)
+moduleBenchmarks()
 scanBenchmark(directory)

@@ -150,17 +150,15 @@ final class AsyncCall: Sendable {
   }
 
   private func completed(_ outcome: CallOutcome) {
-    let (effect, owner, purpose) = state.withLock { ($0.phase.completed(outcome), $0.owner, $0.purpose) }
+    let (effect, owner, purpose, provider) = state.withLock { state in
+      (state.phase.completed(outcome), state.owner, state.purpose, state.session?.provider ?? state.forsaken)
+    }
+    if effect != .nothing { provider?.file?.noteReturn() }
     switch effect {
     case .nothing: break
     case .release: release()
     case .letGo:
-      let kept = state.withLock { state in
-        defer { state.forsaken = nil }
-        return state.forsaken
-      }
-      // Dropped without the lock. If it is the last reference, a thread of the host unmaps the file: this one returns into it.
-      _ = kept
+      state.withLock { $0.forsaken = nil }
     case .resume:
       release()
       HostThreads.run { owner?.resume(purpose, self, outcome) }

@@ -1,5 +1,6 @@
 import CDynamicLinker
 import CWinsock
+import Dispatch
 import Glibc
 import QuerySets
 import Synchronization
@@ -44,11 +45,26 @@ public final class SharedObject: Sendable {
     return path[..<cut] + digits.joined() + path[path.utf8.index(after: cut)...]
   }
 
+  /// When a thread of the provider's own last came out of the host, and returned into this file; 0 for never.
+  private let lastReturn = Atomic<Int64>(0)
+
+  /// How long such a thread is given to leave the file. One that stays longer is joined by the file's destructors or by its
+  /// `NSPModuleUnload`: that is the provider's part.
+  private static let graceNanoseconds: Int64 = 1_000_000_000
+
+  /// A thread that is not inside a routine that the host called returns into the file.
+  public func noteReturn() { lastReturn.store(MonotonicTime.coarse.nanoseconds, ordering: .relaxed) }
+
   /// The last reference may go on a thread of the provider, inside a completion: unmapping the file there would leave that
-  /// thread nothing to return to. So a thread of the host does it, and a provider's own threads are joined by its destructors.
+  /// thread nothing to return to. So a thread of the host does it, later if a provider's thread was here just now.
   deinit {
     let closing = Closing(handle: handle)
-    HostThreads.run { dlclose(closing.handle) }
+    let last = lastReturn.load(ordering: .relaxed)
+    let left = last == 0 ? 0 : last + Self.graceNanoseconds - MonotonicTime.coarse.nanoseconds
+    guard left > 0 else { return HostThreads.run { dlclose(closing.handle) } }
+    DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(Int(left))) {
+      HostThreads.run { dlclose(closing.handle) }
+    }
   }
 
   private struct Closing: @unchecked Sendable {

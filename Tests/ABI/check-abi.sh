@@ -79,7 +79,7 @@ for compiler in $compilers; do
   for standard in c11 c++17 c++20; do
     cc=$compiler language=c
     case $standard in c++*) cc=$(cxx $compiler) language=c++ ;; esac
-    check "NMR-001 to NMR-010 $standard $compiler builds" $cc -std=$standard $strict -Wno-missing-field-initializers -x $language -I$headers modules.c -o "$work/modules"
+    check "NMR-001 NMR-002 NMR-003 NMR-004 NMR-005 NMR-006 NMR-007 NMR-008 NMR-009 NMR-010 $standard $compiler builds" $cc -std=$standard $strict -Wno-missing-field-initializers -x $language -I$headers modules.c -o "$work/modules"
     check "NMR-011 $standard $compiler runs" "$work/modules"
   done
 done

@@ -12,7 +12,7 @@ let enduranceSeconds = ProcessInfo.processInfo.environment["NSPHOST_ENDURANCE"].
   @Test("NMR-104 a client and a provider come and go on two threads: every attach is balanced by one cleanup per side")
   func twoThreads() {
     let (registrar, journal) = (ModuleRegistrar(), Journal())
-    let end = ContinuousClock.now + .seconds(enduranceSeconds)
+    let end = ContinuousClock.now + .seconds(enduranceSeconds * 1.5)
     let balance = Atomic<Int>(0)
     DispatchQueue.concurrentPerform(iterations: 2) { number in
       while ContinuousClock.now < end {
