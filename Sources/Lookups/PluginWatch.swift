@@ -71,7 +71,9 @@ final class PluginWatch: Sendable {
         if drain(events) { isNews = true }
         // Whatever else belongs to the same change.
         var more = [pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0), pollfd(fd: events, events: Int16(POLLIN), revents: 0)]
-        while poll(&more, 2, settlingMilliseconds) > 0, more[0].revents == 0 { _ = drain(events) }
+        while poll(&more, 2, settlingMilliseconds) > 0, more[0].revents == 0 {
+          if drain(events) { isNews = true }
+        }
       }
       if isNews { changed() }
     }

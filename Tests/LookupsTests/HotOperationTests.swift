@@ -11,11 +11,12 @@ import Testing
 
 /// Changing providers while calls run: real files, really mapped and unmapped.
 @Suite(.serialized) struct HotOperationTests {
-  private func wait(_ what: String, until condition: () throws -> Bool) throws {
+  private func wait(_ what: String, _ scripted: ScriptedHost? = nil, until condition: () throws -> Bool) throws {
     let end = ContinuousClock.now + .seconds(15)
     while try !condition() {
       guard ContinuousClock.now < end else {
-        Issue.record("waited too long: \(what)")
+        let states = scripted?.host.candidates.map { "\($0.path): \($0.state)" } ?? []
+        Issue.record("waited too long: \(what) \(states)")
         throw WinsockError.timedOut
       }
       usleep(1000)
@@ -187,7 +188,7 @@ import Testing
     let id = try scripted.id("scripted-b")
     weak let former = try scripted.provider("scripted-b")
     try replaceFile(scripted, "scripted-b", with: "scripted-b")
-    try wait("the replaced file is served") {
+    try wait("the replaced file is served", scripted) {
       scripted.host.catalog[id]?.provider.map { $0 !== former } ?? false
     }
     #expect(try scripted.lookup(client, "records-1").records.count == 2)
