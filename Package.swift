@@ -46,7 +46,8 @@ let package = Package(
     .target(
       name: "Providers",
       dependencies: [
-        "CDynamicLinker", "CFFI", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown", .product(name: "TOMLKit", package: "TOMLKit"),
+        "CDynamicLinker", "CFFI", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown",
+        .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
     .target(name: "Sessions", dependencies: ["Providers", "Rundown"], swiftSettings: strict),

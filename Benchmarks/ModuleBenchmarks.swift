@@ -23,7 +23,8 @@ private final class BenchModule {
       to: NPI_CLIENT_CHARACTERISTICS(
         Version: 0, Length: UInt16(MemoryLayout<NPI_CLIENT_CHARACTERISTICS>.size),
         ClientAttachProvider: { binding, _, _ in
-          BenchModule.registrar.attachProvider(ModuleHandle(binding), clientContext: nil, clientDispatch: nil) { _, _ in }.rawValue
+          BenchModule.registrar.attachProvider(ModuleHandle(binding), clientContext: nil, clientDispatch: nil) { _, _ in }
+            .rawValue
         }, ClientDetachProvider: { _ in 0 }, ClientCleanupBindingContext: { _ in }, ClientRegistrationInstance: instance))
     provider.initialize(
       to: NPI_PROVIDER_CHARACTERISTICS(

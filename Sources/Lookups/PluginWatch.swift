@@ -62,7 +62,9 @@ final class PluginWatch: Sendable {
     var watched = begun
     while true {
       let isComplete = watched.count == Set(directories).count
-      var sources = [pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0), pollfd(fd: events, events: Int16(POLLIN), revents: 0)]
+      var sources = [
+        pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0), pollfd(fd: events, events: Int16(POLLIN), revents: 0),
+      ]
       let ready = poll(&sources, 2, isComplete ? -1 : retryMilliseconds)
       if sources[0].revents != 0 { return }
       if ready < 0, errno != EINTR { return }

@@ -18,7 +18,9 @@ public func NmrRegisterClient(
 public func NmrRegisterProvider(
   _ ProviderCharacteristics: PNPI_PROVIDER_CHARACTERISTICS?, _ ProviderContext: PVOID?, _ NmrProviderHandle: PHANDLE?
 ) -> NTSTATUS {
-  guard let characteristics = ProviderCharacteristics, let out = NmrProviderHandle else { return NTStatus.invalidParameter.rawValue }
+  guard let characteristics = ProviderCharacteristics, let out = NmrProviderHandle else {
+    return NTStatus.invalidParameter.rawValue
+  }
   return status { () throws(NTStatus) in
     try ModuleRegistrar.shared.registerProvider(characteristics, context: ProviderContext) { out.pointee = $0.handle }
   }
@@ -29,7 +31,9 @@ public func NmrClientAttachProvider(
   _ NmrBindingHandle: HANDLE?, _ ClientBindingContext: PVOID?, _ ClientDispatch: UnsafeRawPointer?,
   _ ProviderBindingContext: UnsafeMutablePointer<PVOID?>?, _ ProviderDispatch: UnsafeMutablePointer<UnsafeRawPointer?>?
 ) -> NTSTATUS {
-  guard let contextOut = ProviderBindingContext, let dispatchOut = ProviderDispatch else { return NTStatus.invalidParameter.rawValue }
+  guard let contextOut = ProviderBindingContext, let dispatchOut = ProviderDispatch else {
+    return NTStatus.invalidParameter.rawValue
+  }
   return ModuleRegistrar.shared.attachProvider(
     ModuleHandle(NmrBindingHandle), clientContext: ClientBindingContext, clientDispatch: ClientDispatch
   ) { context, dispatch in

@@ -43,7 +43,8 @@ class Registration: @unchecked Sendable {
   var waiting: [DispatchSemaphore] = []
 
   init(
-    role: ModuleRole, code: UnsafeRawPointer, detach: @escaping DetachCallback, cleanup: CleanupCallback?, context: UnsafeMutableRawPointer?,
+    role: ModuleRole, code: UnsafeRawPointer, detach: @escaping DetachCallback, cleanup: CleanupCallback?,
+    context: UnsafeMutableRawPointer?,
     instance: UnsafePointer<NPI_REGISTRATION_INSTANCE>
   ) {
     self.role = role
@@ -69,7 +70,8 @@ final class ClientRegistration: Registration, @unchecked Sendable {
     else { return nil }
     self.attach = attach
     super.init(
-      role: .client, code: unsafeBitCast(attach, to: UnsafeRawPointer.self), detach: detach, cleanup: given.ClientCleanupBindingContext, context: context,
+      role: .client, code: unsafeBitCast(attach, to: UnsafeRawPointer.self), detach: detach,
+      cleanup: given.ClientCleanupBindingContext, context: context,
       instance: characteristics.pointer(to: \.ClientRegistrationInstance)!)
   }
 }
@@ -87,7 +89,8 @@ final class ProviderRegistration: Registration, @unchecked Sendable {
     else { return nil }
     self.attach = attach
     super.init(
-      role: .provider, code: unsafeBitCast(attach, to: UnsafeRawPointer.self), detach: detach, cleanup: given.ProviderCleanupBindingContext, context: context,
+      role: .provider, code: unsafeBitCast(attach, to: UnsafeRawPointer.self), detach: detach,
+      cleanup: given.ProviderCleanupBindingContext, context: context,
       instance: characteristics.pointer(to: \.ProviderRegistrationInstance)!)
   }
 }

@@ -157,7 +157,8 @@ enum Sidecar {
     guard entry.path.hasSuffix(".so") else { throw choice.failure(verb, .noFile) }
     let path = entry.path.dropLast(3) + ".toml"
     do {
-      let present = FileManager.default.fileExists(atPath: String(path)) ? try String(contentsOfFile: String(path), encoding: .utf8) : ""
+      let present =
+        FileManager.default.fileExists(atPath: String(path)) ? try String(contentsOfFile: String(path), encoding: .utf8) : ""
       try write(text(present, enabled: enabled), to: String(path))
     } catch {
       throw CommandFailure(
@@ -165,7 +166,8 @@ enum Sidecar {
         remedy: "run it as the owner of the folder", isJSON: choice.options.json)
     }
     if choice.options.json {
-      Output.json(Document(change: .init(name: entry.manifest.displayName, file: entry.path, sidecar: String(path), enabled: enabled)))
+      Output.json(
+        Document(change: .init(name: entry.manifest.displayName, file: entry.path, sidecar: String(path), enabled: enabled)))
     } else {
       print("\(verb)d \(entry.manifest.displayName): enabled = \(enabled) in \(path)")
     }

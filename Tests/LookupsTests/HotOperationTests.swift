@@ -170,7 +170,9 @@ import Testing
     let scripted = try ScriptedHost("scripted-a")
     #expect(scripted.host.watch())
     let client = scripted.open()
-    func isServed(_ name: String) -> Bool { scripted.host.catalog.entries.contains { $0.manifest.displayName == name && $0.provider != nil } }
+    func isServed(_ name: String) -> Bool {
+      scripted.host.catalog.entries.contains { $0.manifest.displayName == name && $0.provider != nil }
+    }
 
     // Written in two halves, with the file open in between.
     let image = try Data(contentsOf: URL(filePath: "\(fixturesDirectory)/scripted-b.so"))

@@ -7,7 +7,9 @@ import Testing
   let registrar = ModuleRegistrar()
   let journal = Journal()
 
-  private func client(_ name: String = "c", npi: UInt32 = 7) -> TestModule { TestModule(.client, name, registrar, journal, npi: npi) }
+  private func client(_ name: String = "c", npi: UInt32 = 7) -> TestModule {
+    TestModule(.client, name, registrar, journal, npi: npi)
+  }
   private func provider(_ name: String = "p", npi: UInt32 = 7) -> TestModule {
     TestModule(.provider, name, registrar, journal, npi: npi)
   }

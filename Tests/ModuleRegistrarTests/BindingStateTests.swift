@@ -55,13 +55,15 @@ import Testing
 
   @Test("rows 9 to 12: what the client's answer makes of it")
   func answers() {
-    expect(BindingState(), .clientAnswered(isSuccess: false, isDeregistering: false), .discard(clientClaimedSuccess: false), .closed)
+    expect(
+      BindingState(), .clientAnswered(isSuccess: false, isDeregistering: false), .discard(clientClaimedSuccess: false), .closed)
     expect(BindingState(), .clientAnswered(isSuccess: true, isDeregistering: true), .discard(clientClaimedSuccess: true), .closed)
     expect(half, .clientAnswered(isSuccess: true, isDeregistering: false), .link, .attached)
     expect(half, .clientAnswered(isSuccess: true, isDeregistering: true), .detach(callsClient: true), .detaching([]))
     for isDeregistering in [true, false] {
       expect(
-        half, .clientAnswered(isSuccess: false, isDeregistering: isDeregistering), .detach(callsClient: false), .detaching(.client))
+        half, .clientAnswered(isSuccess: false, isDeregistering: isDeregistering), .detach(callsClient: false),
+        .detaching(.client))
     }
   }
 

@@ -36,7 +36,9 @@ import Testing
 
   private func expectDone(_ done: DispatchSemaphore) { #expect(done.wait(timeout: .now() + 10) == .success) }
 
-  @Test("NMR-050 NMR-051 NMR-052 NMR-055 whoever goes: client detach, provider detach, client cleanup, provider cleanup", arguments: [ModuleRole.client, .provider])
+  @Test(
+    "NMR-050 NMR-051 NMR-052 NMR-055 whoever goes: client detach, provider detach, client cleanup, provider cleanup",
+    arguments: [ModuleRole.client, .provider])
   func order(goes: ModuleRole) {
     let (c, p) = pair()
     #expect((goes == .client ? c : p).deregister() == .success)
@@ -47,7 +49,9 @@ import Testing
     #expect(journal.events == Self.detachOrder)
   }
 
-  @Test("NMR-054 NMR-056 NMR-057 NMR-076 a pending side holds the cleanups back until it completes", arguments: [ModuleRole.client, .provider])
+  @Test(
+    "NMR-054 NMR-056 NMR-057 NMR-076 a pending side holds the cleanups back until it completes",
+    arguments: [ModuleRole.client, .provider])
   func onePending(side: ModuleRole) {
     let (c, p) = pair()
     let slow = side == .client ? c : p
@@ -77,7 +81,9 @@ import Testing
     p.deregister()
   }
 
-  @Test("NMR-060 a completion inside the detach callback counts, and the cleanup comes after the callback", arguments: [ModuleRole.client, .provider])
+  @Test(
+    "NMR-060 a completion inside the detach callback counts, and the cleanup comes after the callback",
+    arguments: [ModuleRole.client, .provider])
   func earlyCompletion(side: ModuleRole) {
     let (c, p) = pair()
     let early = side == .client ? c : p
@@ -141,7 +147,9 @@ import Testing
   @Test("NMR-067 NMR-068 NMR-069 NMR-070 the C functions answer PENDING; the compatible ones SUCCESS when all was done")
   func exportedAnswers() {
     let journal = Journal()
-    let (c, p) = (TestModule(.client, "c", .shared, journal, npi: 0xC0DE), TestModule(.provider, "p", .shared, journal, npi: 0xC0DE))
+    let (c, p) = (
+      TestModule(.client, "c", .shared, journal, npi: 0xC0DE), TestModule(.provider, "p", .shared, journal, npi: 0xC0DE)
+    )
     func registered(_ module: TestModule) -> HANDLE? {
       module.register()
       return module.handle.handle
@@ -234,7 +242,9 @@ import Testing
     #expect(journal.events == Self.detachOrder)
   }
 
-  @Test("NMR-082 NMR-083 NMR-084 one that is going is paired with nobody new; when gone it may come again", arguments: [ModuleRole.client, .provider])
+  @Test(
+    "NMR-082 NMR-083 NMR-084 one that is going is paired with nobody new; when gone it may come again",
+    arguments: [ModuleRole.client, .provider])
   func going(role: ModuleRole) {
     let (c, p) = pair()
     let goes = role == .client ? c : p
@@ -280,7 +290,9 @@ import Testing
     for provider in providers { provider.deregister() }
   }
 
-  @Test("NMR-087 NMR-089 one that deregisters after attaching, still inside, is detached and cleaned up before Register returns", arguments: [ModuleRole.client, .provider])
+  @Test(
+    "NMR-087 NMR-089 one that deregisters after attaching, still inside, is detached and cleaned up before Register returns",
+    arguments: [ModuleRole.client, .provider])
   func selfAfterAttach(role: ModuleRole) {
     let (c, p) = (client(), provider())
     let goes = role == .client ? c : p

@@ -113,7 +113,9 @@ struct Script {
   }
 
   var text: String {
-    let names = modules.enumerated().map { "\(Self.name($0.offset, $0.element)): npi \($0.element.npi), attach \($0.element.attach), detach \($0.element.detach)" }
+    let names = modules.enumerated().map {
+      "\(Self.name($0.offset, $0.element)): npi \($0.element.npi), attach \($0.element.attach), detach \($0.element.detach)"
+    }
     return (names + steps.map { "\($0)" }).joined(separator: "\n")
   }
 

@@ -164,7 +164,8 @@ final class TestModule: @unchecked Sendable {
   }
 
   private func offered(
-    _ binding: HANDLE?, _ peer: PNPI_REGISTRATION_INSTANCE?, peerContext: UnsafeMutableRawPointer?, peerDispatch: UnsafeRawPointer?,
+    _ binding: HANDLE?, _ peer: PNPI_REGISTRATION_INSTANCE?, peerContext: UnsafeMutableRawPointer?,
+    peerDispatch: UnsafeRawPointer?,
     _ contextOut: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ dispatchOut: UnsafeMutablePointer<UnsafeRawPointer?>?
   ) -> NTSTATUS {
     journal.note("\(name).attach")

@@ -127,7 +127,8 @@ public struct PluginScan: Sendable {
   private func manifest(_ path: String, _ sidecar: String?, _ image: ELFImage, _ trust: Trust) throws(Refusal) -> Manifest {
     let name = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     do throws(Manifest.Defect) {
-      let own = try image.manifestNote.map { note throws(Manifest.Defect) in try Manifest(note: note) } ?? Manifest(fileName: name)
+      let own =
+        try image.manifestNote.map { note throws(Manifest.Defect) in try Manifest(note: note) } ?? Manifest(fileName: name)
       guard let sidecar else { return own }
       return try Manifest(toml: try Self.text(of: sidecar, trust), path: sidecar, over: own)
     } catch {
