@@ -1,7 +1,7 @@
 /// An ordered list whose elements keep a place by which they are taken out again: adding and removing cost the same however
 /// long the list is.
-struct LinkedSlots<Element> {
-  private struct Node {
+struct LinkedSlots<Element>: Sequence {
+  fileprivate struct Node {
     var element: Element?
     var previous: Int
     var next: Int
@@ -41,12 +41,17 @@ struct LinkedSlots<Element> {
     count -= 1
   }
 
-  /// Visits the elements in the order in which they were added.
-  func forEach(_ body: (Element) -> Void) {
-    var place = first
-    while place >= 0 {
-      if let element = nodes[place].element { body(element) }
-      place = nodes[place].next
+  /// The elements in the order in which they were added.
+  struct Iterator: IteratorProtocol {
+    fileprivate let nodes: [Node]
+    fileprivate var place: Int
+
+    mutating func next() -> Element? {
+      guard place >= 0 else { return nil }
+      defer { place = nodes[place].next }
+      return nodes[place].element
     }
   }
+
+  func makeIterator() -> Iterator { Iterator(nodes: nodes, place: first) }
 }

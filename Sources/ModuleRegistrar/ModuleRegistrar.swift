@@ -91,7 +91,7 @@ public final class ModuleRegistrar: Sendable {
       state.registrations[client.handle] = client
       client.place = state.interfaces[client.npi, default: Interface()].clients.append(client)
       var proposed: [ModuleBinding] = []
-      peers?.forEach { proposed.append(propose(&state, client, $0)) }
+      for peer in peers ?? LinkedSlots() { proposed.append(propose(&state, client, peer)) }
       return proposed
     }
     guard let proposed else { throw .insufficientResources }
@@ -115,7 +115,7 @@ public final class ModuleRegistrar: Sendable {
       state.registrations[provider.handle] = provider
       provider.place = state.interfaces[provider.npi, default: Interface()].providers.append(provider)
       var proposed: [ModuleBinding] = []
-      peers?.forEach { proposed.append(propose(&state, $0, provider)) }
+      for peer in peers ?? LinkedSlots() { proposed.append(propose(&state, peer, provider)) }
       return proposed
     }
     guard let proposed else { throw .insufficientResources }
@@ -273,8 +273,7 @@ public final class ModuleRegistrar: Sendable {
       }
       registration.isDeregistering = true
       unpair(&state, registration)
-      var attached: [ModuleBinding] = []
-      registration.attached.forEach { attached.append($0) }
+      let attached = Array(registration.attached)
       for binding in attached {
         _ = binding.state.handle(.sideDeregisters)
         unlink(binding)
