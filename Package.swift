@@ -43,6 +43,7 @@ let package = Package(
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),
     .target(name: "ModuleRegistrar", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
+    .target(name: "CallManagement", dependencies: ["Rundown"], swiftSettings: strict),
     .target(
       name: "Providers",
       dependencies: [
@@ -65,6 +66,7 @@ let package = Package(
       name: "bench", dependencies: ["Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown"],
       path: "Benchmarks", swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
+    .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
     .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
     .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar"], swiftSettings: strict),

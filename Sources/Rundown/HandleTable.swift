@@ -44,6 +44,15 @@ public final class HandleTable<Value: Sendable>: Sendable {
     state.withLock { state in state.count == 0 ? [] : state.slots.compactMap(\.value) }
   }
 
+  /// The same, each with its handle.
+  public var entries: [(handle: Handle, value: Value)] {
+    state.withLock { state in
+      state.slots.indices.compactMap { index in
+        state.slots[index].value.map { (handle(of: index, in: state), $0) }
+      }
+    }
+  }
+
   /// Adds a value. Answers nil only when 2^24 entries are alive.
   public func insert(_ value: Value) -> Handle? {
     state.withLock { state in
@@ -57,8 +66,7 @@ public final class HandleTable<Value: Sendable>: Sendable {
       }
       state.slots[index].value = value
       state.count += 1
-      return Handle(
-        rawValue: UInt64(state.slots[index].generation) << 32 | UInt64(kind) << 24 | UInt64(index))
+      return handle(of: index, in: state)
     }
   }
 
@@ -82,6 +90,10 @@ public final class HandleTable<Value: Sendable>: Sendable {
       }
       return value
     }
+  }
+
+  private func handle(of index: Int, in state: borrowing State) -> Handle {
+    Handle(rawValue: UInt64(state.slots[index].generation) << 32 | UInt64(kind) << 24 | UInt64(index))
   }
 
   private func index(of handle: Handle, in state: borrowing State) -> Int? {

@@ -1,0 +1,369 @@
+import Glibc
+import Rundown
+import Synchronization
+
+/// Calls: made by clients, offered by call managers, changed and closed by either (condis.md §8 to §11).
+extension CoNDIS {
+  // MARK: Outgoing calls
+
+  /// `NdisClMakeCall`. Calls the call manager.
+  /// - Parameter party: The client's context of the first party makes it a multipoint call; nil: point-to-point.
+  /// - Parameter issued: Gets the party's handle before the call manager is asked. Nil where the client has no place for it.
+  public func makeCall(
+    _ handle: Handle, _ parameters: PassedPointer, party: DriverContext? = nil, issued: ((Handle?) -> Void)? = nil
+  ) -> NDISStatus {
+    guard let vc = connections[handle], let open = vc.family, vc.creator == .client, parameters.pointer != nil,
+      party == nil || issued != nil
+    else {
+      issued?(nil)
+      return .failure
+    }
+    let begun: Result<(operation: UInt32, party: Party?), Refused> = vc.state.withLock { state in
+      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+      if case .refuse(let status) = CallOperation.makeCall.answer(in: state.call) { return .failure(Refused(status: status)) }
+      switch state.activation {
+      case .inactive: break
+      case .deactivating: return .failure(Refused(status: .closing))
+      case .activating, .active, .reactivating: return .failure(Refused(status: .notAccepted))
+      }
+      state.call = .making
+      state.makeCall = state.begin()
+      state.isMultipoint = party != nil
+      guard let context = party else { return .success((state.makeCall, nil)) }
+      let first = Party(vc: vc, handle: handle, clientContext: context)
+      state.parties = [first]
+      return .success((state.makeCall, first))
+    }
+    guard case .success(let (operation, first)) = begun else {
+      issued?(nil)
+      return begun.refusal
+    }
+    if let first { publish(first) }
+    issued?(first?.handle)
+    let managerContext = vc.state.withLock { $0.managerContext }
+    let (status, partyContext) = open.manager.makeCall(managerContext, parameters, first?.handle)
+    if status == .pending { return .pending }
+    guard settleMakeCall(vc, status, partyContext, operation) else { return .pending }
+    if status != .success { issued?(nil) }
+    return status
+  }
+
+  func publish(_ party: Party) { party.handle = parties.insert(party) }
+
+  /// `Ndis(M)CmMakeCallComplete`. Calls the client.
+  public func makeCallComplete(
+    _ status: NDISStatus, _ handle: Handle, party: Handle? = nil, partyContext: DriverContext = .none, _ parameters: PassedPointer
+  ) {
+    let first = connections[handle]?.state.withLock { $0.parties.first }
+    guard let vc = connections[handle], let open = vc.family, status != .pending, settleMakeCall(vc, status, partyContext, nil)
+    else { return note("a make-call completed out of place") }
+    open.client.makeCallComplete(
+      status, vc.state.withLock { $0.clientContext }, status == .success ? first?.handle : nil, parameters)
+  }
+
+  private func settleMakeCall(
+    _ vc: VirtualConnection, _ status: NDISStatus, _ partyContext: DriverContext, _ operation: UInt32?
+  ) -> Bool {
+    let (isFirst, ended): (Bool, [Party]) = vc.state.withLock { state in
+      guard state.makeCall != 0, operation == nil || state.makeCall == operation, state.call == .making else {
+        return (false, [])
+      }
+      state.makeCall = 0
+      if status == .success {
+        state.call = .upOut
+        for party in state.parties {
+          party.state = .active
+          party.managerContext = partyContext
+        }
+        return (true, [])
+      }
+      state.call = .idle
+      return (true, state.endCall())
+    }
+    retire(ended)
+    return isFirst
+  }
+
+  func retire(_ ended: [Party]) {
+    for party in ended { if let handle = party.handle { _ = parties.remove(handle) } }
+  }
+
+  // MARK: Incoming calls
+
+  /// `Ndis(M)CmDispatchIncomingCall`: offers a call to the client of a service access point. Calls the client.
+  /// - Returns: The client's answer; with `pending` it comes through `incomingCallComplete`.
+  public func dispatchIncomingCall(_ sapHandle: Handle, _ handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
+    guard let vc = connections[handle], let open = vc.family, vc.creator != .client, let sap = saps[sapHandle],
+      sap.family === open, parameters.pointer != nil
+    else { return .failure }
+    guard control.withLock({ _ in sap.state != .deregistering }) else { return .invalidSAP }
+    let begun: Result<UInt32, Refused> = vc.state.withLock { state in
+      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+      if case .refuse(let status) = CallOperation.dispatchIncomingCall.answer(in: state.call) {
+        return .failure(Refused(status: status))
+      }
+      if state.activation == .deactivating { return .failure(Refused(status: .closing)) }
+      state.call = .offered
+      state.offer = .running
+      state.offerNumber = state.begin()
+      state.enterIndication()
+      return .success(state.offerNumber)
+    }
+    guard case .success(let number) = begun else { return begun.refusal }
+    let clientContext = vc.state.withLock { $0.clientContext }
+    let answer = open.client.incomingCall(sap.clientContext, clientContext, parameters)
+    let (result, deferred): (NDISStatus, VirtualConnection.DeferredClose?) = vc.state.withLock { state in
+      // Another offer on the same connection may be under way by now: then this one was answered.
+      let offer = state.offerNumber == number ? state.offer : .answered
+      if state.offerNumber == number { state.offer = .none }
+      let result: NDISStatus
+      switch offer {
+      case .closed: result = .closing
+      case .answered: result = .pending
+      case .none, .running:
+        result = answer
+        if answer == .success { state.accept() } else if answer != .pending { state.refuse() }
+      }
+      return (result, state.leaveIndication())
+    }
+    deliver(deferred, vc)
+    return result
+  }
+
+  /// `NdisClIncomingCallComplete`: the client's answer to an offer. Calls the call manager.
+  public func incomingCallComplete(_ status: NDISStatus, _ handle: Handle, _ parameters: PassedPointer) {
+    guard let vc = connections[handle], let open = vc.family, status != .pending else {
+      return note("an answer to no offer")
+    }
+    let (answer, context): (CallOperation.Answer, DriverContext) = vc.state.withLock { state in
+      let answer = CallOperation.answerIncomingCall.answer(in: state.call)
+      if answer == .go {
+        if state.offer == .running { state.offer = .answered }
+        if status == .success { state.accept() } else { state.refuse() }
+      }
+      return (answer, state.managerContext)
+    }
+    switch answer {
+    case .go: open.manager.incomingCallComplete(status, context, parameters)
+    case .ignore, .refuse: note("an answer to an offer that was answered")
+    case .ignoreSilently: break
+    }
+  }
+
+  /// `Ndis(M)CmDispatchCallConnected`. Calls the client.
+  public func dispatchCallConnected(_ handle: Handle) {
+    indicate(handle, .dispatchConnected, { $0.call = .upIn }) { client, context in client.callConnected(context) }
+  }
+
+  /// Makes an indication to the client, unless the call's state forbids it.
+  private func indicate(
+    _ handle: Handle, _ operation: CallOperation, _ change: (inout VirtualConnection.State) -> Void,
+    _ call: (any CallClient, DriverContext) -> Void
+  ) {
+    guard let vc = connections[handle], let open = vc.family else { return note("\(operation) for no connection") }
+    let (answer, context): (CallOperation.Answer, DriverContext) = vc.state.withLock { state in
+      let answer = state.deletion == .none ? operation.answer(in: state.call) : .ignore
+      if answer == .go {
+        change(&state)
+        state.enterIndication()
+      }
+      return (answer, state.clientContext)
+    }
+    guard answer == .go else {
+      if answer != .ignoreSilently { note("\(operation) in a state that has none") }
+      return
+    }
+    call(open.client, context)
+    deliver(vc.state.withLock { $0.leaveIndication() }, vc)
+  }
+
+  // MARK: Changing parameters
+
+  /// `NdisClModifyCallQoS`. Calls the call manager.
+  public func modifyCallQoS(_ handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
+    guard let vc = connections[handle], let open = vc.family, parameters.pointer != nil else { return .failure }
+    let begun: Result<(UInt32, DriverContext), Refused> = vc.state.withLock { state in
+      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+      if case .refuse(let status) = CallOperation.modifyQoS.answer(in: state.call) { return .failure(Refused(status: status)) }
+      guard state.modifyQoS == 0 else { return .failure(Refused(status: .notAccepted)) }
+      state.modifyQoS = state.begin()
+      return .success((state.modifyQoS, state.managerContext))
+    }
+    guard case .success(let (operation, context)) = begun else { return begun.refusal }
+    let status = open.manager.modifyCallQoS(context, parameters)
+    if status == .pending { return .pending }
+    return settleQoS(vc, operation) ? status : .pending
+  }
+
+  /// `Ndis(M)CmModifyCallQoSComplete`. Calls the client.
+  public func modifyCallQoSComplete(_ status: NDISStatus, _ handle: Handle, _ parameters: PassedPointer) {
+    guard let vc = connections[handle], let open = vc.family, status != .pending, settleQoS(vc, nil) else {
+      return note("a change of parameters completed out of place")
+    }
+    open.client.modifyCallQoSComplete(status, vc.state.withLock { $0.clientContext }, parameters)
+  }
+
+  private func settleQoS(_ vc: VirtualConnection, _ operation: UInt32?) -> Bool {
+    vc.state.withLock { state in
+      guard state.modifyQoS != 0, operation == nil || state.modifyQoS == operation else { return false }
+      state.modifyQoS = 0
+      return true
+    }
+  }
+
+  /// `Ndis(M)CmDispatchIncomingCallQoSChange`. Calls the client.
+  public func dispatchIncomingCallQoSChange(_ handle: Handle, _ parameters: PassedPointer) {
+    indicate(handle, .dispatchQoSChange, { _ in }) { client, context in client.incomingCallQoSChange(context, parameters) }
+  }
+
+  // MARK: Closing
+
+  /// `NdisClCloseCall`: also how a client acknowledges an incoming close. Calls the call manager.
+  public func closeCall(_ handle: Handle, party: Handle? = nil, _ data: CloseData = .none) -> NDISStatus {
+    guard let vc = connections[handle], let open = vc.family else { return .failure }
+    let begun: Result<(operation: UInt32, manager: DriverContext, party: DriverContext), Refused> = vc.state.withLock { state in
+      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+      if case .refuse(let status) = CallOperation.closeCall.answer(in: state.call) { return .failure(Refused(status: status)) }
+      var last = DriverContext.none
+      if state.isMultipoint {
+        // The one that is left: those that are being dropped don't count, those that are being added do.
+        let rest = state.parties.filter { $0.state != .dropping && $0.state != .gone }
+        guard rest.count == 1, let party, let only = rest.first, only.handle == party, only.state != .adding else {
+          return .failure(Refused(status: .failure))
+        }
+        last = only.managerContext
+      } else if party != nil {
+        return .failure(Refused(status: .failure))
+      }
+      guard let origin = state.call.origin else { return .failure(Refused(status: .failure)) }
+      let wasIndicated = state.call == .closeIndicated(origin)
+      if state.offer == .running { state.offer = .closed }
+      state.call = .closing(origin, wasIndicated: wasIndicated)
+      state.deferred = nil
+      state.closeCall = state.begin()
+      return .success((state.closeCall, state.managerContext, last))
+    }
+    guard case .success(let (operation, manager, last)) = begun else { return begun.refusal }
+    let status = open.manager.closeCall(manager, last, data)
+    if status == .pending { return .pending }
+    return settleClose(vc, status, operation) == nil ? .pending : status
+  }
+
+  /// `Ndis(M)CmCloseCallComplete`. Calls the client.
+  public func closeCallComplete(_ status: NDISStatus, _ handle: Handle, party: Handle? = nil) {
+    guard let vc = connections[handle], let open = vc.family, status != .pending, let last = settleClose(vc, status, nil) else {
+      return note("a close completed out of place")
+    }
+    open.client.closeCallComplete(status, vc.state.withLock { $0.clientContext }, last)
+  }
+
+  /// - Returns: The client's context of the last party; nil when no such close is outstanding.
+  private func settleClose(_ vc: VirtualConnection, _ status: NDISStatus, _ operation: UInt32?) -> DriverContext? {
+    let (last, ended): (DriverContext?, [Party]) = vc.state.withLock { state in
+      guard state.closeCall != 0, operation == nil || state.closeCall == operation,
+        case .closing(let origin, let wasIndicated) = state.call
+      else { return (nil, []) }
+      state.closeCall = 0
+      let last = state.parties.first { $0.state != .dropping && $0.state != .gone }?.clientContext ?? DriverContext.none
+      if status == .success {
+        state.call = .idle
+        return (last, state.endCall())
+      }
+      state.call = wasIndicated ? .closeIndicated(origin) : CallState(origin)
+      return (last, [])
+    }
+    retire(ended)
+    return last
+  }
+
+  /// `Ndis(M)CmDispatchIncomingCloseCall`: tells the client to close an active or an offered call. Calls the client, once per call;
+  /// the call ends when the client's close is complete (condis.md §11).
+  /// - Parameter status: `success`: the other end has closed; anything else: why the call manager ended it.
+  public func dispatchIncomingCloseCall(_ status: NDISStatus, _ handle: Handle, _ data: CloseData = .none) {
+    guard let vc = connections[handle], let open = vc.family else { return note("an incoming close for no connection") }
+    var status = status
+    if status == .pending {
+      note("an incoming close with the status PENDING, delivered as FAILURE")
+      status = .failure
+    }
+    enum Course {
+      case deliver(DriverContext)
+      case deferred
+      case none(CallOperation.Answer)
+    }
+    let course: Course = vc.state.withLock { state in
+      guard state.deletion == .none else { return .none(.ignore) }
+      let answer = CallOperation.dispatchIncomingClose.answer(in: state.call)
+      guard answer == .go, let origin = state.call.origin else { return .none(answer) }
+      state.call = .closeIndicated(origin)
+      if state.mustDefer {
+        let bytes = data.pointer.map { Array(UnsafeRawBufferPointer(start: $0, count: Int(data.size))) } ?? []
+        state.deferred = VirtualConnection.DeferredClose(status: status, data: bytes)
+        return .deferred
+      }
+      return .deliver(state.clientContext)
+    }
+    switch course {
+    case .deliver(let context): open.client.incomingCloseCall(status, context, data)
+    case .deferred, .none(.ignoreSilently): break
+    case .none: note("an incoming close in a state that has none")
+    }
+  }
+
+  /// Delivers an incoming close that had to wait for another indication.
+  func deliver(_ deferred: VirtualConnection.DeferredClose?, _ vc: VirtualConnection) {
+    guard var data = deferred?.data, let status = deferred?.status, let open = vc.family else { return }
+    let context = vc.state.withLock { $0.clientContext }
+    data.withUnsafeMutableBytes { bytes in
+      open.client.incomingCloseCall(status, context, CloseData(bytes.baseAddress, UInt32(bytes.count)))
+    }
+  }
+}
+
+extension VirtualConnection.State {
+  /// The client takes the offer.
+  fileprivate mutating func accept() {
+    switch call {
+    case .offered: call = .accepted
+    case .closeIndicated(.offered): call = .closeIndicated(.accepted)
+    default: break
+    }
+  }
+
+  /// The client refuses the offer: nothing more is owed.
+  fileprivate mutating func refuse() {
+    guard call == .offered || call == .closeIndicated(.offered) else { return }
+    call = .idle
+    deferred = nil
+  }
+
+  /// Back to a connection without a call. Answers the parties that are gone with it.
+  fileprivate mutating func endCall() -> [Party] {
+    // A party that is being dropped goes when its drop is complete.
+    let ended = parties.filter { $0.state != .dropping }
+    for party in ended { party.state = .gone }
+    parties = []
+    isMultipoint = false
+    deferred = nil
+    return ended
+  }
+
+  mutating func enterIndication() {
+    let thread = UInt(pthread_self())
+    runningThread = running == 0 || runningThread == thread ? thread : 0
+    running += 1
+  }
+
+  /// The last one out takes the deferred close with it.
+  mutating func leaveIndication() -> VirtualConnection.DeferredClose? {
+    running -= 1
+    guard running == 0 else { return nil }
+    defer { deferred = nil }
+    return deferred
+  }
+
+  /// A close must not overtake an indication on another thread, nor an offer that is being looked at.
+  fileprivate var mustDefer: Bool {
+    offer == .running || running > 0 && runningThread != UInt(pthread_self())
+  }
+}

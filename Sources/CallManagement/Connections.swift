@@ -1,0 +1,269 @@
+import Rundown
+import Synchronization
+
+/// Creating, activating, deactivating and deleting virtual connections (condis.md §7).
+extension CoNDIS {
+  /// `NdisCoCreateVc`: by a client, or by a stand-alone call manager (without a family: for its own signalling). Calls out.
+  public func createVC(
+    binding handle: Handle, family: Handle?, context: DriverContext, issued: (Handle?) -> Void
+  ) -> NDISStatus {
+    guard let binding = bindings[handle] else { return refused(issued) }
+    guard let family else {
+      guard binding.callManager != nil, let miniport = binding.adapter.miniport else { return refused(issued) }
+      return create(
+        VirtualConnection(
+          creator: .signalling, family: nil, miniport: miniport, adapter: binding.adapter, signaller: binding.callManager),
+        context, peer: nil, issued)
+    }
+    guard let open = families[family] else { return refused(issued) }
+    if open.clientBinding == handle {
+      return create(
+        VirtualConnection(creator: .client, family: open, miniport: open.miniport, adapter: binding.adapter), context,
+        peer: { open.manager.createVC(open.managerContext, $0) }, issued)
+    }
+    guard open.managerBinding == handle else { return refused(issued) }
+    return create(
+      VirtualConnection(creator: .callManager, family: open, miniport: open.miniport, adapter: binding.adapter), context,
+      peer: { open.client.createVC(open.clientContext, $0) }, issued)
+  }
+
+  /// `NdisMCmCreateVc`: by a miniport call manager. Calls the client.
+  public func createVC(
+    adapter handle: Handle, family: Handle, context: DriverContext, issued: (Handle?) -> Void
+  ) -> NDISStatus {
+    guard let adapter = adapters[handle], adapter.callManager != nil, let open = families[family], open.managerBinding == nil
+    else { return refused(issued) }
+    return create(
+      VirtualConnection(creator: .miniportCallManager, family: open, miniport: nil, adapter: adapter), context,
+      peer: { open.client.createVC(open.clientContext, $0) }, issued)
+  }
+
+  private func refused(_ issued: (Handle?) -> Void) -> NDISStatus {
+    issued(nil)
+    return .failure
+  }
+
+  /// Miniport first, then the other side; what was done is undone when a later part fails.
+  private func create(
+    _ vc: VirtualConnection, _ context: DriverContext, peer: ((Handle) -> (NDISStatus, DriverContext))?,
+    _ issued: (Handle?) -> Void
+  ) -> NDISStatus {
+    let isAllowed = control.withLock { _ in
+      if let open = vc.family {
+        guard open.state == .open else { return false }
+        open.connections += 1
+      } else {
+        vc.adapter.connections += 1
+      }
+      return true
+    }
+    guard isAllowed else { return refused(issued) }
+    guard let handle = connections.insert(vc) else {
+      uncount(vc)
+      issued(nil)
+      return .resources
+    }
+    vc.state.withLock { state in
+      switch vc.creator {
+      case .client: state.clientContext = context
+      case .callManager, .miniportCallManager, .signalling: state.managerContext = context
+      }
+    }
+    issued(handle)
+    var failure: NDISStatus?
+    var hasMiniportPart = false
+    if let miniport = vc.miniport {
+      let (status, miniportContext) = miniport.createVC(vc.adapter.context, handle)
+      vc.state.withLock { $0.miniportContext = miniportContext }
+      hasMiniportPart = status == .success
+      if status != .success { failure = status }
+    }
+    if failure == nil, let peer {
+      let (status, peerContext) = peer(handle)
+      vc.state.withLock { state in
+        if vc.creator == .client { state.managerContext = peerContext } else { state.clientContext = peerContext }
+      }
+      if status != .success { failure = status }
+    }
+    guard let failure else { return .success }
+    if hasMiniportPart { _ = vc.miniport?.deleteVC(vc.state.withLock { $0.miniportContext }) }
+    _ = connections.remove(handle)
+    uncount(vc)
+    issued(nil)
+    // A create can't be answered later.
+    return failure == .pending ? .failure : failure
+  }
+
+  private func uncount(_ vc: VirtualConnection) {
+    control.withLock { _ in
+      if let open = vc.family { open.connections -= 1 } else { vc.adapter.connections -= 1 }
+    }
+  }
+
+  // MARK: Deleting
+
+  /// `NdisCoDeleteVc`: by the client, or by the stand-alone call manager, that created it. Calls the other side.
+  public func deleteVC(_ handle: Handle) -> NDISStatus {
+    guard let vc = connections[handle], vc.creator != .miniportCallManager else { return .failure }
+    return delete(handle, vc)
+  }
+
+  /// `NdisMCmDeleteVc`: by the miniport call manager that created it. Calls the client.
+  public func deleteVC(byMiniportCallManager handle: Handle) -> NDISStatus {
+    guard let vc = connections[handle], vc.creator == .miniportCallManager else { return .failure }
+    return delete(handle, vc)
+  }
+
+  private func delete(_ handle: Handle, _ vc: VirtualConnection) -> NDISStatus {
+    let refusal: NDISStatus? = vc.state.withLock { state in
+      switch state.deletion {
+      case .inProgress: return .closing
+      case .done: return .failure
+      case .none: break
+      }
+      if state.activation == .deactivating { return .closing }
+      guard state.isAtRest, state.activation == .inactive else { return .notAccepted }
+      state.deletion = .inProgress
+      return nil
+    }
+    if let refusal { return refusal }
+    let (client, manager, miniport) = vc.state.withLock { ($0.clientContext, $0.managerContext, $0.miniportContext) }
+    let answer: NDISStatus
+    switch vc.creator {
+    case .client: answer = vc.family?.manager.deleteVC(manager) ?? .success
+    case .callManager, .miniportCallManager: answer = vc.family?.client.deleteVC(client) ?? .success
+    case .signalling: answer = .success
+    }
+    guard answer == .success else {
+      vc.state.withLock { $0.deletion = .none }
+      return answer == .pending ? .notAccepted : answer
+    }
+    _ = vc.miniport?.deleteVC(miniport)
+    vc.state.withLock { $0.deletion = .done }
+    _ = connections.remove(handle)
+    uncount(vc)
+    return .success
+  }
+
+  // MARK: Activating
+
+  /// `NdisCmActivateVc`: asks the miniport. Repeated for every change of parameters.
+  public func activateVC(_ handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
+    guard let vc = connections[handle], let miniport = vc.miniport, parameters.pointer != nil else { return .failure }
+    let begun: Result<UInt32, Refused> = vc.state.withLock { state in
+      if let refusal = Self.activationRefusal(state, vc) { return .failure(Refused(status: refusal)) }
+      state.activation = state.activation == .inactive ? .activating : .reactivating
+      state.activationOperation = state.begin()
+      return .success(state.activationOperation)
+    }
+    guard case .success(let operation) = begun else { return begun.refusal }
+    let status = miniport.activateVC(vc.state.withLock { $0.miniportContext }, parameters)
+    if status == .pending { return .pending }
+    return settleActivation(vc, status, operation) ? status : .pending
+  }
+
+  private static func activationRefusal(_ state: borrowing VirtualConnection.State, _ vc: VirtualConnection) -> NDISStatus? {
+    if state.deletion == .inProgress { return .closing }
+    if case .refuse(let status) = CallOperation.activate.answer(in: state.call) { return status }
+    switch state.activation {
+    case .activating, .reactivating: return .notAccepted
+    case .deactivating: return .closing
+    case .inactive where vc.creator == .client && state.call == .idle: return .notAccepted
+    case .inactive, .active: return nil
+    }
+  }
+
+  /// `NdisMCoActivateVcComplete`. Calls the call manager.
+  public func activateVCComplete(_ status: NDISStatus, _ handle: Handle, _ parameters: PassedPointer) {
+    guard let vc = connections[handle], status != .pending, settleActivation(vc, status, nil) else {
+      return note("activation completed out of place")
+    }
+    vc.standAloneManager?.activateVCComplete(status, vc.state.withLock { $0.managerContext }, parameters)
+  }
+
+  private func settleActivation(_ vc: VirtualConnection, _ status: NDISStatus, _ operation: UInt32?) -> Bool {
+    vc.state.withLock { state in
+      guard state.activationOperation != 0, operation == nil || state.activationOperation == operation else { return false }
+      switch state.activation {
+      case .activating: state.activation = status == .success ? .active : .inactive
+      // A failure keeps the old parameters.
+      case .reactivating: state.activation = .active
+      case .inactive, .active, .deactivating: return false
+      }
+      state.activationOperation = 0
+      return true
+    }
+  }
+
+  /// `NdisMCmActivateVc`: a miniport call manager tells that it has done so.
+  public func activateVC(byMiniportCallManager handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
+    guard let vc = connections[handle], vc.isOfMiniportCallManager, parameters.pointer != nil else { return .failure }
+    return vc.state.withLock { state in
+      if let refusal = Self.activationRefusal(state, vc) { return refusal }
+      state.activation = .active
+      return .success
+    }
+  }
+
+  /// `NdisCmDeactivateVc`: asks the miniport, once however often it was activated.
+  public func deactivateVC(_ handle: Handle) -> NDISStatus {
+    guard let vc = connections[handle], let miniport = vc.miniport else { return .failure }
+    let begun: Result<UInt32, Refused> = vc.state.withLock { state in
+      if let refusal = Self.deactivationRefusal(state) { return .failure(Refused(status: refusal)) }
+      state.activation = .deactivating
+      state.activationOperation = state.begin()
+      return .success(state.activationOperation)
+    }
+    guard case .success(let operation) = begun else { return begun.refusal }
+    let status = miniport.deactivateVC(vc.state.withLock { $0.miniportContext })
+    if status == .pending { return .pending }
+    return settleDeactivation(vc, status, operation) ? status : .pending
+  }
+
+  private static func deactivationRefusal(_ state: borrowing VirtualConnection.State) -> NDISStatus? {
+    if state.deletion == .inProgress { return .closing }
+    switch state.activation {
+    case .inactive, .activating, .reactivating: return .notAccepted
+    case .deactivating: return .closing
+    case .active: return nil
+    }
+  }
+
+  /// `NdisMCoDeactivateVcComplete`. Calls the call manager.
+  public func deactivateVCComplete(_ status: NDISStatus, _ handle: Handle) {
+    guard let vc = connections[handle], status != .pending, settleDeactivation(vc, status, nil) else {
+      return note("deactivation completed out of place")
+    }
+    vc.standAloneManager?.deactivateVCComplete(status, vc.state.withLock { $0.managerContext })
+  }
+
+  private func settleDeactivation(_ vc: VirtualConnection, _ status: NDISStatus, _ operation: UInt32?) -> Bool {
+    vc.state.withLock { state in
+      guard state.activation == .deactivating, operation == nil || state.activationOperation == operation else { return false }
+      state.activation = status == .success ? .inactive : .active
+      state.activationOperation = 0
+      return true
+    }
+  }
+
+  /// `NdisMCmDeactivateVc`: a miniport call manager tells that it has done so.
+  public func deactivateVC(byMiniportCallManager handle: Handle) -> NDISStatus {
+    guard let vc = connections[handle], vc.isOfMiniportCallManager else { return .failure }
+    return vc.state.withLock { state in
+      if let refusal = Self.deactivationRefusal(state) { return refusal }
+      state.activation = .inactive
+      return .success
+    }
+  }
+}
+
+/// Why a request was not made.
+struct Refused: Error {
+  let status: NDISStatus
+}
+
+extension Result where Failure == Refused {
+  var refusal: NDISStatus {
+    if case .failure(let refused) = self { refused.status } else { .success }
+  }
+}

@@ -1,0 +1,189 @@
+import Glibc
+import Rundown
+import Synchronization
+
+/// One virtual connection: a call at most, parties where it is multipoint. Everything in `state` belongs to its lock; the rest is
+/// decided at creation.
+final class VirtualConnection: Sendable {
+  enum Creator: Sendable {
+    case client
+    case callManager
+    case miniportCallManager
+    /// A call manager's own, without an address family.
+    case signalling
+  }
+
+  struct State {
+    var call = CallState.idle
+    var activation = ActivationState.inactive
+    var deletion = Deletion.none
+    /// Tells an operation from a later one of its kind: 0 when none is outstanding.
+    var makeCall: UInt32 = 0
+    var closeCall: UInt32 = 0
+    var modifyQoS: UInt32 = 0
+    var activationOperation: UInt32 = 0
+    var lastOperation: UInt32 = 0
+    var partyOperations = 0
+    var isMultipoint = false
+    var parties: [Party] = []
+    /// The offer that the client's incoming-call callback is looking at right now.
+    var offer = Offer.none
+    var offerNumber: UInt32 = 0
+    /// Indications to the client that are running, and on which thread; 0 when on several.
+    var running = 0
+    var runningThread: UInt = 0
+    var deferred: DeferredClose?
+    /// Contexts; written before the handle can be used by anyone else.
+    var clientContext = DriverContext.none
+    var managerContext = DriverContext.none
+    var miniportContext = DriverContext.none
+
+    mutating func begin() -> UInt32 {
+      lastOperation &+= 1
+      if lastOperation == 0 { lastOperation = 1 }
+      return lastOperation
+    }
+
+    /// Nothing that a deletion would have to wait for.
+    var isAtRest: Bool {
+      call == .idle && makeCall == 0 && closeCall == 0 && modifyQoS == 0 && partyOperations == 0 && activationOperation == 0
+    }
+  }
+
+  enum Deletion {
+    case none
+    case inProgress
+    case done
+  }
+
+  /// What became of an offer while the client's callback runs.
+  enum Offer {
+    case none
+    case running
+    /// The client answered from inside, or from another thread.
+    case answered
+    /// The client closed the call instead.
+    case closed
+  }
+
+  struct DeferredClose {
+    let status: NDISStatus
+    let data: [UInt8]
+  }
+
+  let creator: Creator
+  /// Nil for a signalling connection.
+  let family: FamilyOpen?
+  /// Nil under a miniport call manager.
+  let miniport: (any ConnectionMiniport)?
+  let adapter: CoNDIS.Adapter
+  /// Whose signalling connection it is; nil for one with an address family.
+  let signaller: (any CallManager)?
+  let state = Mutex<State>(State())
+  let createdAt = ContinuousClock.now
+
+  init(
+    creator: Creator, family: FamilyOpen?, miniport: (any ConnectionMiniport)?, adapter: CoNDIS.Adapter,
+    signaller: (any CallManager)? = nil
+  ) {
+    self.creator = creator
+    self.family = family
+    self.miniport = miniport
+    self.adapter = adapter
+    self.signaller = signaller
+  }
+
+  var isOfMiniportCallManager: Bool { family != nil && miniport == nil }
+
+  /// The call manager, where the miniport is another driver's.
+  var standAloneManager: (any CallManager)? { isOfMiniportCallManager ? nil : signaller ?? family?.manager }
+}
+
+/// A leaf of a multipoint call (condis.md §12). Its state belongs to the lock of its connection.
+final class Party: @unchecked Sendable {
+  // Unchecked: see above.
+  enum State {
+    case adding
+    case active
+    case dropIndicated
+    case dropping
+    case gone
+  }
+
+  let vc: VirtualConnection
+  let vcHandle: Handle
+  let clientContext: DriverContext
+  var handle: Handle?
+  var managerContext = DriverContext.none
+  var state = State.adding
+  /// Where a drop that fails takes it back to.
+  var formerState = State.active
+  var operation: UInt32 = 0
+
+  init(vc: VirtualConnection, handle: Handle, clientContext: DriverContext) {
+    self.vc = vc
+    vcHandle = handle
+    self.clientContext = clientContext
+  }
+}
+
+/// One client's use of an address family on one adapter.
+final class FamilyOpen: @unchecked Sendable {
+  // Unchecked: the variables belong to the lock of `CoNDIS`.
+  enum State {
+    case opening
+    case open
+    case closing
+    case closed
+  }
+
+  let family: AddressFamily
+  let client: any CallClient
+  let clientBinding: Handle
+  let manager: any CallManager
+  /// The binding of a stand-alone call manager.
+  let managerBinding: Handle?
+  let miniport: (any ConnectionMiniport)?
+  let clientContext: DriverContext
+  var managerContext = DriverContext.none
+  var state = State.opening
+  var operation: UInt32 = 1
+  var notification: UInt32 = 0
+  var connections = 0
+  var saps = 0
+
+  init(
+    family: AddressFamily, client: any CallClient, clientBinding: Handle, manager: any CallManager, managerBinding: Handle?,
+    miniport: (any ConnectionMiniport)?, clientContext: DriverContext
+  ) {
+    self.family = family
+    self.client = client
+    self.clientBinding = clientBinding
+    self.manager = manager
+    self.managerBinding = managerBinding
+    self.miniport = miniport
+    self.clientContext = clientContext
+  }
+}
+
+/// An address at which a client takes incoming calls.
+final class ServiceAccessPoint: @unchecked Sendable {
+  // Unchecked: the variables belong to the lock of `CoNDIS`.
+  enum State {
+    case registering
+    case registered
+    case deregistering
+  }
+
+  let family: FamilyOpen
+  let address: PassedPointer
+  let clientContext: DriverContext
+  var managerContext = DriverContext.none
+  var state = State.registering
+
+  init(family: FamilyOpen, address: PassedPointer, clientContext: DriverContext) {
+    self.family = family
+    self.address = address
+    self.clientContext = clientContext
+  }
+}
