@@ -152,7 +152,7 @@ extension CoNDIS {
 
   /// `Ndis(M)CmDispatchCallConnected`. Calls the client.
   public func dispatchCallConnected(_ handle: Handle) {
-    indicate(handle, .dispatchConnected, { $0.call = .upIn }) { client, context in client.callConnected(context) }
+    indicate(handle, .dispatchConnected, { $0.call = .upIn }, { client, context in client.callConnected(context) })
   }
 
   /// Makes an indication to the client, unless the call's state forbids it.
@@ -213,7 +213,7 @@ extension CoNDIS {
 
   /// `Ndis(M)CmDispatchIncomingCallQoSChange`. Calls the client.
   public func dispatchIncomingCallQoSChange(_ handle: Handle, _ parameters: PassedPointer) {
-    indicate(handle, .dispatchQoSChange, { _ in }) { client, context in client.incomingCallQoSChange(context, parameters) }
+    indicate(handle, .dispatchQoSChange, { _ in }, { client, context in client.incomingCallQoSChange(context, parameters) })
   }
 
   // MARK: Closing
