@@ -74,13 +74,15 @@ check "NSP-005 C++ clang" clang++ -std=c++17 $strict -fsyntax-only -x c++ -I$hea
 check "NSP-005 int results are refused, C" refuses clang -std=c11 $types -DINT_RESULTS -fsyntax-only -I$headers provider-types.c
 check "NSP-005 int results are refused, C++" refuses clang++ -std=c++17 -DINT_RESULTS -fsyntax-only -x c++ -I$headers provider-types.c
 
-# Network modules.
+# Network modules and calls.
 for compiler in $compilers; do
   for standard in c11 c++17 c++20; do
     cc=$compiler language=c
     case $standard in c++*) cc=$(cxx $compiler) language=c++ ;; esac
     check "NMR-001 NMR-002 NMR-003 NMR-004 NMR-005 NMR-006 NMR-007 NMR-008 NMR-009 NMR-010 $standard $compiler builds" $cc -std=$standard $strict -Wno-missing-field-initializers -x $language -I$headers modules.c -o "$work/modules"
     check "NMR-011 $standard $compiler runs" "$work/modules"
+    check "CON-001 CON-002 CON-003 CON-004 CON-005 CON-006 CON-007 CON-008 CON-009 CON-010 CON-011 $standard $compiler builds" $cc -std=$standard $strict -x $language -I$headers calls.c -o "$work/calls"
+    check "CON-012 $standard $compiler runs" "$work/calls"
   done
 done
 

@@ -1,0 +1,2 @@
+/* The same header in the other spelling that sources use. */
+#include "ndis.h"
