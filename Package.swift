@@ -28,7 +28,7 @@ let package = Package(
   products: [
     .executable(name: "nsphost", targets: ["nsphost"]),
     // For programs in C and C++ that embed the host; `make install` gives it its name, libnsphost.so.
-    .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "Lookups"]),
+    .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "CallManagement", "Lookups"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -43,7 +43,7 @@ let package = Package(
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),
     .target(name: "ModuleRegistrar", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
-    .target(name: "CallManagement", dependencies: ["Rundown"], swiftSettings: strict),
+    .target(name: "CallManagement", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
     .target(
       name: "Providers",
       dependencies: [
@@ -51,26 +51,32 @@ let package = Package(
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
-    .target(name: "Sessions", dependencies: ["Providers", "Rundown"], swiftSettings: strict),
     .target(
-      name: "Lookups", dependencies: ["CDynamicLinker", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown"],
+      name: "Sessions", dependencies: ["CallManagement", "CWinsock", "ModuleRegistrar", "Providers", "Rundown"],
+      swiftSettings: strict),
+    .target(
+      name: "Lookups",
+      dependencies: ["CDynamicLinker", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown"],
       swiftSettings: strict, linkerSettings: exports),
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CDynamicLinker", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets",
+        "CDynamicLinker", "CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "bench", dependencies: ["Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown"],
+      name: "bench",
+      dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown"],
       path: "Benchmarks", swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
     .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
     .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar"], swiftSettings: strict),
-    .testTarget(name: "LookupsTests", dependencies: ["Lookups", "ModuleRegistrar", "Rundown"], swiftSettings: strict),
+    .testTarget(
+      name: "LookupsTests", dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "Sessions"],
+      swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
       dependencies: ["nsphost", .product(name: "Subprocess", package: "swift-subprocess")],

@@ -32,14 +32,16 @@ public struct CloseData: @unchecked Sendable {
   public static let none = CloseData(nil, 0)
 }
 
-/// The number that address families are matched by, and the structure that drivers see (condis.md §6.1).
+/// What a call manager signals for: matched by its number alone, the versions are for the drivers to judge (condis.md §6.1).
 public struct AddressFamily: Sendable, Hashable {
   public let number: UInt32
-  public let passed: PassedPointer
+  public let majorVersion: UInt32
+  public let minorVersion: UInt32
 
-  public init(number: UInt32, passed: PassedPointer = .none) {
+  public init(number: UInt32, majorVersion: UInt32 = 0, minorVersion: UInt32 = 0) {
     self.number = number
-    self.passed = passed
+    self.majorVersion = majorVersion
+    self.minorVersion = minorVersion
   }
 }
 
@@ -64,6 +66,24 @@ public protocol CallClient: AnyObject, Sendable {
   func addPartyComplete(_ status: NDISStatus, _ party: DriverContext, _ handle: Handle?, _ parameters: PassedPointer)
   func dropPartyComplete(_ status: NDISStatus, _ party: DriverContext)
   func incomingDropParty(_ status: NDISStatus, _ party: DriverContext, _ data: CloseData)
+  func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus
+  func oidRequestComplete(_ origin: RequestTarget, _ request: PassedPointer, _ status: NDISStatus)
+  func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer)
+}
+
+/// The receiver's own contexts of what a request is about, or the requester's of what it was (condis.md §17).
+public struct RequestTarget: Sendable, Hashable {
+  /// Of the address family, or of the adapter where a miniport is asked.
+  public var owner: DriverContext
+  public var vc = DriverContext.none
+  public var party = DriverContext.none
+}
+
+/// Clients that ask for nothing and are asked nothing.
+extension CallClient {
+  public func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus { .notSupported }
+  public func oidRequestComplete(_ origin: RequestTarget, _ request: PassedPointer, _ status: NDISStatus) {}
+  public func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer) {}
 }
 
 /// The callbacks of a call manager, stand-alone or in a miniport (condis.md §5.2). As for `CallClient`.
@@ -85,6 +105,15 @@ public protocol CallManager: AnyObject, Sendable {
   /// Stand-alone call managers only.
   func activateVCComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer)
   func deactivateVCComplete(_ status: NDISStatus, _ vc: DriverContext)
+  func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus
+  func oidRequestComplete(_ origin: RequestTarget, _ request: PassedPointer, _ status: NDISStatus)
+  func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer)
+}
+
+extension CallManager {
+  public func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus { .notSupported }
+  public func oidRequestComplete(_ origin: RequestTarget, _ request: PassedPointer, _ status: NDISStatus) {}
+  public func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer) {}
 }
 
 /// The callbacks of a connection-oriented miniport under a stand-alone call manager (condis.md §5.5).
@@ -93,4 +122,9 @@ public protocol ConnectionMiniport: AnyObject, Sendable {
   func deleteVC(_ vc: DriverContext) -> NDISStatus
   func activateVC(_ vc: DriverContext, _ parameters: PassedPointer) -> NDISStatus
   func deactivateVC(_ vc: DriverContext) -> NDISStatus
+  func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus
+}
+
+extension ConnectionMiniport {
+  public func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus { .notSupported }
 }

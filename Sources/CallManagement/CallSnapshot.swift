@@ -11,21 +11,38 @@ public struct CallSnapshot: Sendable {
   }
 
   public var handle: Handle
+  /// Counts connections, for people; handles are for drivers.
+  public var number: UInt64
   public var owner: Owner
   public var state: CallState
   public var activation: ActivationState
   public var parties: Int
   public var age: Duration
+  public var lastEvent: CallEvent
   /// The two sides' own contexts.
   public var clientContext: DriverContext
   public var managerContext: DriverContext
 }
 
 extension CoNDIS {
-  /// Every virtual connection that is alive, in no particular order.
+  /// Whether data may move on a connection now, the send row of condis.md §13.1: `success`, `vcNotActivated`, `closing`, or
+  /// `failure` for a handle that names none. What a data path asks before it takes something.
+  public func sendStatus(_ handle: Handle) -> NDISStatus {
+    guard let vc = connections[handle] else { return .failure }
+    return vc.state.withLock { state in
+      switch state.call {
+      case .closeIndicated, .closing: .closing
+      case .idle, .making, .upOut, .offered, .accepted, .upIn:
+        state.deletion != .none
+          ? .closing : state.activation == .active || state.activation == .reactivating ? .success : .vcNotActivated
+      }
+    }
+  }
+
+  /// Every virtual connection that is alive, in the order of their numbers.
   public var calls: [CallSnapshot] {
     let now = ContinuousClock.now
-    return connections.entries.map { handle, vc in
+    let snapshots = connections.entries.map { handle, vc in
       vc.state.withLock { state in
         let owner: CallSnapshot.Owner
         switch vc.creator {
@@ -35,9 +52,12 @@ extension CoNDIS {
         case .signalling: owner = .signalling
         }
         return CallSnapshot(
-          handle: handle, owner: owner, state: state.call, activation: state.activation, parties: state.parties.count,
-          age: now - vc.createdAt, clientContext: state.clientContext, managerContext: state.managerContext)
+          handle: handle, number: vc.number, owner: owner, state: state.call, activation: state.activation,
+          parties: state.parties.count,
+          age: now - vc.createdAt, lastEvent: state.lastEvent, clientContext: state.clientContext,
+          managerContext: state.managerContext)
       }
     }
+    return snapshots.sorted { $0.number < $1.number }
   }
 }

@@ -52,6 +52,21 @@ public enum CallState: Hashable, Sendable {
   }
 }
 
+/// What last happened to the call on a virtual connection.
+public enum CallEvent: Hashable, Sendable {
+  case created
+  case makeCall
+  case incomingCall
+  case accepted
+  case refused
+  case failed
+  case connected
+  case incomingClose(NDISStatus)
+  case closeCall
+  case closeFailed
+  case closed
+}
+
 /// Whether data can move on a virtual connection: condis.md §7.3, A0 to A4.
 public enum ActivationState: Hashable, Sendable {
   case inactive  // A0

@@ -26,7 +26,7 @@ extension CoNDIS {
       case .deactivating: return .failure(Refused(status: .closing))
       case .activating, .active, .reactivating: return .failure(Refused(status: .notAccepted))
       }
-      state.call = .making
+      state.enter(.making, .makeCall)
       state.makeCall = state.begin()
       state.isMultipoint = party != nil
       guard let context = party else { return .success((state.makeCall, nil)) }
@@ -36,7 +36,7 @@ extension CoNDIS {
     }
     guard case .success(let (operation, first)) = begun else {
       issued?(nil)
-      return begun.refusal
+      return refused(begun)
     }
     if let first { publish(first) }
     issued?(first?.handle)
@@ -70,17 +70,18 @@ extension CoNDIS {
       }
       state.makeCall = 0
       if status == .success {
-        state.call = .upOut
+        state.enter(.upOut, .connected)
         for party in state.parties {
           party.state = .active
           party.managerContext = partyContext
         }
         return (true, [])
       }
-      state.call = .idle
+      state.enter(.idle, .failed)
       return (true, state.endCall())
     }
     retire(ended)
+    if isFirst, status != .success { countEndedCall() }
     return isFirst
   }
 
@@ -103,29 +104,31 @@ extension CoNDIS {
         return .failure(Refused(status: status))
       }
       if state.activation == .deactivating { return .failure(Refused(status: .closing)) }
-      state.call = .offered
+      state.enter(.offered, .incomingCall)
       state.offer = .running
       state.offerNumber = state.begin()
       state.enterIndication()
       return .success(state.offerNumber)
     }
-    guard case .success(let number) = begun else { return begun.refusal }
+    guard case .success(let number) = begun else { return refused(begun) }
     let clientContext = vc.state.withLock { $0.clientContext }
     let answer = open.client.incomingCall(sap.clientContext, clientContext, parameters)
-    let (result, deferred): (NDISStatus, VirtualConnection.DeferredClose?) = vc.state.withLock { state in
+    let (result, deferred, isOver): (NDISStatus, VirtualConnection.DeferredClose?, Bool) = vc.state.withLock { state in
       // Another offer on the same connection may be under way by now: then this one was answered.
       let offer = state.offerNumber == number ? state.offer : .answered
       if state.offerNumber == number { state.offer = .none }
       let result: NDISStatus
+      var isOver = false
       switch offer {
       case .closed: result = .closing
       case .answered: result = .pending
       case .none, .running:
         result = answer
-        if answer == .success { state.accept() } else if answer != .pending { state.refuse() }
+        if answer == .success { state.accept() } else if answer != .pending { isOver = state.refuse() }
       }
-      return (result, state.leaveIndication())
+      return (result, state.leaveIndication(), isOver)
     }
+    if isOver { countEndedCall() }
     deliver(deferred, vc)
     return result
   }
@@ -135,14 +138,16 @@ extension CoNDIS {
     guard let vc = connections[handle], let open = vc.family, status != .pending else {
       return note("an answer to no offer")
     }
-    let (answer, context): (CallOperation.Answer, DriverContext) = vc.state.withLock { state in
+    let (answer, context, isOver): (CallOperation.Answer, DriverContext, Bool) = vc.state.withLock { state in
       let answer = CallOperation.answerIncomingCall.answer(in: state.call)
+      var isOver = false
       if answer == .go {
         if state.offer == .running { state.offer = .answered }
-        if status == .success { state.accept() } else { state.refuse() }
+        if status == .success { state.accept() } else { isOver = state.refuse() }
       }
-      return (answer, state.managerContext)
+      return (answer, state.managerContext, isOver)
     }
+    if isOver { countEndedCall() }
     switch answer {
     case .go: open.manager.incomingCallComplete(status, context, parameters)
     case .ignore, .refuse: note("an answer to an offer that was answered")
@@ -152,7 +157,7 @@ extension CoNDIS {
 
   /// `Ndis(M)CmDispatchCallConnected`. Calls the client.
   public func dispatchCallConnected(_ handle: Handle) {
-    indicate(handle, .dispatchConnected, { $0.call = .upIn }, { client, context in client.callConnected(context) })
+    indicate(handle, .dispatchConnected, { $0.enter(.upIn, .connected) }, { client, context in client.callConnected(context) })
   }
 
   /// Makes an indication to the client, unless the call's state forbids it.
@@ -189,7 +194,7 @@ extension CoNDIS {
       state.modifyQoS = state.begin()
       return .success((state.modifyQoS, state.managerContext))
     }
-    guard case .success(let (operation, context)) = begun else { return begun.refusal }
+    guard case .success(let (operation, context)) = begun else { return refused(begun) }
     let status = open.manager.modifyCallQoS(context, parameters)
     if status == .pending { return .pending }
     return settleQoS(vc, operation) ? status : .pending
@@ -238,12 +243,12 @@ extension CoNDIS {
       guard let origin = state.call.origin else { return .failure(Refused(status: .failure)) }
       let wasIndicated = state.call == .closeIndicated(origin)
       if state.offer == .running { state.offer = .closed }
-      state.call = .closing(origin, wasIndicated: wasIndicated)
+      state.enter(.closing(origin, wasIndicated: wasIndicated), wasIndicated ? state.lastEvent : .closeCall)
       state.deferred = nil
       state.closeCall = state.begin()
       return .success((state.closeCall, state.managerContext, last))
     }
-    guard case .success(let (operation, manager, last)) = begun else { return begun.refusal }
+    guard case .success(let (operation, manager, last)) = begun else { return refused(begun) }
     let status = open.manager.closeCall(manager, last, data)
     if status == .pending { return .pending }
     return settleClose(vc, status, operation) == nil ? .pending : status
@@ -266,13 +271,14 @@ extension CoNDIS {
       state.closeCall = 0
       let last = state.parties.first { $0.state != .dropping && $0.state != .gone }?.clientContext ?? DriverContext.none
       if status == .success {
-        state.call = .idle
+        state.enter(.idle, .closed)
         return (last, state.endCall())
       }
-      state.call = wasIndicated ? .closeIndicated(origin) : CallState(origin)
+      state.enter(wasIndicated ? .closeIndicated(origin) : CallState(origin), .closeFailed)
       return (last, [])
     }
     retire(ended)
+    if last != nil, status == .success { countEndedCall() }
     return last
   }
 
@@ -295,7 +301,7 @@ extension CoNDIS {
       guard state.deletion == .none else { return .none(.ignore) }
       let answer = CallOperation.dispatchIncomingClose.answer(in: state.call)
       guard answer == .go, let origin = state.call.origin else { return .none(answer) }
-      state.call = .closeIndicated(origin)
+      state.enter(.closeIndicated(origin), .incomingClose(status))
       if state.mustDefer {
         let bytes = data.pointer.map { Array(UnsafeRawBufferPointer(start: $0, count: Int(data.size))) } ?? []
         state.deferred = VirtualConnection.DeferredClose(status: status, data: bytes)
@@ -324,17 +330,24 @@ extension VirtualConnection.State {
   /// The client takes the offer.
   fileprivate mutating func accept() {
     switch call {
-    case .offered: call = .accepted
+    case .offered: enter(.accepted, .accepted)
     case .closeIndicated(.offered): call = .closeIndicated(.accepted)
     default: break
     }
   }
 
   /// The client refuses the offer: nothing more is owed.
-  fileprivate mutating func refuse() {
-    guard call == .offered || call == .closeIndicated(.offered) else { return }
-    call = .idle
+  /// - Returns: Whether that ended a call.
+  fileprivate mutating func refuse() -> Bool {
+    guard call == .offered || call == .closeIndicated(.offered) else { return false }
+    enter(.idle, .refused)
     deferred = nil
+    return true
+  }
+
+  fileprivate mutating func enter(_ next: CallState, _ event: CallEvent) {
+    call = next
+    lastEvent = event
   }
 
   /// Back to a connection without a call. Answers the parties that are gone with it.

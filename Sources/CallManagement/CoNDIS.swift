@@ -69,14 +69,39 @@ public final class CoNDIS: Sendable {
   let parties = HandleTable<Party>(kind: 21)
   /// Guards adapters, bindings, address families and service access points. Never held together with that of a connection.
   let control = Mutex<Void>(())
+  /// Requests that were not answered yet, by their memory.
+  let requests = Mutex<[PassedPointer: OutstandingRequest]>([:])
   private let trouble = Mutex<Diagnostics>(Diagnostics())
+  private let created = Atomic<UInt64>(0)
+  private let ended = Atomic<Int>(0)
+  private let illegal = Atomic<Int>(0)
 
   public init() {}
 
   public var diagnostics: Diagnostics { trouble.withLock { $0 } }
 
+  /// Calls that have ended: refused, failed or closed.
+  public var endedCalls: Int { ended.load(ordering: .relaxed) }
+  /// Operations that a state forbids: refused with a status, or ignored and noted.
+  public var illegalTransitions: Int { illegal.load(ordering: .relaxed) }
+
+  func nextNumber() -> UInt64 { created.add(1, ordering: .relaxed).newValue }
+  func countEndedCall() { ended.add(1, ordering: .relaxed) }
+
+  /// The answer to a request that the state of its object forbids.
+  func refused<Success>(_ begun: Result<Success, Refused>) -> NDISStatus {
+    guard case .failure(let refusal) = begun else { return .success }
+    return refused(refusal.status)
+  }
+
+  func refused(_ status: NDISStatus) -> NDISStatus {
+    illegal.add(1, ordering: .relaxed)
+    return status
+  }
+
   func note(_ text: @autoclosure () -> String) {
     let text = text()
+    illegal.add(1, ordering: .relaxed)
     trouble.withLock { trouble in
       trouble.count += 1
       if trouble.latest.count == 32 { trouble.latest.removeFirst() }
@@ -198,6 +223,7 @@ public final class CoNDIS: Sendable {
       issued(nil)
       return .resources
     }
+    control.withLock { _ in open.handle = opened }
     issued(opened)
     let (status, managerContext) = registration.manager.openAddressFamily(registration.owner, family, opened)
     let isOutstanding = control.withLock { _ in
@@ -235,7 +261,7 @@ public final class CoNDIS: Sendable {
     open.client.openAddressFamilyComplete(open.clientContext, status == .success ? handle : nil, status)
   }
 
-  private func destroy(_ handle: Handle, _ open: FamilyOpen) {
+  func destroy(_ handle: Handle, _ open: FamilyOpen) {
     control.withLock { _ in open.state = .closed }
     if families.remove(handle) != nil { releaseBindings(open) }
   }
@@ -247,16 +273,24 @@ public final class CoNDIS: Sendable {
     }
   }
 
-  /// `NdisClCloseAddressFamily`. Refused while connections or service access points are left.
+  /// `NdisClCloseAddressFamily`. Refused while service access points, connections of the client's own, or calls are left; idle
+  /// connections of the call manager's are its own affair until it completes the close.
   public func closeAddressFamily(_ handle: Handle) -> NDISStatus {
     guard let open = families[handle],
-      control.withLock({ _ in
-        guard open.state == .open, open.saps == 0, open.connections == 0 else { return false }
+      let left = control.withLock({ _ -> Int? in
+        guard open.state == .open, open.saps == 0 else { return nil }
+        // From here on no connection is created.
         open.state = .closing
-        open.operation = 1
-        return true
+        return open.connections
       })
     else { return .failure }
+    let isFree = left == 0 || connections.values.allSatisfy { $0.family !== open || $0.isIdleAndForeign }
+    let mayClose = control.withLock { _ in
+      open.state = isFree ? .closing : .open
+      open.operation = isFree ? 1 : 0
+      return isFree
+    }
+    guard mayClose else { return .failure }
     let status = open.manager.closeAddressFamily(open.managerContext)
     if status == .pending { return .pending }
     guard
@@ -289,8 +323,10 @@ public final class CoNDIS: Sendable {
       open.state = .closed
       return open.notification != 0
     }
-    // The notification's completion still takes the handle.
-    if !isNotifying { destroy(handle, open) }
+    let isLeftBehind = control.withLock { _ in open.connections > 0 }
+    if isLeftBehind { note("an address family was closed before its connections were deleted") }
+    // The notification's completion still takes the handle, and connections that were left behind need their client.
+    if !isNotifying, !isLeftBehind { destroy(handle, open) }
   }
 
   /// `Ndis(M)CmNotifyCloseAddressFamily`: asks the client to close. Calls the client.
@@ -320,7 +356,7 @@ public final class CoNDIS: Sendable {
       defer { open.notification = 0 }
       return (open.notification != 0, open.state == .closed)
     }
-    if wasOutstanding, isClosed { destroy(handle, open) }
+    if wasOutstanding, isClosed, control.withLock({ _ in open.connections == 0 }) { destroy(handle, open) }
     return wasOutstanding
   }
 

@@ -7,23 +7,26 @@ extension CoNDIS {
   public func createVC(
     binding handle: Handle, family: Handle?, context: DriverContext, issued: (Handle?) -> Void
   ) -> NDISStatus {
-    guard let binding = bindings[handle] else { return refused(issued) }
+    guard let binding = bindings[handle] else { return rejected(issued) }
     guard let family else {
-      guard binding.callManager != nil, let miniport = binding.adapter.miniport else { return refused(issued) }
+      guard binding.callManager != nil, let miniport = binding.adapter.miniport else { return rejected(issued) }
       return create(
         VirtualConnection(
-          creator: .signalling, family: nil, miniport: miniport, adapter: binding.adapter, signaller: binding.callManager),
+          number: nextNumber(), creator: .signalling, family: nil, miniport: miniport, adapter: binding.adapter,
+          signaller: binding.callManager),
         context, peer: nil, issued)
     }
-    guard let open = families[family] else { return refused(issued) }
+    guard let open = families[family] else { return rejected(issued) }
     if open.clientBinding == handle {
       return create(
-        VirtualConnection(creator: .client, family: open, miniport: open.miniport, adapter: binding.adapter), context,
+        VirtualConnection(
+          number: nextNumber(), creator: .client, family: open, miniport: open.miniport, adapter: binding.adapter), context,
         peer: { open.manager.createVC(open.managerContext, $0) }, issued)
     }
-    guard open.managerBinding == handle else { return refused(issued) }
+    guard open.managerBinding == handle else { return rejected(issued) }
     return create(
-      VirtualConnection(creator: .callManager, family: open, miniport: open.miniport, adapter: binding.adapter), context,
+      VirtualConnection(
+        number: nextNumber(), creator: .callManager, family: open, miniport: open.miniport, adapter: binding.adapter), context,
       peer: { open.client.createVC(open.clientContext, $0) }, issued)
   }
 
@@ -32,13 +35,14 @@ extension CoNDIS {
     adapter handle: Handle, family: Handle, context: DriverContext, issued: (Handle?) -> Void
   ) -> NDISStatus {
     guard let adapter = adapters[handle], adapter.callManager != nil, let open = families[family], open.managerBinding == nil
-    else { return refused(issued) }
+    else { return rejected(issued) }
     return create(
-      VirtualConnection(creator: .miniportCallManager, family: open, miniport: nil, adapter: adapter), context,
+      VirtualConnection(number: nextNumber(), creator: .miniportCallManager, family: open, miniport: nil, adapter: adapter),
+      context,
       peer: { open.client.createVC(open.clientContext, $0) }, issued)
   }
 
-  private func refused(_ issued: (Handle?) -> Void) -> NDISStatus {
+  private func rejected(_ issued: (Handle?) -> Void) -> NDISStatus {
     issued(nil)
     return .failure
   }
@@ -57,7 +61,7 @@ extension CoNDIS {
       }
       return true
     }
-    guard isAllowed else { return refused(issued) }
+    guard isAllowed else { return rejected(issued) }
     guard let handle = connections.insert(vc) else {
       uncount(vc)
       issued(nil)
@@ -95,9 +99,15 @@ extension CoNDIS {
   }
 
   private func uncount(_ vc: VirtualConnection) {
-    control.withLock { _ in
-      if let open = vc.family { open.connections -= 1 } else { vc.adapter.connections -= 1 }
+    let wasLastOfClosed = control.withLock { _ in
+      guard let open = vc.family else {
+        vc.adapter.connections -= 1
+        return false
+      }
+      open.connections -= 1
+      return open.connections == 0 && open.state == .closed && open.notification == 0
     }
+    if wasLastOfClosed, let open = vc.family { destroy(open.handle, open) }
   }
 
   // MARK: Deleting
@@ -126,7 +136,7 @@ extension CoNDIS {
       state.deletion = .inProgress
       return nil
     }
-    if let refusal { return refusal }
+    if let refusal { return refused(refusal) }
     let (client, manager, miniport) = vc.state.withLock { ($0.clientContext, $0.managerContext, $0.miniportContext) }
     let answer: NDISStatus
     switch vc.creator {
@@ -156,7 +166,7 @@ extension CoNDIS {
       state.activationOperation = state.begin()
       return .success(state.activationOperation)
     }
-    guard case .success(let operation) = begun else { return begun.refusal }
+    guard case .success(let operation) = begun else { return refused(begun) }
     let status = miniport.activateVC(vc.state.withLock { $0.miniportContext }, parameters)
     if status == .pending { return .pending }
     return settleActivation(vc, status, operation) ? status : .pending
@@ -198,11 +208,12 @@ extension CoNDIS {
   /// `NdisMCmActivateVc`: a miniport call manager tells that it has done so.
   public func activateVC(byMiniportCallManager handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
     guard let vc = connections[handle], vc.isOfMiniportCallManager, parameters.pointer != nil else { return .failure }
-    return vc.state.withLock { state in
-      if let refusal = Self.activationRefusal(state, vc) { return refusal }
-      state.activation = .active
-      return .success
+    let refusal = vc.state.withLock { state in
+      let refusal = Self.activationRefusal(state, vc)
+      if refusal == nil { state.activation = .active }
+      return refusal
     }
+    return refusal.map(refused) ?? .success
   }
 
   /// `NdisCmDeactivateVc`: asks the miniport, once however often it was activated.
@@ -214,7 +225,7 @@ extension CoNDIS {
       state.activationOperation = state.begin()
       return .success(state.activationOperation)
     }
-    guard case .success(let operation) = begun else { return begun.refusal }
+    guard case .success(let operation) = begun else { return refused(begun) }
     let status = miniport.deactivateVC(vc.state.withLock { $0.miniportContext })
     if status == .pending { return .pending }
     return settleDeactivation(vc, status, operation) ? status : .pending
@@ -249,21 +260,16 @@ extension CoNDIS {
   /// `NdisMCmDeactivateVc`: a miniport call manager tells that it has done so.
   public func deactivateVC(byMiniportCallManager handle: Handle) -> NDISStatus {
     guard let vc = connections[handle], vc.isOfMiniportCallManager else { return .failure }
-    return vc.state.withLock { state in
-      if let refusal = Self.deactivationRefusal(state) { return refusal }
-      state.activation = .inactive
-      return .success
+    let refusal = vc.state.withLock { state in
+      let refusal = Self.deactivationRefusal(state)
+      if refusal == nil { state.activation = .inactive }
+      return refusal
     }
+    return refusal.map(refused) ?? .success
   }
 }
 
 /// Why a request was not made.
 struct Refused: Error {
   let status: NDISStatus
-}
-
-extension Result where Failure == Refused {
-  var refusal: NDISStatus {
-    if case .failure(let refused) = self { refused.status } else { .success }
-  }
 }

@@ -22,6 +22,7 @@ public struct NDISStatus: Error, RawRepresentable, Hashable, Sendable, CustomStr
   public static let invalidData = NDISStatus(bits: 0xC001_0015)
   public static let adapterRemoved = NDISStatus(bits: 0xC001_0018)
   public static let invalidSAP = NDISStatus(bits: 0xC001_0020)
+  public static let vcNotActivated = NDISStatus(bits: 0xC001_0023)
   public static let incompatibleQoS = NDISStatus(bits: 0xC001_0027)
 
   public var description: String { Self.names[self] ?? "0x" + String(UInt32(bitPattern: rawValue), radix: 16, uppercase: true) }
@@ -33,6 +34,6 @@ public struct NDISStatus: Error, RawRepresentable, Hashable, Sendable, CustomStr
     .notSupported: "NDIS_STATUS_NOT_SUPPORTED", .networkUnreachable: "NDIS_STATUS_NETWORK_UNREACHABLE",
     .closing: "NDIS_STATUS_CLOSING", .requestAborted: "NDIS_STATUS_REQUEST_ABORTED", .invalidData: "NDIS_STATUS_INVALID_DATA",
     .adapterRemoved: "NDIS_STATUS_ADAPTER_REMOVED", .invalidSAP: "NDIS_STATUS_INVALID_SAP",
-    .incompatibleQoS: "NDIS_STATUS_INCOMPATABLE_QOS",
+    .vcNotActivated: "NDIS_STATUS_VC_NOT_ACTIVATED", .incompatibleQoS: "NDIS_STATUS_INCOMPATABLE_QOS",
   ]
 }

@@ -23,7 +23,7 @@ extension CoNDIS {
     }
     guard case .success(let (party, operation, manager)) = begun else {
       issued(nil)
-      return begun.refusal
+      return refused(begun)
     }
     publish(party)
     issued(party.handle)
@@ -75,7 +75,7 @@ extension CoNDIS {
       state.partyOperations += 1
       return .success(party.operation)
     }
-    guard case .success(let operation) = begun else { return begun.refusal }
+    guard case .success(let operation) = begun else { return refused(begun) }
     let status = open.manager.dropParty(party.managerContext, data)
     if status == .pending { return .pending }
     return settleDrop(party, status, operation) ? status : .pending

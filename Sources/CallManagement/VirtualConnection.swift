@@ -24,6 +24,7 @@ final class VirtualConnection: Sendable {
     var activationOperation: UInt32 = 0
     var lastOperation: UInt32 = 0
     var partyOperations = 0
+    var requests = 0
     var isMultipoint = false
     var parties: [Party] = []
     /// The offer that the client's incoming-call callback is looking at right now.
@@ -33,6 +34,7 @@ final class VirtualConnection: Sendable {
     var running = 0
     var runningThread: UInt = 0
     var deferred: DeferredClose?
+    var lastEvent = CallEvent.created
     /// Contexts; written before the handle can be used by anyone else.
     var clientContext = DriverContext.none
     var managerContext = DriverContext.none
@@ -46,7 +48,8 @@ final class VirtualConnection: Sendable {
 
     /// Nothing that a deletion would have to wait for.
     var isAtRest: Bool {
-      call == .idle && makeCall == 0 && closeCall == 0 && modifyQoS == 0 && partyOperations == 0 && activationOperation == 0
+      call == .idle && makeCall == 0 && closeCall == 0 && modifyQoS == 0 && partyOperations == 0 && requests == 0
+        && activationOperation == 0
     }
   }
 
@@ -71,6 +74,8 @@ final class VirtualConnection: Sendable {
     let data: [UInt8]
   }
 
+  /// Counts connections, for people.
+  let number: UInt64
   let creator: Creator
   /// Nil for a signalling connection.
   let family: FamilyOpen?
@@ -83,15 +88,19 @@ final class VirtualConnection: Sendable {
   let createdAt = ContinuousClock.now
 
   init(
-    creator: Creator, family: FamilyOpen?, miniport: (any ConnectionMiniport)?, adapter: CoNDIS.Adapter,
+    number: UInt64, creator: Creator, family: FamilyOpen?, miniport: (any ConnectionMiniport)?, adapter: CoNDIS.Adapter,
     signaller: (any CallManager)? = nil
   ) {
+    self.number = number
     self.creator = creator
     self.family = family
     self.miniport = miniport
     self.adapter = adapter
     self.signaller = signaller
   }
+
+  /// The call manager's, and without a call: no concern of the client's.
+  var isIdleAndForeign: Bool { creator != .client && state.withLock { $0.call == .idle } }
 
   var isOfMiniportCallManager: Bool { family != nil && miniport == nil }
 
@@ -151,6 +160,7 @@ final class FamilyOpen: @unchecked Sendable {
   var notification: UInt32 = 0
   var connections = 0
   var saps = 0
+  var handle = Handle(rawValue: 0)
 
   init(
     family: AddressFamily, client: any CallClient, clientBinding: Handle, manager: any CallManager, managerBinding: Handle?,

@@ -43,16 +43,6 @@ public final class ProviderHost: Sendable {
     HostThreads.run { [module] in module.deregister() }
   }
 
-  /// The functions that the host offers to providers: what an unresolved symbol of a provider may name.
-  public static let exports: Set<String> = [
-    "WSAGetLastError", "WSASetLastError", "GetLastError", "SetLastError", "WSAProviderCompleteAsyncCall",
-    "WSAAdvertiseProvider", "WSAUnadvertiseProvider", "NSPHostAllocate", "NSPHostFree", "NSPHostPackQuerySet",
-    "NSPHostWideFromUtf8", "NSPHostUtf8FromWide", "NmrRegisterClient", "NmrRegisterProvider", "NmrClientAttachProvider",
-    "NmrClientDetachProviderComplete", "NmrProviderDetachClientComplete", "NmrDeregisterClient", "NmrDeregisterProvider",
-    "NmrWaitForClientDeregisterComplete", "NmrWaitForProviderDeregisterComplete", "NmrCompatDeregisterClient",
-    "NmrCompatDeregisterProvider",
-  ]
-
   static let completeForStub: AsyncCompletion = { handle, code in _ = AsyncCall.complete(handle, code: code) }
 
   // MARK: Clients

@@ -17,6 +17,8 @@ build() { # name, compiler and flags...
 cc=$(command -v clang || command -v cc) cxx=$(command -v clang++ || command -v c++)
 build pair-c $cc -std=c11 pair.c
 build pair-c++ $cxx -std=c++17 -x c++ pair.c
+build calls-c $cc -std=c11 calls.c
+build calls-c++ $cxx -std=c++17 -x c++ calls.c
 build "ported-waiting" $cxx -std=c++20 ported.cpp
 build "ported-synchronous" $cxx -std=c++20 -DNMR_COMPAT_SYNC_DEREGISTER ported.cpp
 "$work/usr/local/bin/nsphost" --version >/dev/null && echo "ok      the installed program runs"
