@@ -31,7 +31,7 @@ func sessionBenchmarks(_ directory: String) {
   guard let hello = host.catalog.entries.first(where: { $0.manifest.displayName == "hello" })?.provider else { return }
   let identity = ClientIdentity(processID: 1, userID: 0, groupID: 0, command: "bench")
   let openAndClose = median(count: 10_000) {
-    let client = host.open(identity)
+    let client = host.sessions.open(identity)
     _ = client.use(hello)
     client.end(.abrupt)
   }
@@ -42,7 +42,7 @@ func sessionBenchmarks(_ directory: String) {
   clients.reserveCapacity(count)
   let before = residentBytes()
   for _ in 0..<count {
-    let client = host.open(identity)
+    let client = host.sessions.open(identity)
     _ = client.use(hello)
     clients.append(client)
   }
@@ -55,7 +55,7 @@ func lookupBenchmark(_ directory: String) {
   let host = makeHost(directory)
   defer { host.stop() }
   guard let hello = host.catalog.entries.first(where: { $0.manifest.displayName == "hello" })?.provider else { return }
-  let client = host.open(ClientIdentity(processID: 1, userID: 0, groupID: 0, command: "bench"))
+  guard let client = try? host.open(ClientIdentity(processID: 1, userID: 0, groupID: 0, command: "bench")).session else { return }
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
   defer { buffer.deallocate() }
   let query = QuerySet(serviceInstanceName: "hello", nameSpace: .dns, providerID: hello.id)

@@ -22,6 +22,9 @@ public struct CallSnapshot: Sendable {
   /// The two sides' own contexts.
   public var clientContext: DriverContext
   public var managerContext: DriverContext
+
+  /// An incoming close would reach the client: it is up or offered, and not closing yet (condis.md §13.1).
+  public var canBeClosed: Bool { CallOperation.dispatchIncomingClose.answer(in: state) == .go }
 }
 
 extension CoNDIS {
@@ -42,22 +45,27 @@ extension CoNDIS {
   /// Every virtual connection that is alive, in the order of their numbers.
   public var calls: [CallSnapshot] {
     let now = ContinuousClock.now
-    let snapshots = connections.entries.map { handle, vc in
-      vc.state.withLock { state in
-        let owner: CallSnapshot.Owner
-        switch vc.creator {
-        case .client: owner = .client
-        case .callManager: owner = .callManager
-        case .miniportCallManager: owner = .miniportCallManager
-        case .signalling: owner = .signalling
-        }
-        return CallSnapshot(
-          handle: handle, number: vc.number, owner: owner, state: state.call, activation: state.activation,
-          parties: state.parties.count,
-          age: now - vc.createdAt, lastEvent: state.lastEvent, clientContext: state.clientContext,
-          managerContext: state.managerContext)
-      }
+    return connections.entries.map { Self.snapshot($0, $1, now) }.sorted { $0.number < $1.number }
+  }
+
+  /// One of them; nil for a handle that names none.
+  public func snapshot(_ handle: Handle) -> CallSnapshot? {
+    connections[handle].map { Self.snapshot(handle, $0, .now) }
+  }
+
+  private static func snapshot(_ handle: Handle, _ vc: VirtualConnection, _ now: ContinuousClock.Instant) -> CallSnapshot {
+    let owner: CallSnapshot.Owner
+    switch vc.creator {
+    case .client: owner = .client
+    case .callManager: owner = .callManager
+    case .miniportCallManager: owner = .miniportCallManager
+    case .signalling: owner = .signalling
     }
-    return snapshots.sorted { $0.number < $1.number }
+    return vc.state.withLock { state in
+      CallSnapshot(
+        handle: handle, number: vc.number, owner: owner, state: state.call, activation: state.activation,
+        parties: state.parties.count, age: now - vc.createdAt, lastEvent: state.lastEvent, clientContext: state.clientContext,
+        managerContext: state.managerContext)
+    }
   }
 }

@@ -116,6 +116,9 @@ final class EngineModule: Sendable {
     }
   }
 
+  /// The loaded file that some code belongs to.
+  func path(of code: UnsafeRawPointer) -> String? { state.withLock { $0.files }.first { $0.contains(code) }?.path }
+
   func forget(_ file: SharedObject) { state.withLock { $0.files.removeAll { $0 === file } } }
 
   /// Providers that were detached and are still in use somewhere: a call that never completed, a routine that never returned.

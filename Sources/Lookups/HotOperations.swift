@@ -204,7 +204,7 @@ extension ProviderHost {
     }
     watch?.stop()
     changes.take {
-      for session in sessions.sessions { session.end(.graceful) }
+      closeTransports()
       module.deregister()
       let (files, advertised) = shelf.withLock { shelf in
         defer {

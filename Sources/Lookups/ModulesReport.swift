@@ -2,6 +2,7 @@ import CWinsock
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Sessions
 
 /// What is registered and bound in a host, with the names that the host knows, and what is detached but still mapped.
 public struct ModulesReport: Sendable {
@@ -57,14 +58,32 @@ extension ProviderHost {
     let retired = module.retired
     return ModulesReport(
       interfaces: snapshot.interfaces.map { interface in
-        let isOurs = interface.id == InterfaceID(.nspv2)
-        return ModulesReport.Interface(
-          name: isOurs ? "NSPv2" : nil, id: interface.id.npiID,
-          clients: interface.clients.map { isOurs && module.isRegistration($0.handle) ? "engine" : $0.handle.text },
+        ModulesReport.Interface(
+          name: Self.interfaceNames[interface.id], id: interface.id.npiID,
+          clients: interface.clients.map { name(ofClient: $0.handle) },
           providers: interface.providers.map { provider in
-            report(provider, interface.bindings.filter { $0.provider == provider.handle }, entries, retired.map(\.provider))
+            let bindings = interface.bindings.filter { $0.provider == provider.handle }
+            if let link = bindings.lazy.compactMap({ self.transports[$0.handle] }).first {
+              return report(provider, bindings, link)
+            }
+            return report(provider, bindings, entries, retired.map(\.provider))
           })
       }, kept: retired.filter { !$0.provider.isBeingDetached(in: snapshot) }.map { kept($0.retired, $0.provider) })
+  }
+
+  private static let interfaceNames: [InterfaceID: String] = [InterfaceID(.nspv2): "NSPv2", InterfaceID(.transport): "transport"]
+
+  private func name(ofClient handle: ModuleHandle) -> String {
+    module.isRegistration(handle) ? "engine" : transports.isRegistration(handle) ? "sessions" : handle.text
+  }
+
+  private func report(
+    _ registered: RegistrarSnapshot.Module, _ bindings: [RegistrarSnapshot.Binding], _ link: TransportLink
+  ) -> ModulesReport.Provider {
+    ModulesReport.Provider(
+      name: link.name, moduleID: registered.moduleID, path: module.path(of: registered.code),
+      state: .init(bindings.first?.state), age: bindings.first?.age ?? registered.age, calls: link.connections,
+      sessions: link.connections)
   }
 
   private func report(
@@ -74,16 +93,10 @@ extension ProviderHost {
     let entry = entries.first { $0.id == registered.moduleID }
     let binding = bindings.first
     let provider = binding?.state == .detaching ? retired.last { $0.id == registered.moduleID } : entry?.provider
-    let state: ModulesReport.Provider.State
-    switch binding?.state {
-    case .bound?: state = .bound
-    case .attaching?: state = .attaching
-    case .detaching?: state = .detaching
-    case nil: state = .unbound
-    }
     return ModulesReport.Provider(
       name: provider?.name ?? entry?.manifest.displayName ?? registered.handle.text, moduleID: registered.moduleID,
-      path: provider?.file?.path ?? entry.flatMap { $0.path.isEmpty ? nil : $0.path }, state: state,
+      path: provider?.file?.path ?? entry.flatMap { $0.path.isEmpty ? nil : $0.path },
+      state: .init(binding?.state),
       age: binding?.age ?? registered.age, calls: provider?.calls.occupants, sessions: provider?.gate.occupants)
   }
 
@@ -99,6 +112,17 @@ extension ProviderHost {
     }
     return ModulesReport.Kept(
       name: retired.name, moduleID: retired.id, path: retired.path, cause: cause, age: MonotonicTime.now - retired.since)
+  }
+}
+
+extension ModulesReport.Provider.State {
+  fileprivate init(_ state: RegistrarSnapshot.Binding.State?) {
+    switch state {
+    case .bound?: self = .bound
+    case .attaching?: self = .attaching
+    case .detaching?: self = .detaching
+    case nil: self = .unbound
+    }
   }
 }
 

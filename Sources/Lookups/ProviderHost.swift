@@ -1,4 +1,5 @@
 import CWinsock
+import CallManagement
 import Glibc
 import ModuleRegistrar
 import Providers
@@ -16,7 +17,11 @@ public final class ProviderHost: Sendable {
   public let catalog = Catalog()
   public let sessions = SessionTable()
   public let engine: LookupEngine
+  /// Where clients come in: every session is a call through one of its transports.
+  public let layer: SessionLayer
   let module: EngineModule
+  let transports: TransportModule
+  private let loopback: (transport: LoopbackTransport, link: TransportLink)
   let shelf = Mutex<Shelf>(Shelf())
   /// One change of the set of providers at a time. A turn, not a lock: nothing of the host is held while a provider runs.
   let changes = Turn()
@@ -27,8 +32,15 @@ public final class ProviderHost: Sendable {
     weak let host: ProviderHost?
   }
 
-  public init(registrar: ModuleRegistrar = .shared) {
+  /// - Parameter admits: Who may have a session; asked on the transport's thread, and must not wait.
+  public init(
+    registrar: ModuleRegistrar = .shared, calls: CoNDIS = .shared,
+    admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
+  ) {
     self.registrar = registrar
+    layer = SessionLayer(calls: calls, sessions: sessions, admits: admits)
+    loopback = LoopbackTransport.attach(to: layer)
+    transports = TransportModule(registrar: registrar, layer: layer)
     engine = LookupEngine(catalog: catalog)
     module = EngineModule(registrar: registrar, catalog: catalog, sessions: sessions)
     Self.hosts.withLock { hosts in
@@ -36,18 +48,38 @@ public final class ProviderHost: Sendable {
       hosts.append(WeakHost(host: self))
     }
     module.register()
+    transports.register()
   }
 
   deinit {
     // A host that was not stopped: its engine goes on its own, because it may have to wait.
-    HostThreads.run { [module] in module.deregister() }
+    HostThreads.run { [module, transports, loopback] in
+      transports.deregister()
+      loopback.link.close(.shuttingDown)
+      module.deregister()
+    }
   }
 
   static let completeForStub: AsyncCompletion = { handle, code in _ = AsyncCall.complete(handle, code: code) }
 
   // MARK: Clients
 
-  public func open(_ identity: ClientIdentity) -> ClientSession { sessions.open(identity) }
+  /// Calls the host on behalf of a client inside this process. Throws the status with which the call was refused: `notAccepted` when
+  /// access is denied, `closing` when the host stops.
+  public func open(_ identity: ClientIdentity) throws(NDISStatus) -> LoopbackClient { try loopback.transport.connect(identity) }
+
+  /// Takes every transport down: every call is closed, every session ends in order. Calls out.
+  func closeTransports() {
+    let areGone = Ticket<Void>()
+    HostThreads.run { [transports] in
+      transports.deregister()
+      areGone.resolve(())
+    }
+    loopback.link.close(.shuttingDown)
+    // What a provider or a transport keeps busy goes on behind the scenes.
+    _ = loopback.link.ended.wait(for: .seconds(5))
+    _ = areGone.wait(for: .seconds(5))
+  }
 
   /// The books of every provider, in catalog order.
   public var ledger: [(provider: String, figures: SessionLedger.Figures)] {

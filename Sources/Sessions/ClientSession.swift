@@ -1,4 +1,3 @@
-import Dispatch
 import Providers
 import QuerySets
 import Rundown
@@ -38,6 +37,9 @@ public final class ClientSession: Sendable {
 
   public var isOpen: Bool { state.withLock { $0.isOpen } }
 
+  /// No provider has heard of this client.
+  var isUnused: Bool { state.withLock { $0.providers.isEmpty } }
+
   public var providerSessions: [ProviderSession] { state.withLock { $0.providers } }
 
   /// This client's session at a provider, started if need be. Calls out to the provider's startup.
@@ -61,10 +63,10 @@ public final class ClientSession: Sendable {
     return handle
   }
 
-  /// Ends the session: everything open is ended, then each provider gets its final call once its last call has returned.
+  /// Ends the session, for the session layer alone: everything open is ended, then each provider gets its final call once its last call has returned.
   /// Returns without waiting for that. Asked twice, the first ending counts.
   /// - Parameter finished: Called once every provider has been told; at once when nothing was in progress.
-  public func end(_ ending: SessionEnding, finished: @escaping @Sendable () -> Void = {}) {
+  package func end(_ ending: SessionEnding, finished: @escaping @Sendable () -> Void = {}) {
     enum Course {
       case first([ProviderSession])
       case underWay
@@ -87,15 +89,6 @@ public final class ClientSession: Sendable {
     case .underWay: break
     case .over: finished()
     }
-  }
-
-  /// `end`, and waits until every provider has been told.
-  /// - Returns: false when the deadline passed first; the session is then visible as draining until its calls are completed.
-  @discardableResult
-  public func endAndWait(_ ending: SessionEnding, deadline: Duration = .seconds(5)) -> Bool {
-    let done = DispatchSemaphore(value: 0)
-    end(ending, finished: { done.signal() })
-    return done.wait(timeout: .now() + deadline.dispatchInterval) == .success
   }
 
   /// Lets go of a provider that is being detached: its lookups end, then it gets its Cleanup.

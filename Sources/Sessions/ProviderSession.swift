@@ -32,7 +32,7 @@ public final class ProviderSession: Sendable {
     case .refuse(let error): return .failure(error)
     case .callStartup: return start()
     case .wait(let ticket):
-      return ticket.wait(for: provider.deadline)
+      return ticket.wait(for: provider.deadline) ?? .failure(.tryAgain)
     }
   }
 
@@ -93,20 +93,7 @@ public final class ProviderSession: Sendable {
 }
 
 /// The place of one who waits for somebody else's startup call.
-final class StartupTicket: Sendable {
-  private let arrived = DispatchSemaphore(value: 0)
-  private let result = Mutex<Result<SessionArgument, WinsockError>?>(nil)
-
-  func resolve(_ result: Result<SessionArgument, WinsockError>) {
-    self.result.withLock { $0 = result }
-    arrived.signal()
-  }
-
-  func wait(for deadline: Duration) -> Result<SessionArgument, WinsockError> {
-    guard arrived.wait(timeout: .now() + deadline.dispatchInterval) == .success else { return .failure(.tryAgain) }
-    return result.withLock { $0 } ?? .failure(.tryAgain)
-  }
-}
+typealias StartupTicket = Ticket<Result<SessionArgument, WinsockError>>
 
 /// The states of a `ProviderSession` and what each event makes of them: absent → starting → live → draining → ended.
 public struct Lifecycle: Sendable {
@@ -188,13 +175,5 @@ public struct Lifecycle: Sendable {
     guard case .draining(let argument) = state else { return nil }
     state = .ended
     return argument
-  }
-}
-
-extension Duration {
-  /// For waits of libdispatch, which count in nanoseconds.
-  public var dispatchInterval: DispatchTimeInterval {
-    let (seconds, attoseconds) = components
-    return .nanoseconds(Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
   }
 }

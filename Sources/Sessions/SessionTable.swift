@@ -18,7 +18,7 @@ public final class SessionTable: Sendable {
   }
 
   /// Opens a session for a client. No provider hears of it before the client uses one (nsp.md L1).
-  public func open(_ identity: ClientIdentity) -> ClientSession {
+  package func open(_ identity: ClientIdentity) -> ClientSession {
     state.withLock { state in
       let session = ClientSession(
         number: state.next, identity: identity,

@@ -21,7 +21,7 @@ struct LookupCommand: ParsableCommand {
   func run() throws {
     let host = options.makeHost()
     defer { host.stop() }
-    let client = host.open(ProcessEnvironment.identity)
+    let client = try options.connect(to: host, what: "lookup of \(query.name)")
     let report = LookupReport(host, client, query, isJSON: options.json)
     if options.json {
       if report.failure == nil { Output.json(report.document) }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import CallManagement
 import Lookups
 import Providers
+import Sessions
 
 @main
 struct NSPHost: ParsableCommand {
@@ -57,6 +59,15 @@ struct HostOptions: ParsableArguments {
     let host = ProviderHost()
     host.load(from: resolvedDirectories)
     return host
+  }
+
+  /// This process as a client of its own host.
+  func connect(to host: ProviderHost, what: String) throws -> ClientSession {
+    do throws(NDISStatus) { return try host.open(ProcessEnvironment.identity).session } catch {
+      throw CommandFailure(
+        kind: error == .notAccepted ? .notPermitted : .failed, what: what, why: "the host refused the call with \(error)",
+        remedy: "see who may have a session", isJSON: json)
+    }
   }
 }
 

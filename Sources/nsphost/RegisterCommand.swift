@@ -69,7 +69,8 @@ struct RegistrationArguments: ParsableArguments {
   fileprivate func perform(_ operation: RegistrationOperation, _ options: HostOptions) throws {
     let host = options.makeHost()
     defer { host.stop() }
-    let report = RegistrationReport(host, host.open(ProcessEnvironment.identity), self, operation, isJSON: options.json)
+    let client = try options.connect(to: host, what: "registration of \(name)")
+    let report = RegistrationReport(host, client, self, operation, isJSON: options.json)
     if let failure = report.failure { throw failure }
     if options.json { Output.json(report.document) } else { for line in report.lines { print(line) } }
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CWinsock
+import CallManagement
 import Lookups
 import Providers
 import QuerySets
@@ -15,7 +16,7 @@ final class Scenario {
 
   private let options: HostOptions
   private let host: ProviderHost
-  private var clients: [String: ClientSession] = [:]
+  private var clients: [String: LoopbackClient] = [:]
   private var lastOutput: [String] = []
   /// Scripts have no processes: each client gets a number of its own in the place of a process id.
   private var nextProcessID: Int32 = 1
@@ -81,8 +82,8 @@ final class Scenario {
     case "lookup": return try lookup(arguments)
     case "register": return try register(arguments, .register)
     case "unregister": return try register(arguments, .delete)
-    case "close": return try end(try only(arguments, "close CLIENT"), .graceful)
-    case "kill": return try end(try only(arguments, "kill CLIENT"), .abrupt)
+    case "close": return try end(try only(arguments, "close CLIENT"), .remote)
+    case "kill": return try end(try only(arguments, "kill CLIENT"), .lost)
     case "modules": return host.modules.lines(withAges: false)
     case "disable":
       return [try change(try only(arguments, "disable PROVIDER"), "disabled") { id throws(Change) in try host.disable(id) }]
@@ -107,12 +108,14 @@ final class Scenario {
       processID: nextProcessID, userID: ProcessEnvironment.identity.userID, groupID: ProcessEnvironment.identity.groupID,
       command: name)
     nextProcessID += 1
-    clients[name] = host.open(identity)
+    do throws(NDISStatus) { clients[name] = try host.open(identity) } catch {
+      throw Failure(why: "its call was refused: \(error)", remedy: "see who may have a session")
+    }
     return "\(name) has a session; no provider was started for it yet"
   }
 
   private func lookup(_ arguments: [String]) throws(Failure) -> [String] {
-    let client = try client(arguments.first)
+    let client = try client(arguments.first).session
     var rest = Array(arguments.dropFirst())
     let explain = rest.contains("--explain")
     rest.removeAll { $0 == "--explain" }
@@ -123,21 +126,21 @@ final class Scenario {
   }
 
   private func register(_ arguments: [String], _ operation: RegistrationOperation) throws(Failure) -> [String] {
-    let client = try client(arguments.first)
+    let client = try client(arguments.first).session
     let report = RegistrationReport(host, client, try parse(Array(arguments.dropFirst())), operation, isJSON: false)
     if let failure = report.failure { throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy) }
     return report.lines
   }
 
   /// Ends a session and says, provider by provider, which routine answered its startup.
-  private func end(_ name: String, _ ending: SessionEnding) throws(Failure) -> [String] {
+  private func end(_ name: String, _ reason: CloseReason) throws(Failure) -> [String] {
     let client = try client(name)
-    let sessions = client.providerSessions
+    let sessions = client.session.providerSessions
     let before = sessions.map { $0.provider.ledger.figures }
     clients[name] = nil
-    let isComplete = client.endAndWait(ending)
+    let isComplete = client.hangUpAndWait(reason)
     let width = sessions.map { $0.provider.name.count }.max() ?? 0
-    var lines = [ending == .graceful ? "\(name) said goodbye" : "\(name) vanished"]
+    var lines = [reason == .remote ? "\(name) said goodbye" : "\(name) vanished"]
     for (session, old) in zip(sessions, before) {
       let provider = session.provider
       let new = provider.ledger.figures
@@ -168,7 +171,7 @@ final class Scenario {
 
   // MARK: Words
 
-  private func client(_ name: String?) throws(Failure) -> ClientSession {
+  private func client(_ name: String?) throws(Failure) -> LoopbackClient {
     guard let name, let client = clients[name] else {
       throw Failure(why: "there is no session \(name ?? "")", remedy: "open it first: open CLIENT")
     }

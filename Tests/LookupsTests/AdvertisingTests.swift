@@ -11,7 +11,7 @@ import Testing
   @Test("a file may advertise its provider from a constructor, with a table on its stack")
   func constructor() throws {
     let scripted = try ScriptedHost("advertiser")
-    #expect(try scripted.lookup(scripted.open(), "x").end == .noData)
+    #expect(try scripted.lookup(try scripted.open(), "x").end == .noData)
     scripted.finish()
   }
 
@@ -39,7 +39,7 @@ import Testing
     table.NSPv2LookupServiceNextEx = { call, _, _, _, _ in WSAProviderCompleteAsyncCall(call, WSA_E_NO_MORE) }
     table.NSPv2LookupServiceEnd = { _ in 0 }
     try host.advertise(id, &table)
-    let client = host.open(ClientIdentity(processID: 1, userID: 0, groupID: 0, command: "test"))
+    let client = try host.open(ClientIdentity(processID: 1, userID: 0, groupID: 0, command: "test")).session
     Self.recursing.withLock { $0 = (host, client, id) }
     #expect(throws: WinsockError.noRecovery) {
       _ = try host.engine.begin(client, QuerySet(serviceInstanceName: "x", providerID: id), flags: [])

@@ -40,7 +40,7 @@ import Testing
   @Test("NSP-036 NSP-037 NSP-064 NSP-075 NSP-239 startup comes first and clean; blocks are whole; no call nests in a completion")
   func order() throws {
     let scripted = try ScriptedHost("witness")
-    let client = scripted.open()
+    let client = try scripted.open()
     DispatchQueue.concurrentPerform(iterations: 16) { _ in
       _ = try? scripted.lookup(client, "x")
     }
@@ -58,7 +58,7 @@ import Testing
         ServiceAddress(
           local: SocketAddress(bytes: []), remote: try #require(SocketAddress("10.0.0.1:1")), socketType: 1, protocolNumber: 6)
       ], outputFlags: 7)
-    try scripted.host.engine.begin(scripted.open(), query, flags: .returnAll).end()
+    try scripted.host.engine.begin(try scripted.open(), query, flags: .returnAll).end()
     #expect(try seen(scripted, "begin_size") == 112)
     #expect(try seen(scripted, "begin_context_is_empty") == 1)
     #expect(try seen(scripted, "begin_extras") == 0)
@@ -68,7 +68,7 @@ import Testing
   @Test("NSP-062 a provider's lookup handle may be 0 or all ones", arguments: ["zero", "ones"])
   func handles(name: String) throws {
     let scripted = try ScriptedHost("witness")
-    let (records, end) = try scripted.lookup(scripted.open(), name)
+    let (records, end) = try scripted.lookup(try scripted.open(), name)
     #expect(records.count == 1 && end == .noMore)
     #expect(try seen(scripted, "ends") == 1)
     scripted.finish()
@@ -77,9 +77,9 @@ import Testing
   @Test("NSP-159 a provider's failing End is nobody's trouble")
   func failingEnd() throws {
     let scripted = try ScriptedHost("witness")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "bad-end").records.count == 1)
-    #expect(client.endAndWait(.graceful))
+    #expect(try scripted.hangUp(client, .remote))
     #expect(try seen(scripted, "finals") == 1)
     scripted.finish()
   }
@@ -87,7 +87,7 @@ import Testing
   @Test("NSP-065 NSP-081 a thousand unanswered calls have a handle each and don't delay another provider")
   func thousandPending() throws {
     let scripted = try ScriptedHost("witness", "scripted-a", sidecars: ["witness": "name = \"witness\"\nnamespace = \"nds\""])
-    let client = scripted.open()
+    let client = try scripted.open()
     let lookups = try (0..<1000).map { _ in
       try scripted.host.engine.begin(
         client, QuerySet(serviceInstanceName: "hold", nameSpace: NameSpace(rawValue: UInt32(NS_NDS))), flags: .returnAll)
@@ -112,17 +112,18 @@ import Testing
   @Test("NSP-052 NSP-079 a session ends only after its unfinished call, whose late record is accepted and dropped")
   func finalComesLast() throws {
     let scripted = try ScriptedHost("witness")
-    let client = scripted.open()
+    let client = try scripted.open()
     let lookup = try scripted.host.engine.begin(
       client, QuerySet(serviceInstanceName: "hold", nameSpace: .dns), flags: .returnAll)
     HostThreads.run { #expect(throws: LookupError.failed(.cancelled)) { try lookup.next() } }
     try wait { try seen(scripted, "held") == 1 }
-    client.end(.abrupt)
+    try scripted.client(client).hangUp(.lost)
     #expect(try seen(scripted, "ends") == 1)
-    #expect(!client.endAndWait(.abrupt, deadline: .milliseconds(50)), "it drains as long as the provider owes a completion")
+    #expect(
+      try !scripted.hangUp(client, .lost, deadline: .milliseconds(50)), "it drains as long as the provider owes a completion")
     #expect(try seen(scripted, "finals") == 0)
     #expect(try release(scripted) == 1)
-    #expect(client.endAndWait(.abrupt))
+    #expect(try scripted.hangUp(client, .lost))
     #expect(try seen(scripted, "finals") == 1)
     try expectNoBreach(scripted)
     scripted.finish()
@@ -131,7 +132,7 @@ import Testing
   @Test("NSP-080 two Nexts of one lookup never overlap at the provider; NSP-238 two lookups do")
   func overlap() throws {
     let scripted = try ScriptedHost("witness")
-    let client = scripted.open()
+    let client = try scripted.open()
     _ = try scripted.lookup(client, "x")
     let single = try scripted.host.engine.begin(
       client, QuerySet(serviceInstanceName: "linger", nameSpace: .dns), flags: .returnAll)
@@ -154,9 +155,9 @@ import Testing
   func serialised() throws {
     let scripted = try ScriptedHost("witness-serial")
     DispatchQueue.concurrentPerform(iterations: 4) { number in
-      let client = scripted.open("client \(number)")
+      guard let client = try? scripted.open("client \(number)") else { return }
       for _ in 0..<2 { _ = try? scripted.lookup(client, "linger") }
-      client.endAndWait(.graceful)
+      _ = try? scripted.hangUp(client, .remote)
     }
     #expect(try seen(scripted, "greatest_overlap", by: "witness-serial") == 1)
     #expect(try seen(scripted, "nexts", by: "witness-serial") >= 8)
@@ -170,10 +171,10 @@ import Testing
     typealias Argument = @convention(c) () -> UnsafeMutableRawPointer?
     var arguments: Set<UnsafeMutableRawPointer?> = []
     for _ in 0..<2 {
-      let client = scripted.open()
+      let client = try scripted.open()
       _ = try scripted.lookup(client, "x")
       arguments.insert(try scripted.function("witness", "witness_argument", as: Argument.self)())
-      #expect(client.endAndWait(.graceful))
+      #expect(try scripted.hangUp(client, .remote))
     }
     #expect(try seen(scripted, "startups") == 2 && arguments.count == 2)
     scripted.finish()
@@ -183,7 +184,7 @@ import Testing
   func lateProvider() throws {
     let scripted = try ScriptedHost("scripted-a")
     let lookup = try scripted.host.engine.begin(
-      scripted.open(), QuerySet(serviceInstanceName: "records-1", nameSpace: .dns), flags: .returnAll)
+      try scripted.open(), QuerySet(serviceInstanceName: "records-1", nameSpace: .dns), flags: .returnAll)
     try FileManager.default.copyItem(
       atPath: "\(fixturesDirectory)/scripted-b.so", toPath: "\(scripted.directory)/scripted-b.so")
     scripted.host.load(from: [scripted.directory])
@@ -215,7 +216,7 @@ import Testing
     let scripted = try ScriptedHost("witness")
     // A family of IPv6 in the length of IPv4: the host has no opinion.
     let odd = SocketAddress(bytes: [10, 0] + (1...14).map { UInt8($0) })
-    #expect(try register(scripted, scripted.open(), "x", addresses: [odd, odd, odd]) == nil)
+    #expect(try register(scripted, try scripted.open(), "x", addresses: [odd, odd, odd]) == nil)
     #expect(try seen(scripted, "set_size") == 112 && seen(scripted, "set_addresses") == 3)
     #expect(try seen(scripted, "address_length") == 16)
     typealias Address = @convention(c) () -> UnsafePointer<UInt8>
@@ -231,13 +232,13 @@ import Testing
   func keptRegistration() throws {
     let scripted = try ScriptedHost(
       "witness", sidecars: ["witness": "deadline-ms = 30\nnamespace = \"dns\"\nname = \"witness\""])
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try register(scripted, client, "keep") == .tryAgain)
-    client.end(.abrupt)
-    for number in 0..<50 { _ = try? register(scripted, scripted.open(), "other \(number)") }
+    try scripted.client(client).hangUp(.lost)
+    for number in 0..<50 { _ = try? register(scripted, try scripted.open(), "other \(number)") }
     #expect(try release(scripted) == 1)
     #expect(try seen(scripted, "kept_is_intact") == 1)
-    #expect(client.endAndWait(.abrupt))
+    #expect(try scripted.hangUp(client, .lost))
     scripted.finish()
   }
 
@@ -275,7 +276,7 @@ import Testing
     let scripted = try ScriptedHost(
       "witness", sidecars: ["witness": "name = \"witness\"\nnamespace = \"nds\""])
     let id = try advertise(scripted)
-    let client = scripted.open()
+    let client = try scripted.open()
     let answer = Mutex<WinsockError??>(nil)
     HostThreads.run {
       let result = try? register(scripted, client, "keep")
@@ -301,9 +302,9 @@ import Testing
   func unadvertiseInside() throws {
     let scripted = try ScriptedHost("witness", sidecars: ["witness": "name = \"witness\"\nnamespace = \"nds\""])
     let id = try advertise(scripted)
-    _ = try register(scripted, scripted.open(), "unadvertise")
+    _ = try register(scripted, try scripted.open(), "unadvertise")
     #expect(throws: WinsockError.serviceNotFound) {
-      _ = try scripted.host.engine.begin(scripted.open(), QuerySet(serviceInstanceName: "x", providerID: id), flags: [])
+      _ = try scripted.host.engine.begin(try scripted.open(), QuerySet(serviceInstanceName: "x", providerID: id), flags: [])
     }
     try wait { try seen(scripted, "finals") == 1 }
     scripted.finish()

@@ -53,7 +53,7 @@ import Testing
   @Test("a disabled provider gets no call, its sessions their Cleanup, its file is unmapped; enabled, it serves again")
   func disableAndEnable() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "records-2").records.count == 2)
     let id = try scripted.id("scripted-a")
     try scripted.host.disable(id)
@@ -75,7 +75,7 @@ import Testing
   @Test("reload: new lookups go to the new file, open ones finish at the old one, which is then unmapped")
   func reload() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     let id = try scripted.id("scripted-a")
     let open = try begin(scripted, client, "records-3")
     #expect(try open.next().serviceInstanceName == "record-00")
@@ -105,19 +105,19 @@ import Testing
     try replaceFile(scripted, "scripted-a", with: "bad/truncated")
     #expect(throws: ProviderHost.ChangeFailure.self) { try scripted.host.reload(id) }
     scripted.host.rescan()
-    #expect(try scripted.lookup(scripted.open(), "records-1").records.count == 1)
+    #expect(try scripted.lookup(try scripted.open(), "records-1").records.count == 1)
     if case .refused = scripted.host.candidates[0].state {} else { Issue.record("the file is refused") }
     try replaceFile(scripted, "scripted-a", with: "scripted-b")
     #expect(scripted.host.rescan().replaced.count == 1)
     #expect(scripted.host.catalog[id] == nil, "another provider lives in that file now")
-    #expect(try scripted.lookup(scripted.open(), "records-1", at: "scripted-b").records.count == 1)
+    #expect(try scripted.lookup(try scripted.open(), "records-1", at: "scripted-b").records.count == 1)
     scripted.finish()
   }
 
   @Test("a call in progress finishes before its provider is cleaned up and unmapped")
   func callInProgress() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     let lookup = try begin(scripted, client, "sleep-100")
     let answered = DispatchSemaphore(value: 0)
     HostThreads.run {
@@ -136,7 +136,7 @@ import Testing
   @Test("a call that never completes: its provider is detached at the deadline, its file stays mapped until it completes")
   func neverCompletes() throws {
     let scripted = try ScriptedHost("scripted-a", sidecars: ["scripted-a": "deadline-ms = 40"])
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "never").end == .tryAgain)
     typealias Release = @convention(c) () -> Int32
     let release = try scripted.function("scripted-a", "scripted_release", as: Release.self)
@@ -156,7 +156,7 @@ import Testing
   @Test("modules shows the interface, the engine, each provider's binding and its calls")
   func modules() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b")
-    let lookup = try begin(scripted, scripted.open(), "records-1")
+    let lookup = try begin(scripted, try scripted.open(), "records-1")
     let interface = try #require(scripted.host.modules.interfaces.first)
     #expect(interface.name == "NSPv2" && interface.clients == ["engine"])
     #expect(interface.providers.map(\.name) == ["scripted-a", "scripted-b"])
@@ -169,7 +169,7 @@ import Testing
   func watch() throws {
     let scripted = try ScriptedHost("scripted-a")
     #expect(scripted.host.watch())
-    let client = scripted.open()
+    let client = try scripted.open()
     func isServed(_ name: String) -> Bool {
       scripted.host.catalog.entries.contains { $0.manifest.displayName == name && $0.provider != nil }
     }
@@ -212,10 +212,10 @@ import Testing
   func selfRegistering() throws {
     let before = ModuleRegistrar.shared.snapshot.interfaces.count
     let scripted = try ScriptedHost("registers-in-constructor", "refuses-to-start", registrar: .shared)
-    #expect(try scripted.lookup(scripted.open(), "x").end == .noData)
+    #expect(try scripted.lookup(try scripted.open(), "x").end == .noData)
     let id = try scripted.id("registers-in-constructor")
     #expect(scripted.host.catalog[id]?.path == "\(scripted.directory)/registers-in-constructor.so")
-    #expect(ModuleRegistrar.shared.snapshot.interfaces.count == before + 2)
+    #expect(ModuleRegistrar.shared.snapshot.interfaces.count == before + 3)
     let refused = scripted.host.candidates.compactMap { candidate -> String? in
       if case .refused(let refusal) = candidate.state { refusal.detail } else { nil }
     }
@@ -224,7 +224,7 @@ import Testing
     // Replaced by itself: the new file's module takes over before the old one's is taken back.
     try replaceFile(scripted, "registers-in-constructor", with: "registers-in-constructor")
     try scripted.host.reload(id)
-    #expect(try scripted.lookup(scripted.open(), "x").end == .noData)
+    #expect(try scripted.lookup(try scripted.open(), "x").end == .noData)
     try scripted.host.disable(id)
     try wait("the file is unmapped") { mappings(scripted) == 0 }
     scripted.finish()
@@ -241,13 +241,13 @@ import Testing
     let lookers = (0..<2).map { number in
       let done = DispatchSemaphore(value: 0)
       Thread {
-        let client = scripted.open("looker \(number)")
+        guard let client = try? scripted.open("looker \(number)") else { return }
         while !isOver.load(ordering: .relaxed) {
           let found = try? scripted.lookup(client, "records-2")
           asked.add(1, ordering: .relaxed)
           if found?.records.count != 2 || found?.end != .noMore { failed.add(1, ordering: .relaxed) }
         }
-        client.endAndWait(.graceful)
+        _ = try? scripted.hangUp(client, .remote)
         done.signal()
       }.start()
       return done

@@ -14,7 +14,7 @@ import Testing
   func concatenation() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b", "scripted-c")
     let ids = try ["scripted-a", "scripted-b", "scripted-c"].map { try scripted.id($0) }
-    let (records, end) = try scripted.lookup(scripted.open(), "records-2", in: .all)
+    let (records, end) = try scripted.lookup(try scripted.open(), "records-2", in: .all)
     #expect(records.map(\.providerID) == [ids[0], ids[0], ids[1], ids[1], ids[2], ids[2]])
     #expect(end == .noMore)
     scripted.finish()
@@ -24,7 +24,7 @@ import Testing
     "NSP-142 NSP-143 NSP-144 NSP-147 a provider is named by id, whatever the name space; unknown and disabled ones are errors")
   func byID() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "records-1", in: .email, at: "scripted-b").records.count == 1)
     #expect(throws: WinsockError.invalidArgument) {
       _ = try scripted.host.engine.begin(client, QuerySet(serviceInstanceName: "x", providerID: .zero), flags: [])
@@ -41,15 +41,15 @@ import Testing
   @Test("NSP-151 NSP-152 a provider whose Begin fails is left out; if all fail, the last one's code is the answer")
   func failingBegins() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b", "startup-every-second")
-    #expect(try scripted.lookup(scripted.open(), "records-1").records.count == 2)
-    #expect(try scripted.lookup(scripted.open(), "begin-fail-11004").end == .noData)
+    #expect(try scripted.lookup(try scripted.open(), "records-1").records.count == 2)
+    #expect(try scripted.lookup(try scripted.open(), "begin-fail-11004").end == .noData)
     scripted.finish()
   }
 
   @Test("NSP-153 NSP-154 a failure after a record ends that provider only, and the lookup with WSA_E_NO_MORE")
   func failureAfterRecord() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b")
-    let (records, end) = try scripted.lookup(scripted.open(), "second-fail-11003")
+    let (records, end) = try scripted.lookup(try scripted.open(), "second-fail-11003")
     #expect(records.count == 2 && end == .noMore)
     scripted.finish()
   }
@@ -58,7 +58,7 @@ import Testing
   func endCodes() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b")
     let lookup = try scripted.host.engine.begin(
-      scripted.open(), QuerySet(serviceInstanceName: "next-fail-11003", nameSpace: .dns), flags: .returnAll)
+      try scripted.open(), QuerySet(serviceInstanceName: "next-fail-11003", nameSpace: .dns), flags: .returnAll)
     #expect(throws: LookupError.failed(.noRecovery)) { try lookup.next() }
     for _ in 0..<3 { #expect(throws: LookupError.failed(.noMore)) { try lookup.next() } }
     lookup.end()
@@ -70,12 +70,12 @@ import Testing
   func never() throws {
     let scripted = try ScriptedHost(
       "scripted-a", sidecars: ["scripted-a": "deadline-ms = 30\nnamespace = \"dns\"\nname = \"scripted-a\""])
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "never").end == .tryAgain)
     typealias Release = @convention(c) () -> Int32
     #expect(try scripted.function("scripted-a", "scripted_release", as: Release.self)() == 0, "NSP-077")
     #expect(try scripted.lookup(client, "records-1").records.count == 1)
-    #expect(client.endAndWait(.graceful))
+    #expect(try scripted.hangUp(client, .remote))
     #expect(try scripted.count("scripted-a", .cleanup) == 1)
     scripted.finish()
   }
@@ -84,7 +84,7 @@ import Testing
   func cancel(name: String) throws {
     let scripted = try ScriptedHost("scripted-a", "blocking")
     let lookup = try scripted.host.engine.begin(
-      scripted.open(),
+      try scripted.open(),
       QuerySet(serviceInstanceName: name == "blocking" ? "sleep-1500" : "async-1500", providerID: try scripted.id(name)),
       flags: .returnAll)
     let answered = DispatchSemaphore(value: 0)
@@ -102,7 +102,7 @@ import Testing
   func concurrentNexts() throws {
     let scripted = try ScriptedHost("scripted-a")
     let lookup = try scripted.host.engine.begin(
-      scripted.open(), QuerySet(serviceInstanceName: "records-60", nameSpace: .dns), flags: .returnName)
+      try scripted.open(), QuerySet(serviceInstanceName: "records-60", nameSpace: .dns), flags: .returnName)
     let names = Mutex<[String]>([])
     DispatchQueue.concurrentPerform(iterations: 8) { _ in
       while let record = try? lookup.next() { names.withLock { $0.append(record.serviceInstanceName ?? "") } }
@@ -117,7 +117,7 @@ import Testing
   func keptRecord() throws {
     let scripted = try ScriptedHost("scripted-a")
     let lookup = try scripted.host.engine.begin(
-      scripted.open(), QuerySet(serviceInstanceName: "records-3", nameSpace: .dns), flags: .returnAll)
+      try scripted.open(), QuerySet(serviceInstanceName: "records-3", nameSpace: .dns), flags: .returnAll)
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
     defer { buffer.deallocate() }
     buffer.initializeMemory(as: UInt8.self, repeating: 0xEE)
@@ -146,7 +146,7 @@ import Testing
   func narrowing() throws {
     let scripted = try ScriptedHost("scripted-a")
     let lookup = try scripted.host.engine.begin(
-      scripted.open(), QuerySet(serviceInstanceName: "records-2", nameSpace: .dns), flags: .returnAll)
+      try scripted.open(), QuerySet(serviceInstanceName: "records-2", nameSpace: .dns), flags: .returnAll)
     let record = try lookup.next(.returnName)
     #expect(record.serviceInstanceName != nil && record.addresses.isEmpty)
     #expect(try lookup.next(.returnAddress).serviceInstanceName == nil)
@@ -157,7 +157,7 @@ import Testing
   @Test("NSP-227 NSP-230 NSP-231 NSP-232 NSP-233 e-mail names go to the primary, then down the chain")
   func mail() throws {
     let scripted = try ScriptedHost("mail-primary", "mail-secondary", "mail-wildcard")
-    let client = scripted.open()
+    let client = try scripted.open()
     func providers(_ name: String, _ flags: LookupFlags = []) throws -> [String] {
       let lookup = try scripted.host.engine.begin(
         client, QuerySet(serviceInstanceName: name, nameSpace: .email), flags: flags.union(.returnAll))
@@ -185,7 +185,7 @@ import Testing
       sidecars: [
         "scripted-a": "name = \"other-primary\"\nnamespace = \"email\"\ndomains = [\"example.org=primary\"]"
       ])
-    let client = scripted.open()
+    let client = try scripted.open()
     let (records, end) = try scripted.lookup(client, "unless-mail-secondary@example.org", in: .email)
     #expect(records.map(\.providerID) == [try scripted.id("mail-secondary")] && end == .noMore)
     #expect(try scripted.lookup(client, "records-1@example.org", in: .email).records.count == 1)
@@ -198,7 +198,7 @@ import Testing
     let scripted = try ScriptedHost("scripted-a", "scripted-b", "mail-primary")
     try scripted.host.disable(try scripted.id("scripted-b"))
     let lookup = try scripted.host.engine.begin(
-      scripted.open(), QuerySet(serviceInstanceName: "next-fail-11003", nameSpace: .dns), flags: .returnAll)
+      try scripted.open(), QuerySet(serviceInstanceName: "next-fail-11003", nameSpace: .dns), flags: .returnAll)
     _ = try? lookup.next()
     let lines = lookup.trace.lines
     #expect(lines.map(\.provider) == ["mail-primary", "scripted-a", "scripted-b"])
@@ -218,7 +218,7 @@ import Testing
 @Suite struct RegistrationTests {
   private func register(_ scripted: ScriptedHost, _ name: String, in space: NameSpace = .dns) throws -> [RegistrationOutcome] {
     try scripted.host.engine.setService(
-      scripted.open(), QuerySet(serviceInstanceName: name, nameSpace: space), operation: .register)
+      try scripted.open(), QuerySet(serviceInstanceName: name, nameSpace: space), operation: .register)
   }
 
   @Test("NSP-179 NSP-180 a registration reaches every provider; one success is success; else the first real failure")
@@ -257,7 +257,7 @@ import Testing
   func nameless() throws {
     let scripted = try ScriptedHost("scripted-a")
     #expect(throws: WinsockError.invalidArgument) {
-      _ = try scripted.host.engine.setService(scripted.open(), QuerySet(nameSpace: .dns), operation: .register)
+      _ = try scripted.host.engine.setService(try scripted.open(), QuerySet(nameSpace: .dns), operation: .register)
     }
     scripted.finish()
   }

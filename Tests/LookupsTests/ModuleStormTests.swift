@@ -60,13 +60,12 @@ import Testing
     let looked = DispatchSemaphore(value: 0)
     let id = try scripted.id("scripted-a")
     Thread {
-      while !isOver.load(ordering: .relaxed) {
-        let client = scripted.open()
+      while !isOver.load(ordering: .relaxed), let client = try? scripted.open() {
         for _ in 0..<20 {
           let found = try? scripted.lookup(client, "records-2")
           if found?.records.count(where: { $0.providerID == id }) != 2 { lost.add(1, ordering: .relaxed) }
         }
-        client.endAndWait(.graceful)
+        _ = try? scripted.hangUp(client, .remote)
       }
       looked.signal()
     }.start()

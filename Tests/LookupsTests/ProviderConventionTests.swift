@@ -14,7 +14,7 @@ import Testing
     ])
   func beginFailures(name: String, expected: WinsockError) throws {
     let scripted = try ScriptedHost("scripted-a")
-    let (records, end) = try scripted.lookup(scripted.open(), name)
+    let (records, end) = try scripted.lookup(try scripted.open(), name)
     #expect(records.isEmpty && end == expected)
     #expect(try scripted.count("scripted-a", .lookupServiceEnd) == 0, "NSP-063 a failed Begin has no End")
     scripted.finish()
@@ -24,7 +24,7 @@ import Testing
   func beginZero() throws {
     let scripted = try ScriptedHost("scripted-a")
     WSASetLastError(4711)
-    #expect(try scripted.lookup(scripted.open(), "begin-zero-10022").end == .noMore)
+    #expect(try scripted.lookup(try scripted.open(), "begin-zero-10022").end == .noMore)
     scripted.finish()
   }
 
@@ -36,7 +36,7 @@ import Testing
     ])
   func completions(name: String, expected: WinsockError) throws {
     let scripted = try ScriptedHost("scripted-a")
-    #expect(try scripted.lookup(scripted.open(), name).end == expected)
+    #expect(try scripted.lookup(try scripted.open(), name).end == expected)
     #expect(try scripted.count("scripted-a", .lookupServiceEnd) == 1)
     scripted.finish()
   }
@@ -44,7 +44,7 @@ import Testing
   @Test("NSP-071 a record arrives alike from inside NextEx, from a thread before it returned, and from one afterwards")
   func completionPlaces() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     for name in ["records-1", "before-return", "async-5"] {
       let (records, end) = try scripted.lookup(client, name)
       #expect(records.count == 1 && end == .noMore, "\(name)")
@@ -56,7 +56,7 @@ import Testing
   @Test("NSP-072 a second completion answers WSA_INVALID_HANDLE and changes nothing")
   func twice() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let (records, end) = try scripted.lookup(scripted.open(), "twice")
+    let (records, end) = try scripted.lookup(try scripted.open(), "twice")
     #expect(records.map(\.serviceInstanceName) == ["once"] && end == .noMore)
     typealias Second = @convention(c) () -> Int32
     #expect(try scripted.function("scripted-a", "scripted_second", as: Second.self)() == -1)
@@ -78,7 +78,7 @@ import Testing
   @Test("NSP-066 a provider that needs a bigger block gets it for the same record", arguments: [5_000, 70_000, 1 << 20])
   func bigger(size: Int) throws {
     let scripted = try ScriptedHost("scripted-a")
-    let (records, end) = try scripted.lookup(scripted.open(), "big-\(size)")
+    let (records, end) = try scripted.lookup(try scripted.open(), "big-\(size)")
     #expect(records.count == 1 && end == .noMore)
     #expect(try scripted.count("scripted-a", .lookupServiceNextEx) == 3)
     scripted.finish()
@@ -93,21 +93,21 @@ import Testing
     ])
   func lies(name: String, expected: WinsockError) throws {
     let scripted = try ScriptedHost("scripted-a")
-    #expect(try scripted.lookup(scripted.open(), name).end == expected)
+    #expect(try scripted.lookup(try scripted.open(), name).end == expected)
     scripted.finish()
   }
 
   @Test("NSP-069 a record in memory that is gone after the completion arrives intact")
   func foreignMemory() throws {
     let scripted = try ScriptedHost("scripted-a")
-    #expect(try scripted.lookup(scripted.open(), "foreign").records.map(\.serviceInstanceName) == ["far away"])
+    #expect(try scripted.lookup(try scripted.open(), "foreign").records.map(\.serviceInstanceName) == ["far away"])
     scripted.finish()
   }
 
   @Test("NSP-166 NSP-167 every record carries the true provider id and name space")
   func trueIdentity() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let records = try scripted.lookup(scripted.open(), "wrong-id").records
+    let records = try scripted.lookup(try scripted.open(), "wrong-id").records
     #expect(records.first?.providerID == (try scripted.id("scripted-a")))
     #expect(records.first?.nameSpace == .dns)
     scripted.finish()
@@ -116,7 +116,7 @@ import Testing
   @Test("NSP-020 NSP-021 NSP-023 NSP-245 a missing routine is a counted stub that answers WSAEOPNOTSUPP")
   func stubs() throws {
     let scripted = try ScriptedHost("only-three")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "records-1").records.count == 1)
     let outcomes = try scripted.host.engine.setService(
       client, QuerySet(serviceInstanceName: "x", nameSpace: .dns), operation: .register)
@@ -135,7 +135,7 @@ import Testing
   @Test("NSP-246 allow-partial loads a provider without lookups: stubs answer those, registrations work")
   func partial() throws {
     let scripted = try ScriptedHost("partial-set")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "records-1").end == .operationNotSupported)
     #expect(try scripted.provider("partial-set").routines.interceptions(.lookupServiceBegin) == 1)
     let outcomes = try scripted.host.engine.setService(

@@ -1,4 +1,5 @@
 import CWinsock
+import CallManagement
 import Foundation
 import Glibc
 import Lookups
@@ -6,16 +7,23 @@ import ModuleRegistrar
 import Providers
 import QuerySets
 import Sessions
+import Synchronization
 import Testing
 
 /// A host with its own copies of fixture providers: a copy of a file has its own state, so tests don't disturb each other.
 final class ScriptedHost: Sendable {
   let host: ProviderHost
   let directory: String
+  private let clients = Mutex<[ObjectIdentifier: LoopbackClient]>([:])
 
-  /// - Parameter registrar: One of its own, so that hosts of other tests have no part in it.
-  init(_ plugins: String..., sidecars: [String: String] = [:], registrar: ModuleRegistrar = ModuleRegistrar()) throws {
-    host = ProviderHost(registrar: registrar)
+  /// - Parameters:
+  ///   - registrar: One of its own, so that hosts of other tests have no part in it.
+  ///   - calls: Likewise.
+  init(
+    _ plugins: String..., sidecars: [String: String] = [:], registrar: ModuleRegistrar = ModuleRegistrar(),
+    calls: CoNDIS = CoNDIS()
+  ) throws {
+    host = ProviderHost(registrar: registrar, calls: calls)
     let fixtures = fixturesDirectory
     directory = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
     try FileManager.default.createDirectory(
@@ -30,8 +38,22 @@ final class ScriptedHost: Sendable {
     host.load(from: [directory])
   }
 
-  func open(_ name: String = "client") -> ClientSession {
-    host.open(ClientIdentity(processID: 1, userID: 0, groupID: 0, command: name))
+  /// The session of a client that calls the host.
+  func open(_ name: String = "client") throws -> ClientSession {
+    let client = try host.open(ClientIdentity(processID: 1, userID: 0, groupID: 0, command: name))
+    clients.withLock { $0[ObjectIdentifier(client.session)] = client }
+    return client.session
+  }
+
+  /// The other end of a session's call.
+  func client(_ session: ClientSession) throws -> LoopbackClient {
+    try #require(clients.withLock { $0[ObjectIdentifier(session)] })
+  }
+
+  /// The client ends its call; answers whether every provider was told in time.
+  @discardableResult
+  func hangUp(_ session: ClientSession, _ reason: CloseReason, deadline: Duration = .seconds(5)) throws -> Bool {
+    try client(session).hangUpAndWait(reason, deadline: deadline)
   }
 
   func provider(_ name: String) throws -> Provider {

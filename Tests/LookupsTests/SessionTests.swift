@@ -18,7 +18,7 @@ import Testing
   @Test("NSP-032 NSP-033 a session starts with the first lookup that reaches a provider, once")
   func lazyStartup() throws {
     let scripted = try ScriptedHost("scripted-a", "mail-wildcard")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.count("scripted-a", .startup) == 0)
     for _ in 0..<3 { _ = try scripted.lookup(client, "records-1") }
     #expect(try scripted.count("scripted-a", .startup) == 1)
@@ -30,7 +30,7 @@ import Testing
   func registrationStarts() throws {
     let scripted = try ScriptedHost("scripted-a")
     _ = try scripted.host.engine.setService(
-      scripted.open(), QuerySet(serviceInstanceName: "x", nameSpace: .dns), operation: .register)
+      try scripted.open(), QuerySet(serviceInstanceName: "x", nameSpace: .dns), operation: .register)
     #expect(try scripted.count("scripted-a", .startup) == 1)
     scripted.finish()
   }
@@ -38,7 +38,7 @@ import Testing
   @Test("NSP-035 32 threads with a client's first lookups cause exactly one startup")
   func concurrentStartup() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     let failures = Atomic<Int>(0)
     DispatchQueue.concurrentPerform(iterations: 32) { _ in
       let found = try? scripted.lookup(client, "records-2")
@@ -52,13 +52,13 @@ import Testing
   @Test("NSP-046 a client that says goodbye gets one Cleanup with its argument, and no Rundown")
   func graceful() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     _ = try scripted.lookup(client, "records-1")
-    #expect(client.endAndWait(.graceful))
+    #expect(try scripted.hangUp(client, .remote))
     #expect(try scripted.count("scripted-a", .cleanup) == 1)
     #expect(try scripted.count("scripted-a", .clientSessionRundown) == 0)
     #expect(try argument(scripted, "scripted-a") == 0x1000, "NSP-038")
-    #expect(client.endAndWait(.abrupt), "a second end changes nothing")
+    #expect(try scripted.hangUp(client, .lost), "a second end changes nothing")
     #expect(try scripted.count("scripted-a", .clientSessionRundown) == 0)
     scripted.finish()
   }
@@ -66,11 +66,11 @@ import Testing
   @Test("NSP-047 NSP-050 a vanished client's lookups are ended, then its session is run down once, and not cleaned up")
   func abrupt() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     let lookup = try scripted.host.engine.begin(
       client, QuerySet(serviceInstanceName: "records-5", nameSpace: .dns), flags: .returnAll)
     _ = try lookup.next()
-    #expect(client.endAndWait(.abrupt))
+    #expect(try scripted.hangUp(client, .lost))
     #expect(try scripted.count("scripted-a", .lookupServiceEnd) == 1)
     #expect(try scripted.count("scripted-a", .clientSessionRundown) == 1)
     #expect(try scripted.count("scripted-a", .cleanup) == 0)
@@ -81,9 +81,9 @@ import Testing
   @Test("NSP-049 where there is no Rundown, a vanished client gets one Cleanup")
   func noRundown() throws {
     let scripted = try ScriptedHost("no-rundown")
-    let client = scripted.open()
+    let client = try scripted.open()
     _ = try scripted.lookup(client, "records-1")
-    #expect(client.endAndWait(.abrupt))
+    #expect(try scripted.hangUp(client, .lost))
     #expect(try scripted.count("no-rundown", .cleanup) == 1)
     scripted.finish()
   }
@@ -93,9 +93,9 @@ import Testing
     arguments: ["no-startup", "startup-unsupported"])
   func noStartup(name: String) throws {
     let scripted = try ScriptedHost("no-startup", "startup-unsupported")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "records-1", at: name).records.count == 1)
-    #expect(client.endAndWait(.graceful))
+    #expect(try scripted.hangUp(client, .remote))
     #expect(try scripted.count(name, .cleanup) == 1)
     #expect(try argument(scripted, name) == 0)
     scripted.finish()
@@ -104,12 +104,12 @@ import Testing
   @Test("NSP-041 NSP-042 NSP-043 a failed startup is not answered, hides no other provider, and is tried again")
   func failedStartup() throws {
     let scripted = try ScriptedHost("scripted-a", "startup-every-second")
-    let client = scripted.open()
+    let client = try scripted.open()
     #expect(try scripted.lookup(client, "records-2").records.count == 2)
     #expect(try scripted.count("startup-every-second", .lookupServiceBegin) == 0)
     #expect(try scripted.lookup(client, "records-2").records.count == 4)
     #expect(try scripted.count("startup-every-second", .startup) == 2)
-    #expect(client.endAndWait(.graceful))
+    #expect(try scripted.hangUp(client, .remote))
     #expect(try scripted.count("startup-every-second", .cleanup) == 1)
     scripted.finish()
   }
@@ -117,12 +117,12 @@ import Testing
   @Test("NSP-040 two clients have two sessions")
   func twoClients() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let (first, second) = (scripted.open("a"), scripted.open("b"))
+    let (first, second) = (try scripted.open("a"), try scripted.open("b"))
     _ = try scripted.lookup(first, "records-1")
     _ = try scripted.lookup(second, "records-1")
-    #expect(second.endAndWait(.abrupt))
+    #expect(try scripted.hangUp(second, .lost))
     #expect(try argument(scripted, "scripted-a") == 0x1010)
-    #expect(first.endAndWait(.abrupt))
+    #expect(try scripted.hangUp(first, .lost))
     #expect(try argument(scripted, "scripted-a") == 0x1000)
     scripted.finish()
   }
@@ -130,7 +130,7 @@ import Testing
   @Test("NSP-051 NSP-077 NSP-078 a client that vanishes during a pending NextEx: End, late completion, then Rundown")
   func vanishesWhilePending() throws {
     let scripted = try ScriptedHost("scripted-a")
-    let client = scripted.open()
+    let client = try scripted.open()
     let lookup = try scripted.host.engine.begin(
       client, QuerySet(serviceInstanceName: "late", nameSpace: .dns), flags: .returnAll)
     let answered = DispatchSemaphore(value: 0)
@@ -139,15 +139,15 @@ import Testing
       answered.signal()
     }.start()
     while try scripted.count("scripted-a", .lookupServiceNextEx) == 0 { sched_yield() }
-    let ended = DispatchSemaphore(value: 0)
-    client.end(.abrupt, finished: { ended.signal() })
+    let other = try scripted.client(client)
+    other.hangUp(.lost)
     answered.wait()
     #expect(try scripted.count("scripted-a", .lookupServiceEnd) == 1)
     #expect(try scripted.count("scripted-a", .clientSessionRundown) == 0)
     #expect(scripted.host.ledger.first?.figures.live == 1)
     typealias Release = @convention(c) () -> Int32
     #expect(try scripted.function("scripted-a", "scripted_release", as: Release.self)() == 0)
-    ended.wait()
+    #expect(other.ended.wait(for: .seconds(5)) == .mediaDisconnect)
     #expect(try scripted.count("scripted-a", .clientSessionRundown) == 1)
     scripted.finish()
   }
@@ -155,7 +155,7 @@ import Testing
   @Test("NSP-053 disabling a provider gives every live session one Cleanup, and unloads the file")
   func disable() throws {
     let scripted = try ScriptedHost("scripted-a", "scripted-b")
-    let clients = (0..<5).map { scripted.open("client-\($0)") }
+    let clients = try (0..<5).map { try scripted.open("client-\($0)") }
     for client in clients { _ = try scripted.lookup(client, "records-1") }
     let id = try scripted.id("scripted-a")
     #expect(try scripted.lookup(clients[0], "records-1").records.count == 2)
@@ -179,15 +179,17 @@ import Testing
     let scripted = try ScriptedHost("scripted-a", "no-rundown", "only-three")
     DispatchQueue.concurrentPerform(iterations: 8) { _ in
       for _ in 0..<1_250 {
-        let client = scripted.open()
+        guard let client = try? scripted.host.open(ClientIdentity(processID: 1, userID: 0, groupID: 0, command: "brief")) else {
+          return
+        }
         var open: [Lookup] = []
         for _ in 0..<Int.random(in: 0...2) {
           let query = QuerySet(serviceInstanceName: "records-2", nameSpace: .dns)
-          guard let lookup = try? scripted.host.engine.begin(client, query, flags: .returnName) else { continue }
+          guard let lookup = try? scripted.host.engine.begin(client.session, query, flags: .returnName) else { continue }
           _ = try? lookup.next()
           if Bool.random() { lookup.end() } else { open.append(lookup) }
         }
-        client.end(Bool.random() ? .graceful : .abrupt)
+        client.hangUp(Bool.random() ? .remote : .lost)
       }
     }
     for (_, figures) in scripted.host.ledger {

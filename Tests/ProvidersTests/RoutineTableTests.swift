@@ -68,7 +68,7 @@ import Testing
     var given = table()
     try host.advertise(id, &given)
     given = NSPV2_ROUTINE()
-    let client = host.open(.init(processID: 1, userID: 0, groupID: 0, command: "test"))
+    let client = try host.open(.init(processID: 1, userID: 0, groupID: 0, command: "test")).session
     let lookup = try host.engine.begin(client, QuerySet(serviceInstanceName: "x", nameSpace: .dns), flags: .returnAll)
     #expect(throws: LookupError.failed(.noData)) { try lookup.next() }
     #expect(host.catalog[id]?.provider?.routines.majorVersion == 65_535)

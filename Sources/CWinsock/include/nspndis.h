@@ -27,7 +27,7 @@ NSP_EXPORT NDIS_STATUS NspOpenAdapter(NDIS_HANDLE NdisDriverHandle, NDIS_HANDLE 
 NSP_EXPORT NDIS_STATUS NspCloseAdapter(NDIS_HANDLE NdisBindingHandle);
 
 /* Transports. A file registers a provider module of the interface below, in NSPModuleLoad say; the host attaches to it. The
-   provider dispatch table is an NSP_TRANSPORT, the provider's binding context is handed to TransportInitialize. There is no client
+   provider dispatch table is an NSP_TRANSPORT, and the provider's binding context is the context of the adapter. There is no client
    dispatch table. static const NPIID npi = NSP_NPI_TRANSPORT;
 
    The host creates the adapter and calls TransportInitialize, which registers the address family CO_ADDRESS_FAMILY_NSP
@@ -44,7 +44,7 @@ NSP_EXPORT NDIS_STATUS NspCloseAdapter(NDIS_HANDLE NdisBindingHandle);
 #define CO_ADDRESS_FAMILY_NSP ((NDIS_AF)0x4E5350)
 #define SAP_TYPE_NSP 0x4E5350
 
-typedef NDIS_STATUS NSP_TRANSPORT_INITIALIZE(NDIS_HANDLE MiniportAdapterHandle, NDIS_HANDLE ProviderBindingContext, PNDIS_HANDLE MiniportAdapterContext);
+typedef NDIS_STATUS NSP_TRANSPORT_INITIALIZE(NDIS_HANDLE MiniportAdapterHandle, NDIS_HANDLE MiniportAdapterContext);
 typedef VOID NSP_TRANSPORT_HALT(NDIS_HANDLE MiniportAdapterContext);
 
 typedef struct _NSP_TRANSPORT {

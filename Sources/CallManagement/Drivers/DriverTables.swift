@@ -29,7 +29,7 @@ final class DriverTables: @unchecked Sendable {
     }
   }
 
-  private static func copy<Table: HandlerTable>(
+  static func copy<Table: HandlerTable>(
     _ header: UnsafePointer<NDIS_OBJECT_HEADER>, into place: inout Table?, _ uses: Int
   ) -> NDISStatus {
     guard uses == 0, place == nil, header.pointee.Revision >= 1, Int(header.pointee.Size) >= MemoryLayout<Table>.size else {

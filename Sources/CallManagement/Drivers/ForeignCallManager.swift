@@ -67,6 +67,16 @@ final class ForeignCallManager: CallManager, @unchecked Sendable {
   }
 }
 
+extension CoNDIS {
+  /// The call manager behind a table of ndis.h, which is copied; nil for a table that is not complete.
+  public static func callManager(_ table: UnsafePointer<NDIS_CO_CALL_MANAGER_OPTIONAL_HANDLERS>) -> (any CallManager)? {
+    guard Int32(table.pointee.Header.Type) == NDIS_OBJECT_TYPE_CO_CALL_MANAGER_OPTIONAL_HANDLERS else { return nil }
+    var copied: NDIS_CO_CALL_MANAGER_OPTIONAL_HANDLERS?
+    let status = DriverTables.copy(UnsafePointer(table).pointer(to: \.Header)!, into: &copied, 0)
+    return status == .success ? copied.map { ForeignCallManager($0, nil) } : nil
+  }
+}
+
 /// A miniport that was written against ndis.h.
 final class ForeignMiniport: ConnectionMiniport, @unchecked Sendable {
   // Unchecked: C functions, which may be called from any thread.

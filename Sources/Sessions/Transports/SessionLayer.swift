@@ -1,0 +1,150 @@
+import CWinsock
+import CallManagement
+import Providers
+import Rundown
+import Synchronization
+
+/// The client of call management that turns incoming calls into sessions: one call, one session. Transports are its call managers.
+///
+/// A call is admitted by accepting it, which opens the session. The incoming close is the one thing that ends a session, whoever asks
+/// for it; closing the call in return says that every provider has been told.
+public final class SessionLayer: CallClient {
+  public let calls: CoNDIS
+  let sessions: SessionTable
+  private let admits: @Sendable (ClientIdentity) -> Bool
+  /// What the layer's contexts name. Handles, because transports are other people's: a late callback finds nothing.
+  let links = HandleTable<TransportLink>(kind: 24)
+  private let sessionCalls = HandleTable<SessionCall>(kind: 25)
+
+  /// - Parameter admits: Who may have a session; asked on the transport's thread, and must not wait.
+  public init(calls: CoNDIS, sessions: SessionTable, admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }) {
+    self.calls = calls
+    self.sessions = sessions
+    self.admits = admits
+  }
+
+  /// Every transport that is attached.
+  public var transports: [TransportLink] { links.values }
+
+  /// Who is at the other end of a call, and the session that it carries, by what a snapshot says of the call.
+  public func call(_ snapshot: CallSnapshot) -> SessionCall? { sessionCalls[Handle(snapshot.clientContext.pointer)] }
+
+  /// Ends a call from the host's side. Its session ends first. Calls out.
+  public func close(_ vc: Handle, _ reason: CloseReason) { calls.dispatchIncomingCloseCall(reason.status, vc) }
+
+  // MARK: Address families and service access points
+
+  public func addressFamilyRegistered(_ binding: DriverContext, _ family: AddressFamily) {
+    guard family.number == TransportLink.family else { return }
+    links[Handle(binding.pointer)]?.familyIsThere(family)
+  }
+
+  public func openAddressFamilyComplete(_ family: DriverContext, _ handle: Handle?, _ status: NDISStatus) {
+    links[Handle(family.pointer)]?.done(.openingFamily, status)
+  }
+
+  public func closeAddressFamilyComplete(_ status: NDISStatus, _ family: DriverContext) {
+    links[Handle(family.pointer)]?.done(.closingFamily, status)
+  }
+
+  public func notifyCloseAddressFamily(_ family: DriverContext) -> NDISStatus {
+    guard let link = links[Handle(family.pointer)] else { return .failure }
+    link.close(.lineDown)
+    return .success
+  }
+
+  public func registerSAPComplete(_ status: NDISStatus, _ sap: DriverContext, _ address: PassedPointer, _ handle: Handle?) {
+    links[Handle(sap.pointer)]?.done(.registeringSAP, status)
+  }
+
+  public func deregisterSAPComplete(_ status: NDISStatus, _ sap: DriverContext) {
+    links[Handle(sap.pointer)]?.done(.deregisteringSAP, status)
+  }
+
+  // MARK: Calls
+
+  public func createVC(_ family: DriverContext, _ vc: Handle) -> (NDISStatus, DriverContext) {
+    guard let link = links[Handle(family.pointer)], link.gate.enter() else { return (.closing, .none) }
+    guard let handle = sessionCalls.insert(SessionCall(vc: vc, link: link)) else {
+      link.gate.leave()
+      return (.resources, .none)
+    }
+    return (.success, DriverContext(handle.pointer))
+  }
+
+  public func deleteVC(_ vc: DriverContext) -> NDISStatus {
+    guard let call = sessionCalls.remove(Handle(vc.pointer)) else { return .failure }
+    call.link.gate.leave()
+    return .success
+  }
+
+  /// Answers at once: a session, or why there is none.
+  public func incomingCall(_ sap: DriverContext, _ vc: DriverContext, _ parameters: PassedPointer) -> NDISStatus {
+    guard let call = sessionCalls[Handle(vc.pointer)] else { return .failure }
+    guard call.link.isAccepting else { return .closing }
+    guard let identity = PeerCredentials.identity(in: parameters) else { return .invalidData }
+    guard admits(identity) else { return .notAccepted }
+    call.begin(sessions.open(identity))
+    return .success
+  }
+
+  public func callConnected(_ vc: DriverContext) {}
+
+  public func incomingCloseCall(_ status: NDISStatus, _ vc: DriverContext, _ data: CloseData) {
+    guard let call = sessionCalls[Handle(vc.pointer)] else { return }
+    guard let session = call.session else { return acknowledge(call, status) }
+    let end = { @Sendable [self] in
+      session.end(SessionEnding(closedWith: status), finished: { self.acknowledge(call, status) })
+    }
+    // A transport's thread must not wait for a provider's last call.
+    if call.link.mayWait || session.isUnused { end() } else { HostThreads.run(end) }
+  }
+
+  /// Closes the call in return, with the reason as close data where the transport takes any.
+  private func acknowledge(_ call: SessionCall, _ status: NDISStatus) {
+    if calls.closeCall(call.vc, call.closeData(status)) == .invalidData { _ = calls.closeCall(call.vc) }
+  }
+
+  public func closeCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ party: DriverContext) {
+    guard status == .invalidData, let call = sessionCalls[Handle(vc.pointer)] else { return }
+    _ = calls.closeCall(call.vc)
+  }
+
+  // MARK: What the layer never asks for
+
+  public func makeCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ party: Handle?, _ parameters: PassedPointer) {}
+  public func modifyCallQoSComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
+  public func addPartyComplete(_ status: NDISStatus, _ party: DriverContext, _ handle: Handle?, _ parameters: PassedPointer) {}
+  public func dropPartyComplete(_ status: NDISStatus, _ party: DriverContext) {}
+  public func incomingDropParty(_ status: NDISStatus, _ party: DriverContext, _ data: CloseData) {}
+  /// Agreed to by returning.
+  public func incomingCallQoSChange(_ vc: DriverContext, _ parameters: PassedPointer) {}
+}
+
+/// One virtual connection of a transport, and the session of the call on it.
+public final class SessionCall: Sendable {
+  let vc: Handle
+  public let link: TransportLink
+  private let current = Mutex<ClientSession?>(nil)
+  /// Close data must last until the close is complete.
+  private nonisolated(unsafe) let data = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+
+  init(vc: Handle, link: TransportLink) {
+    self.vc = vc
+    self.link = link
+    data.initialize(to: 0)
+  }
+
+  deinit { data.deallocate() }
+
+  /// Nil before a call was accepted.
+  public var session: ClientSession? { current.withLock { $0 } }
+
+  func begin(_ session: ClientSession) { current.withLock { $0 = session } }
+
+  func closeData(_ status: NDISStatus) -> CloseData {
+    // Written before the one close that reads it.
+    data.pointee = status.rawValue
+    return CloseData(data, UInt32(MemoryLayout<Int32>.size))
+  }
+}
