@@ -19,6 +19,9 @@ public final class Ticket<Value: Sendable>: Sendable {
     if isFirst { arrived.signal() }
   }
 
+  /// The value has not come yet.
+  public var isOpen: Bool { value.withLock { $0 == nil } }
+
   /// - Returns: nil when the deadline passed first.
   public func wait(for deadline: Duration) -> Value? {
     guard arrived.wait(timeout: .now() + deadline.dispatchInterval) == .success else { return nil }

@@ -14,6 +14,8 @@ struct RunCommand: ParsableCommand {
         unregister CLIENT NAME …     take a registration back
         close CLIENT                 the client says goodbye
         kill CLIENT                  the client vanishes
+        calls                        show the calls of clients
+        calls close VC               close one (options as for nsphost calls close)
         modules                      show what is bound to what
         disable, enable PROVIDER     detach a provider and unload it; load and attach it again
         reload, unload PROVIDER      replace a provider by its file as it is now; unload it

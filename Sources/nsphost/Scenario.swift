@@ -84,6 +84,7 @@ final class Scenario {
     case "unregister": return try register(arguments, .delete)
     case "close": return try end(try only(arguments, "close CLIENT"), .remote)
     case "kill": return try end(try only(arguments, "kill CLIENT"), .lost)
+    case "calls": return try calls(arguments)
     case "modules": return host.modules.lines(withAges: false)
     case "disable":
       return [try change(try only(arguments, "disable PROVIDER"), "disabled") { id throws(Change) in try host.disable(id) }]
@@ -154,6 +155,15 @@ final class Scenario {
     }
     if !isComplete { lines.append("some provider has not let go yet") }
     return lines
+  }
+
+  private func calls(_ arguments: [String]) throws(Failure) -> [String] {
+    guard let first = arguments.first else { return host.calls.lines(withAges: false) }
+    guard first == "close" else { throw Failure(why: "calls has no \(first)", remedy: "write: calls, or calls close VC") }
+    let choice: CallChoice = try parse(Array(arguments.dropFirst()))
+    let outcome = host.closeCall(choice.number, choice.status)
+    if let (why, remedy) = outcome.failure { throw Failure(why: why, remedy: remedy) }
+    return [outcome.line(choice)]
   }
 
   private typealias Change = ProviderHost.ChangeFailure

@@ -130,8 +130,8 @@ public final class LoopbackClient: @unchecked Sendable {
     set { connected = newValue }
   }
 
-  /// Ends the call. Hung up twice, the first reason counts. Calls out.
-  public func hangUp(_ reason: CloseReason = .remote) { transport.close(vc, reason.status) }
+  /// Ends the call. Hung up twice, or by both ends, the first reason counts. Calls out.
+  public func hangUp(_ reason: CloseReason = .remote) { if ended.isOpen { transport.close(vc, reason.status) } }
 
   /// `hangUp`, and waits until every provider has been told.
   /// - Returns: false when the deadline passed first; the session is then visible as draining until its calls are completed.

@@ -32,6 +32,14 @@ public final class SessionLayer: CallClient {
   /// Ends a call from the host's side. Its session ends first. Calls out.
   public func close(_ vc: Handle, _ reason: CloseReason) { calls.dispatchIncomingCloseCall(reason.status, vc) }
 
+  /// `close`, and waits until the providers have been told and the transport has deleted the connection.
+  /// - Returns: false when the deadline passed first.
+  public func closeAndWait(_ snapshot: CallSnapshot, _ reason: CloseReason, deadline: Duration) -> Bool {
+    guard let gone = call(snapshot)?.expectEnd() else { return calls.snapshot(snapshot.handle) == nil }
+    close(snapshot.handle, reason)
+    return gone.wait(for: deadline) != nil
+  }
+
   // MARK: Address families and service access points
 
   public func addressFamilyRegistered(_ binding: DriverContext, _ family: AddressFamily) {
@@ -74,6 +82,7 @@ public final class SessionLayer: CallClient {
 
   public func deleteVC(_ vc: DriverContext) -> NDISStatus {
     guard let call = sessionCalls.remove(Handle(vc.pointer)) else { return .failure }
+    call.isGone()
     call.link.gate.leave()
     return .success
   }
@@ -123,9 +132,15 @@ public final class SessionLayer: CallClient {
 
 /// One virtual connection of a transport, and the session of the call on it.
 public final class SessionCall: Sendable {
+  private struct State {
+    var session: ClientSession?
+    var isGone = false
+    var waiting: [Ticket<Void>] = []
+  }
+
   let vc: Handle
   public let link: TransportLink
-  private let current = Mutex<ClientSession?>(nil)
+  private let state = Mutex<State>(State())
   /// Close data must last until the close is complete.
   private nonisolated(unsafe) let data = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 
@@ -138,9 +153,28 @@ public final class SessionCall: Sendable {
   deinit { data.deallocate() }
 
   /// Nil before a call was accepted.
-  public var session: ClientSession? { current.withLock { $0 } }
+  public var session: ClientSession? { state.withLock { $0.session } }
 
-  func begin(_ session: ClientSession) { current.withLock { $0 = session } }
+  func begin(_ session: ClientSession) { state.withLock { $0.session = session } }
+
+  /// Resolved when the connection is deleted; nil when it is already.
+  func expectEnd() -> Ticket<Void>? {
+    state.withLock { state in
+      guard !state.isGone else { return nil }
+      let ticket = Ticket<Void>()
+      state.waiting.append(ticket)
+      return ticket
+    }
+  }
+
+  func isGone() {
+    let waiting = state.withLock { state in
+      state.isGone = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for ticket in waiting { ticket.resolve(()) }
+  }
 
   func closeData(_ status: NDISStatus) -> CloseData {
     // Written before the one close that reads it.
