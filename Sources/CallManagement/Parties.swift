@@ -66,8 +66,9 @@ extension CoNDIS {
     guard let party = parties[handle], let open = party.vc.family else { return .failure }
     let begun: Result<UInt32, Refused> = party.vc.state.withLock { state in
       if case .refuse(let status) = CallOperation.dropParty.answer(in: state.call) { return .failure(Refused(status: status)) }
+      // One that is still being added may yet fail, and a call without a party could never be closed: it does not count here.
       guard party.state == .active || party.state == .dropIndicated,
-        state.parties.count(where: { $0.state != .dropping && $0.state != .gone }) > 1
+        state.parties.count(where: { $0.state == .active || $0.state == .dropIndicated }) > 1
       else { return .failure(Refused(status: .failure)) }
       party.formerState = party.state
       party.state = .dropping
