@@ -32,7 +32,9 @@ public final class ProviderHost: Sendable {
     weak let host: ProviderHost?
   }
 
-  /// - Parameter admits: Who may have a session; asked on the transport's thread, and must not wait.
+  /// - Parameters:
+  ///   - calls: Plugin files bring clients to the host that uses the shared one.
+  ///   - admits: Who may have a session; asked on the transport's thread, and must not wait.
   public init(
     registrar: ModuleRegistrar = .shared, calls: CoNDIS = .shared,
     admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
@@ -48,7 +50,8 @@ public final class ProviderHost: Sendable {
       hosts.append(WeakHost(host: self))
     }
     module.register()
-    transports.register()
+    // Files reach the process's own call management, through the functions of ndis.h.
+    if calls === CoNDIS.shared { transports.register() }
   }
 
   deinit {

@@ -21,9 +21,9 @@ final class ScriptedHost: Sendable {
   ///   - calls: Likewise.
   init(
     _ plugins: String..., sidecars: [String: String] = [:], registrar: ModuleRegistrar = ModuleRegistrar(),
-    calls: CoNDIS = CoNDIS()
+    calls: CoNDIS = CoNDIS(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
   ) throws {
-    host = ProviderHost(registrar: registrar, calls: calls)
+    host = ProviderHost(registrar: registrar, calls: calls, admits: admits)
     let fixtures = fixturesDirectory
     directory = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
     try FileManager.default.createDirectory(

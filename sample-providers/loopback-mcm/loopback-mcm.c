@@ -76,19 +76,24 @@ static NDIS_STATUS reason(const char *word) {
   return NDIS_STATUS_FAILURE;
 }
 
-static void *run(void *unused) {
-  char line[256], name[16], word[32];
+static void perform(const char *line) {
+  char name[16], word[32];
   unsigned uid;
   int pid, pause;
+  if (sscanf(line, "offer %15s %u %d", name, &uid, &pid) == 3) offer(name, uid, pid);
+  else if (sscanf(line, "close %15s %31s", name, word) == 2) hang_up(name, reason(word));
+  else if (sscanf(line, "sleep %d", &pause) == 1) while (pause-- > 0 && !stopping) usleep(1000);
+  else if (strncmp(line, "down", 4) == 0) hang_up(NULL, NSP_CLOSE_LINE_DOWN);
+}
+
+static void *run(void *unused) {
+  char line[256];
   while (!stopping && fgets(line, sizeof line, script) != NULL) {
-    if (sscanf(line, "offer %15s %u %d", name, &uid, &pid) == 3) offer(name, uid, pid);
-    else if (sscanf(line, "close %15s %31s", name, word) == 2) hang_up(name, reason(word));
-    else if (sscanf(line, "sleep %d", &pause) == 1) while (pause-- > 0 && !stopping) usleep(1000);
-    else if (strncmp(line, "down", 4) == 0) hang_up(NULL, NSP_CLOSE_LINE_DOWN);
-    else if (strncmp(line, "later", 5) == 0 && !has_thread) {
+    if (strncmp(line, "later", 5) == 0 && !has_thread) {
       has_thread = pthread_create(&thread, NULL, run, unused) == 0;
       return NULL;
     }
+    perform(line);
   }
   return NULL;
 }
@@ -131,9 +136,10 @@ static NDIS_CO_CALL_MANAGER_OPTIONAL_HANDLERS handlers = {
 /* The host has an adapter for us, and will have none any more. */
 static NDIS_STATUS initialize(NDIS_HANDLE handle, NDIS_HANDLE context) {
   CO_ADDRESS_FAMILY af = {CO_ADDRESS_FAMILY_NSP, 1, 0};
+  NDIS_STATUS status = NdisMCmRegisterAddressFamilyEx(handle, &af);
   (void)context;
-  adapter = handle;
-  return NdisMCmRegisterAddressFamilyEx(adapter, &af);
+  if (status == NDIS_STATUS_SUCCESS) adapter = handle;
+  return status;
 }
 static VOID halt(NDIS_HANDLE context) {
   (void)context;
