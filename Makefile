@@ -5,7 +5,7 @@ SECONDS ?= 60
 BUILD := build
 PROVIDERS := $(BUILD)/providers
 FIXTURES := $(BUILD)/fixtures
-PACKAGES := libffi-dev uuid-dev pkg-config mingw-w64-x86-64-dev
+PACKAGES := libffi-dev uuid-dev pkg-config mingw-w64-x86-64-dev spin
 SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
 export NSPHOST_SAMPLES := $(CURDIR)/$(PROVIDERS)
@@ -14,15 +14,16 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples fixtures check-abi check-embedding check-format sanitize bench fuzz clean
+.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-format sanitize bench fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
-	@$$($(SWIFT) build --show-bin-path)/nsphost run sample-providers/tour.nsp --plugins $(PROVIDERS)
+	@LOOPBACK_MCM_SCRIPT=sample-providers/loopback-mcm/calls.script \
+	  $$($(SWIFT) build --show-bin-path)/nsphost run sample-providers/tour.nsp --plugins $(PROVIDERS)
 
 # How many seconds the tests of endurance run; those of a plain `swift test` take one.
 test sanitize: export NSPHOST_ENDURANCE ?= 20
-test: check-format check-abi check-embedding samples fixtures
+test: check-format check-abi check-embedding check-model samples fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	$(MAKE) sanitize
@@ -38,6 +39,9 @@ check-abi: packages
 
 check-embedding: packages
 	Tests/Embedding/check-embedding.sh
+
+check-model: packages
+	Tests/Model/check-model.sh
 
 check-format:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks sample-providers

@@ -36,6 +36,13 @@ func sessionBenchmarks(_ directory: String) {
     client.end(.abrupt)
   }
   report("session.open-close", openAndClose / 1000, "us", goal: 1)
+  // The same as a client has it: a call through the loopback transport. The floor is the session alone.
+  let call = median(count: 10_000) {
+    guard let client = try? host.open(identity) else { return }
+    _ = client.session.use(hello)
+    client.hangUp(.lost)
+  }
+  report("session.call", call / 1000, "us", floor: openAndClose / 1000, goal: 5)
 
   let count = 100_000
   var clients: [ClientSession] = []

@@ -11,8 +11,11 @@ guard CommandLine.arguments.count == 2 else {
   exit(64)
 }
 let directory = CommandLine.arguments[1]
+// Before anything else has left free memory behind.
+let memoryOfConnection = connectionMemory()
 callBenchmarks(directory)
 sessionBenchmarks(directory)
 lookupBenchmark(directory)
 moduleBenchmarks()
+connectionBenchmarks(memory: memoryOfConnection)
 scanBenchmark(directory)

@@ -79,8 +79,23 @@ public struct RequestTarget: Sendable, Hashable {
   public var party = DriverContext.none
 }
 
-/// Clients that ask for nothing and are asked nothing.
+/// The placeholders of a client that has no use for something (condis.md §3).
 extension CallClient {
+  public func addressFamilyRegistered(_ binding: DriverContext, _ family: AddressFamily) {}
+  public func openAddressFamilyComplete(_ family: DriverContext, _ handle: Handle?, _ status: NDISStatus) {}
+  public func closeAddressFamilyComplete(_ status: NDISStatus, _ family: DriverContext) {}
+  public func notifyCloseAddressFamily(_ family: DriverContext) -> NDISStatus { .notSupported }
+  public func registerSAPComplete(_ status: NDISStatus, _ sap: DriverContext, _ address: PassedPointer, _ handle: Handle?) {}
+  public func deregisterSAPComplete(_ status: NDISStatus, _ sap: DriverContext) {}
+  public func makeCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ party: Handle?, _ parameters: PassedPointer) {}
+  public func incomingCall(_ sap: DriverContext, _ vc: DriverContext, _ parameters: PassedPointer) -> NDISStatus { .notSupported }
+  public func callConnected(_ vc: DriverContext) {}
+  public func modifyCallQoSComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
+  /// Returning agrees to the change.
+  public func incomingCallQoSChange(_ vc: DriverContext, _ parameters: PassedPointer) {}
+  public func addPartyComplete(_ status: NDISStatus, _ party: DriverContext, _ handle: Handle?, _ parameters: PassedPointer) {}
+  public func dropPartyComplete(_ status: NDISStatus, _ party: DriverContext) {}
+  public func incomingDropParty(_ status: NDISStatus, _ party: DriverContext, _ data: CloseData) {}
   public func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus { .notSupported }
   public func oidRequestComplete(_ origin: RequestTarget, _ request: PassedPointer, _ status: NDISStatus) {}
   public func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer) {}
@@ -110,7 +125,22 @@ public protocol CallManager: AnyObject, Sendable {
   func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer)
 }
 
+/// The placeholders of a call manager, likewise.
 extension CallManager {
+  public func notifyCloseAddressFamilyComplete(_ family: DriverContext, _ status: NDISStatus) {}
+  public func createVC(_ family: DriverContext, _ vc: Handle) -> (NDISStatus, DriverContext) { (.notSupported, .none) }
+  public func deleteVC(_ vc: DriverContext) -> NDISStatus { .notSupported }
+  public func makeCall(_ vc: DriverContext, _ parameters: PassedPointer, _ party: Handle?) -> (NDISStatus, DriverContext) {
+    (.notSupported, .none)
+  }
+  public func incomingCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
+  public func modifyCallQoS(_ vc: DriverContext, _ parameters: PassedPointer) -> NDISStatus { .notSupported }
+  public func addParty(_ vc: DriverContext, _ parameters: PassedPointer, _ party: Handle) -> (NDISStatus, DriverContext) {
+    (.notSupported, .none)
+  }
+  public func dropParty(_ party: DriverContext, _ data: CloseData) -> NDISStatus { .notSupported }
+  public func activateVCComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
+  public func deactivateVCComplete(_ status: NDISStatus, _ vc: DriverContext) {}
   public func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus { .notSupported }
   public func oidRequestComplete(_ origin: RequestTarget, _ request: PassedPointer, _ status: NDISStatus) {}
   public func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer) {}

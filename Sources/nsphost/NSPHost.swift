@@ -16,7 +16,8 @@ struct NSPHost: ParsableCommand {
     version: version,
     subcommands: [
       ProvidersCommand.self, InspectCommand.self, LookupCommand.self, RegisterCommand.self, UnregisterCommand.self,
-      ModulesCommand.self, CallsCommand.self, EnableCommand.self, DisableCommand.self, ReloadCommand.self, UnloadCommand.self, StatsCommand.self,
+      ModulesCommand.self, CallsCommand.self, EnableCommand.self, DisableCommand.self, ReloadCommand.self, UnloadCommand.self,
+      StatsCommand.self,
       RunCommand.self, CompletionsCommand.self,
     ])
 

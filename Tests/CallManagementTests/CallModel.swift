@@ -11,13 +11,23 @@ struct CallModel: Hashable {
   }
   enum Activation: Hashable { case a0, a1, a2, a3, a4 }
   /// P1 to P4, with the former state of one that is being dropped. A drop may outlast its call.
-  indirect enum Party: Hashable { case p1, p2, p3, p4(Party), p4AfterCall }
+  indirect enum Party: Hashable {
+    case p1, p2, p3
+    case p4(Party)
+    case p4AfterCall
+  }
 
   /// How the driver that is asked answers; `inside` completes before the handler has returned, and then answers PENDING.
-  enum Answer: Hashable { case success, failure, pending, inside(Bool) }
+  enum Answer: Hashable {
+    case success, failure, pending
+    case inside(Bool)
+  }
 
   /// What the client does inside its callback for an incoming close.
-  enum Reaction: Hashable { case returns, closes(Answer) }
+  enum Reaction: Hashable {
+    case returns
+    case closes(Answer)
+  }
 
   enum Offer: Hashable {
     case answers(Answer)
@@ -84,7 +94,9 @@ struct CallModel: Hashable {
       if isStandAlone { events += [.activateComplete(ok), .deactivateComplete(ok)] }
     }
     for answer in answers {
-      events += [.makeCall(multipoint: false, answer), .makeCall(multipoint: true, answer), .modifyQoS(answer), .addParty(answer)]
+      events += [
+        .makeCall(multipoint: false, answer), .makeCall(multipoint: true, answer), .modifyQoS(answer), .addParty(answer),
+      ]
       events += [.dispatchIncomingCall(.answers(answer)), .dispatchIncomingCall(.closeIndicated(then: answer))]
       events += [.closeCall(party: nil, answer), .closeCall(party: 0, answer), .closeCall(party: 1, answer)]
       events += [.dropParty(0, answer), .dropParty(1, answer)]

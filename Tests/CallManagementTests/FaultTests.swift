@@ -90,7 +90,8 @@ import Testing
     #expect(scene.condis.closeCall(vc) == .failure)
   }
 
-  @Test("CON-046 whatever is done to a connection that was deleted answers FAILURE or is ignored, also when its slot is used again")
+  @Test(
+    "CON-046 whatever is done to a connection that was deleted answers FAILURE or is ignored, also when its slot is used again")
   func touchesDeleted() {
     let scene = Scene()
     let vc = scene.managerVC()
@@ -157,7 +158,9 @@ import Testing
     #expect(scene.condis.closeCall(vc, party: first) == .success)
   }
 
-  @Test("an address family is closed over idle connections of the call manager's, which it deletes later; its client stays until then")
+  @Test(
+    "an address family is closed over idle connections of the call manager's, which it deletes later; its client stays until then"
+  )
   func leftovers() {
     let scene = Scene()
     let vc = scene.managerVC()

@@ -240,7 +240,8 @@ private final class World {
     for (state, path) in paths where !state.isGone && differences.isEmpty {
       if let difference = world(path).drain() { differences.append("\(difference) from \(state)") }
     }
-    let side = "\(isClients ? "client's" : "call manager's") connection, \(isStandAlone ? "stand-alone" : "miniport") call manager"
+    let side =
+      "\(isClients ? "client's" : "call manager's") connection, \(isStandAlone ? "stand-alone" : "miniport") call manager"
     print("state space, \(side): \(paths.count) states, \(transitions) transitions, depth \(depth)")
     #expect(differences.isEmpty, "\(differences.prefix(5).joined(separator: "\n"))")
     #expect(paths.count > 20 && paths.keys.contains { $0.isGone })

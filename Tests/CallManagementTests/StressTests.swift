@@ -141,7 +141,8 @@ private final class Storm: CallClient, CallManager, @unchecked Sendable {
       // Refused and failed calls leave the connection active.
       _ = self.calls.deactivateVC(byMiniportCallManager: life.vc)
       let status =
-        life.isClients.load(ordering: .relaxed) ? self.calls.deleteVC(life.vc) : self.calls.deleteVC(byMiniportCallManager: life.vc)
+        life.isClients.load(ordering: .relaxed)
+        ? self.calls.deleteVC(life.vc) : self.calls.deleteVC(byMiniportCallManager: life.vc)
       if status == .success { self.gone.add(1, ordering: .relaxed) } else { self.over(life) }
     }
   }
@@ -198,35 +199,16 @@ private final class Storm: CallClient, CallManager, @unchecked Sendable {
     answered(status, life(vc))
   }
 
-  // MARK: What does not happen here
-
-  func addressFamilyRegistered(_ binding: DriverContext, _ family: AddressFamily) {}
-  func openAddressFamilyComplete(_ family: DriverContext, _ handle: Handle?, _ status: NDISStatus) {}
-  func closeAddressFamilyComplete(_ status: NDISStatus, _ family: DriverContext) {}
-  func notifyCloseAddressFamily(_ family: DriverContext) -> NDISStatus { .success }
-  func registerSAPComplete(_ status: NDISStatus, _ sap: DriverContext, _ address: PassedPointer, _ handle: Handle?) {}
-  func deregisterSAPComplete(_ status: NDISStatus, _ sap: DriverContext) {}
-  func modifyCallQoSComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
-  func incomingCallQoSChange(_ vc: DriverContext, _ parameters: PassedPointer) {}
-  func addPartyComplete(_ status: NDISStatus, _ party: DriverContext, _ handle: Handle?, _ parameters: PassedPointer) {}
-  func dropPartyComplete(_ status: NDISStatus, _ party: DriverContext) {}
-  func incomingDropParty(_ status: NDISStatus, _ party: DriverContext, _ data: CloseData) {}
   func openAddressFamily(_ owner: DriverContext, _ family: AddressFamily, _ handle: Handle) -> (NDISStatus, DriverContext) {
     (.success, .none)
   }
   func closeAddressFamily(_ family: DriverContext) -> NDISStatus { .success }
-  func notifyCloseAddressFamilyComplete(_ family: DriverContext, _ status: NDISStatus) {}
   func registerSAP(_ family: DriverContext, _ address: PassedPointer, _ handle: Handle) -> (NDISStatus, DriverContext) {
     (.success, .none)
   }
   func deregisterSAP(_ sap: DriverContext) -> NDISStatus { .success }
-  func modifyCallQoS(_ vc: DriverContext, _ parameters: PassedPointer) -> NDISStatus { .notSupported }
-  func addParty(_ vc: DriverContext, _ parameters: PassedPointer, _ party: Handle) -> (NDISStatus, DriverContext) {
-    (.notSupported, .none)
-  }
-  func dropParty(_ party: DriverContext, _ data: CloseData) -> NDISStatus { .notSupported }
-  func activateVCComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
-  func deactivateVCComplete(_ status: NDISStatus, _ vc: DriverContext) {}
+
+  // Both protocols have placeholders for these.
   func oidRequest(_ target: RequestTarget, _ request: PassedPointer) -> NDISStatus { .notSupported }
   func oidRequestComplete(_ origin: RequestTarget, _ request: PassedPointer, _ status: NDISStatus) {}
   func statusIndicated(_ binding: DriverContext, _ vc: DriverContext, _ indication: PassedPointer) {}

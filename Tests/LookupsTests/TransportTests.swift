@@ -47,7 +47,8 @@ import Testing
       try scripted.host.open(ClientIdentity(processID: 1, userID: 8, groupID: 7, command: "eve"))
     }
     #expect(scripted.host.sessions.sessions.isEmpty && scripted.host.calls.calls.isEmpty)
-    let admitted = try scripted.host.open(ClientIdentity(processID: 2, userID: 7, groupID: 9, command: "a name of more than 16 bytes"))
+    let admitted = try scripted.host.open(
+      ClientIdentity(processID: 2, userID: 7, groupID: 9, command: "a name of more than 16 bytes"))
     #expect(
       admitted.session.identity == ClientIdentity(processID: 2, userID: 7, groupID: 9, command: "a name of more t"))
     #expect(admitted.hangUpAndWait())

@@ -76,7 +76,6 @@ public final class LoopbackTransport: CallManager {
     return (.success, .none)
   }
   public func closeAddressFamily(_ family: DriverContext) -> NDISStatus { .success }
-  public func notifyCloseAddressFamilyComplete(_ family: DriverContext, _ status: NDISStatus) {}
   public func registerSAP(_ family: DriverContext, _ address: PassedPointer, _ handle: Handle) -> (NDISStatus, DriverContext) {
     state.withLock { $0.sap = handle }
     return (.success, .none)
@@ -96,22 +95,6 @@ public final class LoopbackTransport: CallManager {
     client.ended.resolve(status)
     return .pending
   }
-
-  // MARK: What the host never asks for
-
-  public func createVC(_ family: DriverContext, _ vc: Handle) -> (NDISStatus, DriverContext) { (.notSupported, .none) }
-  public func deleteVC(_ vc: DriverContext) -> NDISStatus { .notSupported }
-  public func makeCall(_ vc: DriverContext, _ parameters: PassedPointer, _ party: Handle?) -> (NDISStatus, DriverContext) {
-    (.notSupported, .none)
-  }
-  public func incomingCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
-  public func modifyCallQoS(_ vc: DriverContext, _ parameters: PassedPointer) -> NDISStatus { .notSupported }
-  public func addParty(_ vc: DriverContext, _ parameters: PassedPointer, _ party: Handle) -> (NDISStatus, DriverContext) {
-    (.notSupported, .none)
-  }
-  public func dropParty(_ party: DriverContext, _ data: CloseData) -> NDISStatus { .notSupported }
-  public func activateVCComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
-  public func deactivateVCComplete(_ status: NDISStatus, _ vc: DriverContext) {}
 }
 
 /// A client inside the host's process: one end of a call.

@@ -97,8 +97,6 @@ public final class SessionLayer: CallClient {
     return .success
   }
 
-  public func callConnected(_ vc: DriverContext) {}
-
   public func incomingCloseCall(_ status: NDISStatus, _ vc: DriverContext, _ data: CloseData) {
     guard let call = sessionCalls[Handle(vc.pointer)] else { return }
     guard let session = call.session else { return acknowledge(call, status) }
@@ -118,16 +116,6 @@ public final class SessionLayer: CallClient {
     guard status == .invalidData, let call = sessionCalls[Handle(vc.pointer)] else { return }
     _ = calls.closeCall(call.vc)
   }
-
-  // MARK: What the layer never asks for
-
-  public func makeCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ party: Handle?, _ parameters: PassedPointer) {}
-  public func modifyCallQoSComplete(_ status: NDISStatus, _ vc: DriverContext, _ parameters: PassedPointer) {}
-  public func addPartyComplete(_ status: NDISStatus, _ party: DriverContext, _ handle: Handle?, _ parameters: PassedPointer) {}
-  public func dropPartyComplete(_ status: NDISStatus, _ party: DriverContext) {}
-  public func incomingDropParty(_ status: NDISStatus, _ party: DriverContext, _ data: CloseData) {}
-  /// Agreed to by returning.
-  public func incomingCallQoSChange(_ vc: DriverContext, _ parameters: PassedPointer) {}
 }
 
 /// One virtual connection of a transport, and the session of the call on it.
