@@ -19,9 +19,11 @@ import Testing
   private static let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
 
-  private func run(_ arguments: String..., input: String = "") async throws -> Outcome {
+  /// - Parameter script: What the sample transport plays; its clients call the command's host.
+  private func run(_ arguments: String..., input: String = "", script: String = "/nonexistent") async throws -> Outcome {
     let result = try await Subprocess.run(
-      .path(.init(Self.program)), arguments: Arguments(arguments), input: .string(input), output: .string(limit: 1 << 20),
+      .path(.init(Self.program)), arguments: Arguments(arguments),
+      environment: .inherit.updating(["LOOPBACK_MCM_SCRIPT": script]), input: .string(input), output: .string(limit: 1 << 20),
       error: .string(limit: 1 << 20))
     let status: Int32
     switch result.terminationStatus {
@@ -33,8 +35,9 @@ import Testing
 
   @Test("the tour runs to its end, and every startup is answered")
   func tour() async throws {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-    let outcome = try await run("run", "\(root)/sample-providers/tour.nsp", "--plugins", Self.samples)
+    let samples = Self.package + "/sample-providers"
+    let outcome = try await run(
+      "run", "\(samples)/tour.nsp", "--plugins", Self.samples, script: "\(samples)/loopback-mcm/calls.script")
     #expect(outcome.status == 0, "\(outcome.output)\n\(outcome.errors)")
     #expect(outcome.output.contains("run down by NSPv2ClientSessionRundown"))
     #expect(outcome.output.contains("live 0"))
@@ -97,6 +100,46 @@ import Testing
     #expect(script.status == 1 && script.errors.contains("line 2") && !script.output.contains("unreached"))
     let unknown = try await run("run", "-", "--plugins", Self.samples, input: "dance\n")
     #expect(unknown.status == 1 && unknown.errors.contains("there is no command dance"))
+  }
+
+  @Test("calls shows who calls over which transport, as text and as JSON, and closes one by number")
+  func calls() async throws {
+    let script = Self.package + "/sample-providers/loopback-mcm/calls.script"
+    let shown = try await run("calls", "--plugins", Self.samples, script: script)
+    #expect(shown.status == 0 && shown.output.contains(" 3  mcm    active  pid 4103 uid 1001 cleo"), "\(shown)")
+    #expect(shown.output.hasSuffix("3 calls over transports loopback, loopback-mcm; 2 closed, 0 illegal transitions\n"))
+    let closed = try await run("calls", "close", "4", "--status", "idle", "--plugins", Self.samples, script: script)
+    #expect(closed.output == "closed 4 (idle): pid 4104 uid 1001 dan\n")
+    let document = try await run("calls", "close", "4", "--json", "--plugins", Self.samples, script: script)
+    struct Document: Decodable {
+      struct Call: Decodable {
+        struct Peer: Decodable { var pid: Int }
+        var vc: Int
+        var state: String
+        var peer: Peer?
+      }
+      var schema: String
+      var calls: [Call]
+      var closed: Int
+    }
+    let decoded = try JSONDecoder().decode(Document.self, from: Data(document.output.utf8))
+    #expect(decoded.schema == "nsphost.calls/1" && decoded.closed == 3)
+    #expect(decoded.calls.map(\.vc) == [3, 5] && decoded.calls.allSatisfy { $0.state == "active" && $0.peer != nil })
+    let missing = try await run("calls", "close", "99", "--plugins", Self.samples)
+    #expect(missing.status == 2 && missing.errors == "nsphost: call 99: there is no such call: nsphost calls lists them\n")
+    #expect(try await run("calls", "close", "1", "--status", "bored").status == 64)
+    #expect(
+      try await run("calls", "--plugins", "/nonexistent").output
+        == "0 calls over transport loopback; 0 closed, 0 illegal transitions\n")
+  }
+
+  @Test("a script sees its own calls, and a call that an operator closed is over for its client")
+  func callsInScripts() async throws {
+    let text =
+      "open ann\ncalls\nexpect ann\ncalls close 1 --status over-quota\nexpect over-quota\n- lookup ann hello\n"
+      + "expect WSA_E_CANCELLED\nclose ann\ncalls\nexpect 0 calls\n- calls close 1\nexpect no such call\n"
+    let outcome = try await run("run", "-", "--plugins", Self.samples, input: text)
+    #expect(outcome.status == 0, "\(outcome.output)\n\(outcome.errors)")
   }
 
   @Test("the program exports its C ABI and nothing else")
