@@ -44,6 +44,8 @@ import Testing
     }
     var id = GUID()
     id.Data1 = UInt32(number)
+    // Ids of its own: what `WSAAdvertiseProvider` means by an id is looked for in every host of the process.
+    id.Data2 = 0x5708
     let routines = try RoutineTable(completing: &table, allowsPartial: false) { _, _ in }
     return ProviderModule(
       manifest: Manifest(id: id, displayName: "storm \(number)", nameSpace: .dns), routines: routines, file: nil,
