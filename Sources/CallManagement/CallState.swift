@@ -31,17 +31,6 @@ public enum CallState: Hashable, Sendable {
     }
   }
 
-  var origin: Origin? {
-    switch self {
-    case .upOut: .upOut
-    case .offered: .offered
-    case .accepted: .accepted
-    case .upIn: .upIn
-    case .closeIndicated(let origin), .closing(let origin, _): origin
-    case .idle, .making: nil
-    }
-  }
-
   init(_ origin: Origin) {
     switch origin {
     case .upOut: self = .upOut
@@ -52,7 +41,48 @@ public enum CallState: Hashable, Sendable {
   }
 }
 
-/// What last happened to the call on a virtual connection.
+extension CallState {
+  /// What happens to a call: condis.md §13, rows 1 to 13. A flag says whether it succeeded.
+  enum Transition: Hashable {
+    case makeCall
+    case made(Bool)
+    case offer
+    case accept
+    case refuse
+    case connect
+    case indicateClose
+    case close
+    case closed(Bool)
+  }
+
+  /// The state that follows; nil where the transition is none from here.
+  func after(_ transition: Transition) -> CallState? {
+    switch (transition, self) {
+    case (.makeCall, .idle): .making
+    case (.made(true), .making): .upOut
+    case (.made(false), .making): .idle
+    case (.offer, .idle): .offered
+    case (.accept, .offered): .accepted
+    case (.accept, .closeIndicated(.offered)): .closeIndicated(.accepted)
+    case (.refuse, .offered), (.refuse, .closeIndicated(.offered)): .idle
+    case (.connect, .accepted): .upIn
+    case (.indicateClose, .upOut): .closeIndicated(.upOut)
+    case (.indicateClose, .offered): .closeIndicated(.offered)
+    case (.indicateClose, .accepted): .closeIndicated(.accepted)
+    case (.indicateClose, .upIn): .closeIndicated(.upIn)
+    case (.close, .upOut): .closing(.upOut, wasIndicated: false)
+    case (.close, .accepted): .closing(.accepted, wasIndicated: false)
+    case (.close, .upIn): .closing(.upIn, wasIndicated: false)
+    case (.close, .closeIndicated(let origin)): .closing(origin, wasIndicated: true)
+    case (.closed(true), .closing): .idle
+    case (.closed(false), .closing(let origin, wasIndicated: true)): .closeIndicated(origin)
+    case (.closed(false), .closing(let origin, wasIndicated: false)): CallState(origin)
+    default: nil
+    }
+  }
+}
+
+/// What last happened to the call on a virtual connection, for people.
 public enum CallEvent: Hashable, Sendable {
   case created
   case makeCall
@@ -74,6 +104,37 @@ public enum ActivationState: Hashable, Sendable {
   case active  // A2
   case reactivating  // A3
   case deactivating  // A4
+}
+
+extension ActivationState {
+  /// What happens to the activation: condis.md §7.3. A flag says whether it succeeded.
+  enum Transition: Hashable {
+    case activate
+    case activated(Bool)
+    case deactivate
+    case deactivated(Bool)
+  }
+
+  /// The state that follows, or why the transition is refused; one that is out of place has no answer but FAILURE.
+  func after(_ transition: Transition) -> Result<ActivationState, Refused> {
+    switch (transition, self) {
+    case (.activate, .inactive): .success(.activating)
+    case (.activate, .active): .success(.reactivating)
+    case (.activated(true), .activating), (.activated, .reactivating): .success(.active)  // a failure keeps the old parameters
+    case (.activated(false), .activating): .success(.inactive)
+    case (.deactivate, .active): .success(.deactivating)
+    case (.deactivated(true), .deactivating): .success(.inactive)
+    case (.deactivated(false), .deactivating): .success(.active)
+    case (.activate, .deactivating), (.deactivate, .deactivating): .failure(Refused(status: .closing))
+    case (.activate, _), (.deactivate, _): .failure(Refused(status: .notAccepted))
+    case (.activated, _), (.deactivated, _): .failure(Refused(status: .failure))
+    }
+  }
+}
+
+/// Why a request was not made.
+struct Refused: Error {
+  let status: NDISStatus
 }
 
 /// What may be done to a virtual connection, and the answer in each call state: condis.md §13.1, one row each.

@@ -26,7 +26,7 @@ extension CoNDIS {
       case .deactivating: return .failure(Refused(status: .closing))
       case .activating, .active, .reactivating: return .failure(Refused(status: .notAccepted))
       }
-      state.enter(.making, .makeCall)
+      state.take(.makeCall, .makeCall)
       state.makeCall = state.begin()
       state.isMultipoint = party != nil
       guard let context = party else { return .success((state.makeCall, nil)) }
@@ -70,14 +70,14 @@ extension CoNDIS {
       }
       state.makeCall = 0
       if status == .success {
-        state.enter(.upOut, .connected)
+        state.take(.made(true), .connected)
         for party in state.parties {
           party.state = .active
           party.managerContext = partyContext
         }
         return (true, [])
       }
-      state.enter(.idle, .failed)
+      state.take(.made(false), .failed)
       return (true, state.endCall())
     }
     retire(ended)
@@ -104,7 +104,7 @@ extension CoNDIS {
         return .failure(Refused(status: status))
       }
       if state.activation == .deactivating { return .failure(Refused(status: .closing)) }
-      state.enter(.offered, .incomingCall)
+      state.take(.offer, .incomingCall)
       state.offer = .running
       state.offerNumber = state.begin()
       state.enterIndication()
@@ -157,7 +157,7 @@ extension CoNDIS {
 
   /// `Ndis(M)CmDispatchCallConnected`. Calls the client.
   public func dispatchCallConnected(_ handle: Handle) {
-    indicate(handle, .dispatchConnected, { $0.enter(.upIn, .connected) }, { client, context in client.callConnected(context) })
+    indicate(handle, .dispatchConnected, { $0.take(.connect, .connected) }, { client, context in client.callConnected(context) })
   }
 
   /// Makes an indication to the client, unless the call's state forbids it.
@@ -240,10 +240,9 @@ extension CoNDIS {
       } else if party != nil {
         return .failure(Refused(status: .failure))
       }
-      guard let origin = state.call.origin else { return .failure(Refused(status: .failure)) }
-      let wasIndicated = state.call == .closeIndicated(origin)
       if state.offer == .running { state.offer = .closed }
-      state.enter(.closing(origin, wasIndicated: wasIndicated), wasIndicated ? state.lastEvent : .closeCall)
+      // The reason why it was told to close stays to be seen.
+      if case .closeIndicated = state.call { state.take(.close, state.lastEvent) } else { state.take(.close, .closeCall) }
       state.deferred = nil
       state.closeCall = state.begin()
       return .success((state.closeCall, state.managerContext, last))
@@ -265,16 +264,16 @@ extension CoNDIS {
   /// - Returns: The client's context of the last party; nil when no such close is outstanding.
   private func settleClose(_ vc: VirtualConnection, _ status: NDISStatus, _ operation: UInt32?) -> DriverContext? {
     let (last, ended): (DriverContext?, [Party]) = vc.state.withLock { state in
-      guard state.closeCall != 0, operation == nil || state.closeCall == operation,
-        case .closing(let origin, let wasIndicated) = state.call
-      else { return (nil, []) }
+      guard state.closeCall != 0, operation == nil || state.closeCall == operation, case .closing = state.call else {
+        return (nil, [])
+      }
       state.closeCall = 0
       let last = state.parties.first { $0.state != .dropping && $0.state != .gone }?.clientContext ?? DriverContext.none
       if status == .success {
-        state.enter(.idle, .closed)
+        state.take(.closed(true), .closed)
         return (last, state.endCall())
       }
-      state.enter(wasIndicated ? .closeIndicated(origin) : CallState(origin), .closeFailed)
+      state.take(.closed(false), .closeFailed)
       return (last, [])
     }
     retire(ended)
@@ -295,14 +294,19 @@ extension CoNDIS {
     enum Course {
       case deliver(DriverContext)
       case deferred
+      case deferredWithoutData
       case none(CallOperation.Answer)
     }
     let course: Course = vc.state.withLock { state in
       guard state.deletion == .none else { return .none(.ignore) }
       let answer = CallOperation.dispatchIncomingClose.answer(in: state.call)
-      guard answer == .go, let origin = state.call.origin else { return .none(answer) }
-      state.enter(.closeIndicated(origin), .incomingClose(status))
+      guard answer == .go else { return .none(answer) }
+      state.take(.indicateClose, .incomingClose(status))
       if state.mustDefer {
+        guard data.size <= Self.maximumDeferredData else {
+          state.deferred = VirtualConnection.DeferredClose(status: status, data: [])
+          return .deferredWithoutData
+        }
         let bytes = data.pointer.map { Array(UnsafeRawBufferPointer(start: $0, count: Int(data.size))) } ?? []
         state.deferred = VirtualConnection.DeferredClose(status: status, data: bytes)
         return .deferred
@@ -312,9 +316,13 @@ extension CoNDIS {
     switch course {
     case .deliver(let context): open.client.incomingCloseCall(status, context, data)
     case .deferred, .none(.ignoreSilently): break
+    case .deferredWithoutData: note("an incoming close that had to wait, with too much data to keep; delivered without")
     case .none: note("an incoming close in a state that has none")
     }
   }
+
+  /// How much disconnect data is kept, in bytes, where it can't be delivered at once.
+  static let maximumDeferredData: UInt32 = 1 << 16
 
   /// Delivers an incoming close that had to wait for another indication.
   func deliver(_ deferred: VirtualConnection.DeferredClose?, _ vc: VirtualConnection) {
@@ -329,23 +337,21 @@ extension CoNDIS {
 extension VirtualConnection.State {
   /// The client takes the offer.
   fileprivate mutating func accept() {
-    switch call {
-    case .offered: enter(.accepted, .accepted)
-    case .closeIndicated(.offered): call = .closeIndicated(.accepted)
-    default: break
-    }
+    if call == .offered { take(.accept, .accepted) } else if call.after(.accept) != nil { take(.accept, lastEvent) }
   }
 
   /// The client refuses the offer: nothing more is owed.
   /// - Returns: Whether that ended a call.
   fileprivate mutating func refuse() -> Bool {
-    guard call == .offered || call == .closeIndicated(.offered) else { return false }
-    enter(.idle, .refused)
+    guard call.after(.refuse) != nil else { return false }
+    take(.refuse, .refused)
     deferred = nil
     return true
   }
 
-  fileprivate mutating func enter(_ next: CallState, _ event: CallEvent) {
+  /// Goes where the table says; the caller has asked it whether this is legal.
+  fileprivate mutating func take(_ transition: CallState.Transition, _ event: CallEvent) {
+    guard let next = call.after(transition) else { preconditionFailure("\(transition) in \(call)") }
     call = next
     lastEvent = event
   }

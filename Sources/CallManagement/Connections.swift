@@ -161,10 +161,11 @@ extension CoNDIS {
   public func activateVC(_ handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
     guard let vc = connections[handle], let miniport = vc.miniport, parameters.pointer != nil else { return .failure }
     let begun: Result<UInt32, Refused> = vc.state.withLock { state in
-      if let refusal = Self.activationRefusal(state, vc) { return .failure(Refused(status: refusal)) }
-      state.activation = state.activation == .inactive ? .activating : .reactivating
-      state.activationOperation = state.begin()
-      return .success(state.activationOperation)
+      Self.mayActivate(state, vc).map { next in
+        state.activation = next
+        state.activationOperation = state.begin()
+        return state.activationOperation
+      }
     }
     guard case .success(let operation) = begun else { return refused(begun) }
     let status = miniport.activateVC(vc.state.withLock { $0.miniportContext }, parameters)
@@ -172,15 +173,16 @@ extension CoNDIS {
     return settleActivation(vc, status, operation) ? status : .pending
   }
 
-  private static func activationRefusal(_ state: borrowing VirtualConnection.State, _ vc: VirtualConnection) -> NDISStatus? {
-    if state.deletion == .inProgress { return .closing }
-    if case .refuse(let status) = CallOperation.activate.answer(in: state.call) { return status }
-    switch state.activation {
-    case .activating, .reactivating: return .notAccepted
-    case .deactivating: return .closing
-    case .inactive where vc.creator == .client && state.call == .idle: return .notAccepted
-    case .inactive, .active: return nil
+  private static func mayActivate(
+    _ state: borrowing VirtualConnection.State, _ vc: VirtualConnection
+  ) -> Result<ActivationState, Refused> {
+    if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+    if case .refuse(let status) = CallOperation.activate.answer(in: state.call) { return .failure(Refused(status: status)) }
+    // Nobody but its client can have a call on it yet.
+    if vc.creator == .client, state.call == .idle, state.activation == .inactive {
+      return .failure(Refused(status: .notAccepted))
     }
+    return state.activation.after(.activate)
   }
 
   /// `NdisMCoActivateVcComplete`. Calls the call manager.
@@ -193,37 +195,28 @@ extension CoNDIS {
 
   private func settleActivation(_ vc: VirtualConnection, _ status: NDISStatus, _ operation: UInt32?) -> Bool {
     vc.state.withLock { state in
-      guard state.activationOperation != 0, operation == nil || state.activationOperation == operation else { return false }
-      switch state.activation {
-      case .activating: state.activation = status == .success ? .active : .inactive
-      // A failure keeps the old parameters.
-      case .reactivating: state.activation = .active
-      case .inactive, .active, .deactivating: return false
-      }
-      state.activationOperation = 0
-      return true
+      state.settle(.activated(status == .success), operation)
     }
   }
 
   /// `NdisMCmActivateVc`: a miniport call manager tells that it has done so.
   public func activateVC(byMiniportCallManager handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
     guard let vc = connections[handle], vc.isOfMiniportCallManager, parameters.pointer != nil else { return .failure }
-    let refusal = vc.state.withLock { state in
-      let refusal = Self.activationRefusal(state, vc)
-      if refusal == nil { state.activation = .active }
-      return refusal
-    }
-    return refusal.map(refused) ?? .success
+    return refused(
+      vc.state.withLock { state in
+        Self.mayActivate(state, vc).flatMap { $0.after(.activated(true)) }.map { state.activation = $0 }
+      })
   }
 
   /// `NdisCmDeactivateVc`: asks the miniport, once however often it was activated.
   public func deactivateVC(_ handle: Handle) -> NDISStatus {
     guard let vc = connections[handle], let miniport = vc.miniport else { return .failure }
     let begun: Result<UInt32, Refused> = vc.state.withLock { state in
-      if let refusal = Self.deactivationRefusal(state) { return .failure(Refused(status: refusal)) }
-      state.activation = .deactivating
-      state.activationOperation = state.begin()
-      return .success(state.activationOperation)
+      Self.mayDeactivate(state).map { next in
+        state.activation = next
+        state.activationOperation = state.begin()
+        return state.activationOperation
+      }
     }
     guard case .success(let operation) = begun else { return refused(begun) }
     let status = miniport.deactivateVC(vc.state.withLock { $0.miniportContext })
@@ -231,13 +224,8 @@ extension CoNDIS {
     return settleDeactivation(vc, status, operation) ? status : .pending
   }
 
-  private static func deactivationRefusal(_ state: borrowing VirtualConnection.State) -> NDISStatus? {
-    if state.deletion == .inProgress { return .closing }
-    switch state.activation {
-    case .inactive, .activating, .reactivating: return .notAccepted
-    case .deactivating: return .closing
-    case .active: return nil
-    }
+  private static func mayDeactivate(_ state: borrowing VirtualConnection.State) -> Result<ActivationState, Refused> {
+    state.deletion == .inProgress ? .failure(Refused(status: .closing)) : state.activation.after(.deactivate)
   }
 
   /// `NdisMCoDeactivateVcComplete`. Calls the call manager.
@@ -250,26 +238,28 @@ extension CoNDIS {
 
   private func settleDeactivation(_ vc: VirtualConnection, _ status: NDISStatus, _ operation: UInt32?) -> Bool {
     vc.state.withLock { state in
-      guard state.activation == .deactivating, operation == nil || state.activationOperation == operation else { return false }
-      state.activation = status == .success ? .inactive : .active
-      state.activationOperation = 0
-      return true
+      state.settle(.deactivated(status == .success), operation)
     }
   }
 
   /// `NdisMCmDeactivateVc`: a miniport call manager tells that it has done so.
   public func deactivateVC(byMiniportCallManager handle: Handle) -> NDISStatus {
     guard let vc = connections[handle], vc.isOfMiniportCallManager else { return .failure }
-    let refusal = vc.state.withLock { state in
-      let refusal = Self.deactivationRefusal(state)
-      if refusal == nil { state.activation = .inactive }
-      return refusal
-    }
-    return refusal.map(refused) ?? .success
+    return refused(
+      vc.state.withLock { state in
+        Self.mayDeactivate(state).flatMap { $0.after(.deactivated(true)) }.map { state.activation = $0 }
+      })
   }
 }
 
-/// Why a request was not made.
-struct Refused: Error {
-  let status: NDISStatus
+extension VirtualConnection.State {
+  /// The miniport's answer, now or later; false for one that nobody waits for.
+  fileprivate mutating func settle(_ transition: ActivationState.Transition, _ operation: UInt32?) -> Bool {
+    guard activationOperation != 0, operation == nil || activationOperation == operation,
+      case .success(let next) = activation.after(transition)
+    else { return false }
+    activation = next
+    activationOperation = 0
+    return true
+  }
 }

@@ -145,6 +145,25 @@ import Testing
     #expect(scene.deactivate(vc) == .success && scene.condis.sendStatus(vc) == .vcNotActivated)
   }
 
+  @Test(
+    "close data that has to wait is copied, up to 64 KiB: more is left out, and that is counted", arguments: [65_536, 65_537])
+  func muchData(size: Int) {
+    let scene = Scene()
+    let vc = scene.managerVC()
+    let bytes = [UInt8](repeating: 7, count: size)
+    scene.client.hooks["incomingCall"] = {
+      bytes.withUnsafeBytes { data in
+        let pointer = UnsafeMutableRawPointer(mutating: data.baseAddress)
+        scene.condis.dispatchIncomingCloseCall(.success, vc, CloseData(pointer, UInt32(size)))
+      }
+    }
+    #expect(scene.condis.dispatchIncomingCall(scene.sap, vc, Scene.parameters) == .success)
+    let delivered = scene.journal.lines.last ?? ""
+    #expect(delivered.hasPrefix("cl.incomingCloseCall") && delivered.hasSuffix(size == 65_536 ? "+65536" : "0x0+0"))
+    #expect(scene.condis.diagnostics.count == (size == 65_536 ? 0 : 1))
+    #expect(scene.condis.closeCall(vc) == .success)
+  }
+
   @Test("X-23 a call never loses its last party: one that is still being added does not count as left")
   func lastCertainParty() {
     let scene = Scene()
