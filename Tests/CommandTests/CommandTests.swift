@@ -142,6 +142,45 @@ import Testing
     #expect(outcome.status == 0, "\(outcome.output)\n\(outcome.errors)")
   }
 
+  @Test("memory stays as it is over a thousand reloads, and over two thousand sessions")
+  func memory() throws {
+    func script(_ reloads: Int, _ sessions: Int) -> String {
+      String(repeating: "reload hello\n", count: reloads)
+        + String(repeating: "open ann\nlookup ann hello\nkill ann\n", count: sessions)
+        // Time to look at it at the end.
+        + "open ann\nlookup ann wait-200\n"
+    }
+    let few = try peakMemory(of: script(100, 200))
+    let many = try peakMemory(of: script(1_000, 2_000))
+    #expect(few > 1_000 && Double(many) <= Double(few) * 1.1, "\(few) KiB at most for a tenth, \(many) KiB for all")
+  }
+
+  /// The most memory, in KiB, that the command had while it ran a script.
+  private func peakMemory(of script: String) throws -> Int {
+    let path = FileManager.default.temporaryDirectory.path + "/memory-\(UUID().uuidString).nsp"
+    try script.write(toFile: path, atomically: true, encoding: .utf8)
+    defer { unlink(path) }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+    let words = [Self.program, "run", path, "--plugins", Self.samples]
+    var arguments = words.map { strdup($0) } + [nil]
+    defer { for word in arguments { free(word) } }
+    var child = pid_t()
+    try #require(posix_spawn(&child, Self.program, &actions, nil, &arguments, environ) == 0)
+    // Not from wait4: that counts this process's own memory, which the child had until it executed the program.
+    var (status, peak) = (Int32(0), 0)
+    while waitpid(child, &status, WNOHANG) == 0 {
+      let text = (try? String(contentsOfFile: "/proc/\(child)/status", encoding: .utf8)) ?? ""
+      let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+      peak = max(peak, line.flatMap { Int($0.filter(\.isNumber)) } ?? 0)
+      usleep(5_000)
+    }
+    #expect(status == 0)
+    return peak
+  }
+
   @Test("the program exports its C ABI and nothing else")
   func exports() async throws {
     let result = try await Subprocess.run(

@@ -231,7 +231,7 @@ import Testing
     #expect(ModuleRegistrar.shared.snapshot.interfaces.count == before)
   }
 
-  @Test("a thousand reloads under continuous lookups: none fails, nothing stays mapped, memory stays as it is")
+  @Test("a thousand reloads under continuous lookups: none fails, nothing stays mapped")
   func reloadStorm() throws {
     let scripted = try ScriptedHost("scripted-a")
     let id = try scripted.id("scripted-a")
@@ -252,28 +252,16 @@ import Testing
       }.start()
       return done
     }
-    var settled = 0
-    let count = enduranceSeconds >= 10 ? 1000 : 200
-    for number in 1...count {
+    for _ in 0..<(enduranceSeconds >= 10 ? 1000 : 200) {
       try replaceFile(scripted, "scripted-a", with: "scripted-a")
       try scripted.host.reload(id)
-      if number == 100 { settled = residentBytes() }
     }
     isOver.store(true, ordering: .relaxed)
     for done in lookers { #expect(done.wait(timeout: .now() + 10) == .success) }
-    let end = residentBytes()
     #expect(failed.load(ordering: .relaxed) == 0, "of \(asked.load(ordering: .relaxed))")
     try wait("only one mapping of the file is left") { mappings(scripted) <= 6 }
-    #if !NSPHOST_THREAD_SANITIZER
-      #expect(Double(end) <= Double(settled) * 1.05, "\(settled) bytes resident after 100, \(end) after \(count)")
-    #endif
     scripted.finish()
     try wait("everything is unmapped") { mappings(scripted) == 0 }
-  }
-
-  private func residentBytes() -> Int {
-    let words = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-    return (words.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * Int(getpagesize())
   }
 }
 
