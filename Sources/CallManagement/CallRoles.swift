@@ -22,11 +22,14 @@ public struct CloseData: @unchecked Sendable {
   // Unchecked: used on the stack of the call that brings it.
   public let pointer: UnsafeMutableRawPointer?
   public let size: UInt32
+  /// It came with a size and without data.
+  let isMalformed: Bool
 
   /// A pointer without a size, and a size without a pointer, are nothing.
   public init(_ pointer: UnsafeMutableRawPointer?, _ size: UInt32) {
     self.pointer = size == 0 ? nil : pointer
     self.size = pointer == nil ? 0 : size
+    isMalformed = pointer == nil && size != 0
   }
 
   public static let none = CloseData(nil, 0)

@@ -33,11 +33,11 @@ extension CoNDIS {
   public func sendStatus(_ handle: Handle) -> NDISStatus {
     guard let vc = connections[handle] else { return .failure }
     return vc.state.withLock { state in
-      switch state.call {
+      if let refusal = state.existence.refusal { return refusal }
+      return switch state.call {
       case .closeIndicated, .closing: .closing
       case .idle, .making, .upOut, .offered, .accepted, .upIn:
-        state.deletion != .none
-          ? .closing : state.activation == .active || state.activation == .reactivating ? .success : .vcNotActivated
+        state.activation == .active || state.activation == .reactivating ? .success : .vcNotActivated
       }
     }
   }

@@ -18,8 +18,13 @@ extension CoNDIS {
       issued?(nil)
       return .failure
     }
-    let begun: Result<(operation: UInt32, party: Party?), Refused> = vc.state.withLock { state in
-      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+    let first = party.map { Party(vc: vc, handle: handle, clientContext: $0) }
+    if let first, !publish(first) {
+      issued?(nil)
+      return .resources
+    }
+    let begun: Result<(operation: UInt32, wasBroken: Bool), Refused> = vc.state.withLock { state in
+      if let refusal = state.existence.refusal { return .failure(Refused(status: refusal)) }
       if case .refuse(let status) = CallOperation.makeCall.answer(in: state.call) { return .failure(Refused(status: status)) }
       switch state.activation {
       case .inactive: break
@@ -28,17 +33,17 @@ extension CoNDIS {
       }
       state.take(.makeCall, .makeCall)
       state.makeCall = state.begin()
-      state.isMultipoint = party != nil
-      guard let context = party else { return .success((state.makeCall, nil)) }
-      let first = Party(vc: vc, handle: handle, clientContext: context)
-      state.parties = [first]
-      return .success((state.makeCall, first))
+      state.isMultipoint = first != nil
+      state.parties = first.map { [$0] } ?? []
+      defer { state.wasBroken = false }
+      return .success((state.makeCall, state.wasBroken))
     }
-    guard case .success(let (operation, first)) = begun else {
+    guard case .success(let (operation, wasBroken)) = begun else {
+      retire(first.map { [$0] } ?? [])
       issued?(nil)
       return refused(begun)
     }
-    if let first { publish(first) }
+    if wasBroken { note("a call was made on a connection whose last call broke: delete it instead (condis.md §11.4)") }
     issued?(first?.handle)
     let managerContext = vc.state.withLock { $0.managerContext }
     let (status, partyContext) = open.manager.makeCall(managerContext, parameters, first?.handle)
@@ -48,7 +53,12 @@ extension CoNDIS {
     return status
   }
 
-  func publish(_ party: Party) { party.handle = parties.insert(party) }
+  /// Gives the party its handle; false when there is none left.
+  func publish(_ party: Party) -> Bool {
+    guard let handle = parties.insert(party) else { return false }
+    party.handle = handle
+    return true
+  }
 
   /// `Ndis(M)CmMakeCallComplete`. Calls the client.
   public func makeCallComplete(
@@ -86,7 +96,7 @@ extension CoNDIS {
   }
 
   func retire(_ ended: [Party]) {
-    for party in ended { if let handle = party.handle { _ = parties.remove(handle) } }
+    for party in ended { _ = parties.remove(party.handle) }
   }
 
   // MARK: Incoming calls
@@ -97,9 +107,10 @@ extension CoNDIS {
     guard let vc = connections[handle], let open = vc.family, vc.creator != .client, let sap = saps[sapHandle],
       sap.family === open, parameters.pointer != nil
     else { return .failure }
-    guard control.withLock({ _ in sap.state != .deregistering }) else { return .invalidSAP }
+    guard beginOffer(sap) else { return .invalidSAP }
+    defer { endOffer(sap, sapHandle) }
     let begun: Result<UInt32, Refused> = vc.state.withLock { state in
-      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+      if let refusal = state.existence.refusal { return .failure(Refused(status: refusal)) }
       if case .refuse(let status) = CallOperation.dispatchIncomingCall.answer(in: state.call) {
         return .failure(Refused(status: status))
       }
@@ -167,7 +178,7 @@ extension CoNDIS {
   ) {
     guard let vc = connections[handle], let open = vc.family else { return note("\(operation) for no connection") }
     let (answer, context): (CallOperation.Answer, DriverContext) = vc.state.withLock { state in
-      let answer = state.deletion == .none ? operation.answer(in: state.call) : .ignore
+      let answer = state.existence == .alive ? operation.answer(in: state.call) : .ignore
       if answer == .go {
         change(&state)
         state.enterIndication()
@@ -188,7 +199,7 @@ extension CoNDIS {
   public func modifyCallQoS(_ handle: Handle, _ parameters: PassedPointer) -> NDISStatus {
     guard let vc = connections[handle], let open = vc.family, parameters.pointer != nil else { return .failure }
     let begun: Result<(UInt32, DriverContext), Refused> = vc.state.withLock { state in
-      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+      if let refusal = state.existence.refusal { return .failure(Refused(status: refusal)) }
       if case .refuse(let status) = CallOperation.modifyQoS.answer(in: state.call) { return .failure(Refused(status: status)) }
       guard state.modifyQoS == 0 else { return .failure(Refused(status: .notAccepted)) }
       state.modifyQoS = state.begin()
@@ -227,7 +238,7 @@ extension CoNDIS {
   public func closeCall(_ handle: Handle, party: Handle? = nil, _ data: CloseData = .none) -> NDISStatus {
     guard let vc = connections[handle], let open = vc.family else { return .failure }
     let begun: Result<(operation: UInt32, manager: DriverContext, party: DriverContext), Refused> = vc.state.withLock { state in
-      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+      if let refusal = state.existence.refusal { return .failure(Refused(status: refusal)) }
       if case .refuse(let status) = CallOperation.closeCall.answer(in: state.call) { return .failure(Refused(status: status)) }
       var last = DriverContext.none
       if state.isMultipoint {
@@ -286,6 +297,7 @@ extension CoNDIS {
   /// - Parameter status: `success`: the other end has closed; anything else: why the call manager ended it.
   public func dispatchIncomingCloseCall(_ status: NDISStatus, _ handle: Handle, _ data: CloseData = .none) {
     guard let vc = connections[handle], let open = vc.family else { return note("an incoming close for no connection") }
+    if data.isMalformed { note("an incoming close with a size and no data") }
     var status = status
     if status == .pending {
       note("an incoming close with the status PENDING, delivered as FAILURE")
@@ -298,10 +310,11 @@ extension CoNDIS {
       case none(CallOperation.Answer)
     }
     let course: Course = vc.state.withLock { state in
-      guard state.deletion == .none else { return .none(.ignore) }
+      guard state.existence == .alive else { return .none(.ignore) }
       let answer = CallOperation.dispatchIncomingClose.answer(in: state.call)
       guard answer == .go else { return .none(answer) }
       state.take(.indicateClose, .incomingClose(status))
+      state.wasBroken = status != .success
       if state.mustDefer {
         guard data.size <= Self.maximumDeferredData else {
           state.deferred = VirtualConnection.DeferredClose(status: status, data: [])
@@ -367,22 +380,16 @@ extension VirtualConnection.State {
     return ended
   }
 
-  mutating func enterIndication() {
-    let thread = UInt(pthread_self())
-    runningThread = running == 0 || runningThread == thread ? thread : 0
-    running += 1
-  }
+  mutating func enterIndication() { running.append(UInt(pthread_self())) }
 
   /// The last one out takes the deferred close with it.
   mutating func leaveIndication() -> VirtualConnection.DeferredClose? {
-    running -= 1
-    guard running == 0 else { return nil }
+    if let own = running.lastIndex(of: UInt(pthread_self())) { running.remove(at: own) }
+    guard running.isEmpty else { return nil }
     defer { deferred = nil }
     return deferred
   }
 
   /// A close must not overtake an indication on another thread, nor an offer that is being looked at.
-  fileprivate var mustDefer: Bool {
-    offer == .running || running > 0 && runningThread != UInt(pthread_self())
-  }
+  fileprivate var mustDefer: Bool { offer == .running || running.contains { $0 != UInt(pthread_self()) } }
 }

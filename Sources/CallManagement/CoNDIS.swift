@@ -23,6 +23,7 @@ public final class CoNDIS: Sendable {
     var families: [UInt32: Registration] = [:]
     var bindings: [Handle] = []
     var connections = 0
+    var isHalted = false
 
     init(_ context: DriverContext, _ miniport: (any ConnectionMiniport)?, _ callManager: (any CallManager)?) {
       self.context = context
@@ -121,7 +122,11 @@ public final class CoNDIS: Sendable {
   /// Removes an adapter that nobody is bound to and that has no connections.
   public func haltAdapter(_ handle: Handle) -> NDISStatus {
     guard let adapter = adapters[handle] else { return .failure }
-    let isIdle = control.withLock { _ in adapter.bindings.isEmpty && adapter.connections == 0 }
+    let isIdle = control.withLock { _ in
+      guard adapter.bindings.isEmpty, adapter.connections == 0 else { return false }
+      adapter.isHalted = true
+      return true
+    }
     guard isIdle else { return .notAccepted }
     return adapters.remove(handle) == nil ? .failure : .success
   }
@@ -140,11 +145,18 @@ public final class CoNDIS: Sendable {
       issued(nil)
       return .resources
     }
-    let families = control.withLock { _ in
+    // Before the adapter knows of it: whoever is told of a family there uses the handle.
+    issued(bound)
+    let families: [AddressFamily]? = control.withLock { _ in
+      guard !adapter.isHalted else { return nil }
       adapter.bindings.append(bound)
       return adapter.families.values.map(\.family).sorted { $0.number < $1.number }
     }
-    issued(bound)
+    guard let families else {
+      _ = bindings.remove(bound)
+      issued(nil)
+      return .failure
+    }
     if let client { for family in families { client.addressFamilyRegistered(context, family) } }
     return .success
   }
@@ -183,7 +195,7 @@ public final class CoNDIS: Sendable {
   private func register(_ registration: Registration, _ adapter: Adapter, mayRegister: () -> Bool) -> NDISStatus {
     let number = registration.family.number
     let bound: [Handle]? = control.withLock { _ in
-      guard mayRegister(), adapter.families[number] == nil else { return nil }
+      guard mayRegister(), !adapter.isHalted, adapter.families[number] == nil else { return nil }
       adapter.families[number] = registration
       return adapter.bindings
     }
@@ -266,8 +278,11 @@ public final class CoNDIS: Sendable {
     if families.remove(handle) != nil { releaseBindings(open) }
   }
 
+  /// Once: the binding can be closed from here on.
   private func releaseBindings(_ open: FamilyOpen) {
     control.withLock { _ in
+      guard open.holdsBindings else { return }
+      open.holdsBindings = false
       bindings[open.clientBinding]?.uses -= 1
       if let manager = open.managerBinding { bindings[manager]?.uses -= 1 }
     }
@@ -284,7 +299,8 @@ public final class CoNDIS: Sendable {
         return open.connections
       })
     else { return .failure }
-    let isFree = left == 0 || connections.values.allSatisfy { $0.family !== open || $0.isIdleAndForeign }
+    // One that is counted and not found yet is being created.
+    let isFree = left == 0 || connections.values.count { $0.family === open && $0.isIdleAndForeign } == left
     let mayClose = control.withLock { _ in
       open.state = isFree ? .closing : .open
       open.operation = isFree ? 1 : 0
@@ -325,7 +341,8 @@ public final class CoNDIS: Sendable {
     }
     let isLeftBehind = control.withLock { _ in open.connections > 0 }
     if isLeftBehind { note("an address family was closed before its connections were deleted") }
-    // The notification's completion still takes the handle, and connections that were left behind need their client.
+    // Connections that were left behind need their client. The notification's completion still takes the handle.
+    if !isLeftBehind { releaseBindings(open) }
     if !isNotifying, !isLeftBehind { destroy(handle, open) }
   }
 
@@ -403,16 +420,13 @@ public final class CoNDIS: Sendable {
   ) -> Bool {
     let isFirst = control.withLock { _ in
       guard sap.state == .registering else { return false }
-      sap.state = .registered
+      sap.state = status == .success ? .registered : .gone
       sap.managerContext = context
+      if status != .success { sap.family.saps -= 1 }
       return true
     }
-    if isFirst, status != .success { destroy(handle, sap) }
+    if isFirst, status != .success { _ = saps.remove(handle) }
     return isFirst
-  }
-
-  private func destroy(_ handle: Handle, _ sap: ServiceAccessPoint) {
-    if saps.remove(handle) != nil { control.withLock { _ in sap.family.saps -= 1 } }
   }
 
   /// `NdisClDeregisterSap`. Calls that came through it stay as they are.
@@ -421,31 +435,74 @@ public final class CoNDIS: Sendable {
       control.withLock({ _ in
         guard sap.state == .registered else { return false }
         sap.state = .deregistering
+        // Its address family can be closed from here on (condis.md §6.3).
+        sap.family.saps -= 1
         return true
       })
     else { return .failure }
     let status = sap.family.manager.deregisterSAP(sap.managerContext)
     if status == .pending { return .pending }
-    return settleDeregistration(handle, sap, status) ? status : .pending
+    return settleDeregistration(handle, sap, status) == .now ? status : .pending
   }
 
   /// `Ndis(M)CmDeregisterSapComplete`. Calls the client.
   public func deregisterSAPComplete(_ status: NDISStatus, _ handle: Handle) {
-    guard let sap = saps[handle], status != .pending, settleDeregistration(handle, sap, status) else {
+    guard let sap = saps[handle], status != .pending else {
       return note("deregistration of a service access point completed out of place")
     }
-    sap.family.client.deregisterSAPComplete(status, sap.clientContext)
+    switch settleDeregistration(handle, sap, status) {
+    case .now: sap.family.client.deregisterSAPComplete(status, sap.clientContext)
+    case .whenOffersAreOver: break
+    case .outOfPlace: note("deregistration of a service access point completed out of place")
+    }
   }
 
-  private func settleDeregistration(_ handle: Handle, _ sap: ServiceAccessPoint, _ status: NDISStatus) -> Bool {
-    guard
-      control.withLock({ _ in
-        guard sap.state == .deregistering else { return false }
+  private enum Settlement {
+    case now
+    /// The client still looks at an offer through it, and its context is needed until then.
+    case whenOffersAreOver
+    case outOfPlace
+  }
+
+  private func settleDeregistration(_ handle: Handle, _ sap: ServiceAccessPoint, _ status: NDISStatus) -> Settlement {
+    let settlement: Settlement = control.withLock { _ in
+      guard sap.state == .deregistering, !sap.isAwaited else { return .outOfPlace }
+      guard status == .success else {
         sap.state = .registered
-        return true
-      })
-    else { return false }
-    if status == .success { destroy(handle, sap) }
-    return true
+        sap.family.saps += 1
+        return .now
+      }
+      if sap.offers > 0 {
+        sap.isAwaited = true
+        return .whenOffersAreOver
+      }
+      sap.state = .gone
+      return .now
+    }
+    if settlement == .now, status == .success { _ = saps.remove(handle) }
+    return settlement
+  }
+
+  /// An offer through a service access point begins; false when it is on its way out.
+  func beginOffer(_ sap: ServiceAccessPoint) -> Bool {
+    control.withLock { _ in
+      guard sap.state == .registered || sap.state == .registering else { return false }
+      sap.offers += 1
+      return true
+    }
+  }
+
+  /// The client has answered, or its callback has returned. The last one completes a deregistration that waited. Calls the client.
+  func endOffer(_ sap: ServiceAccessPoint, _ handle: Handle) {
+    let isOver = control.withLock { _ in
+      sap.offers -= 1
+      guard sap.offers == 0, sap.isAwaited else { return false }
+      sap.isAwaited = false
+      sap.state = .gone
+      return true
+    }
+    guard isOver else { return }
+    _ = saps.remove(handle)
+    sap.family.client.deregisterSAPComplete(.success, sap.clientContext)
   }
 }

@@ -13,7 +13,7 @@ extension CoNDIS {
       return create(
         VirtualConnection(
           number: nextNumber(), creator: .signalling, family: nil, miniport: miniport, adapter: binding.adapter,
-          signaller: binding.callManager),
+          signaller: binding),
         context, peer: nil, issued)
     }
     guard let open = families[family] else { return rejected(issued) }
@@ -34,7 +34,8 @@ extension CoNDIS {
   public func createVC(
     adapter handle: Handle, family: Handle, context: DriverContext, issued: (Handle?) -> Void
   ) -> NDISStatus {
-    guard let adapter = adapters[handle], adapter.callManager != nil, let open = families[family], open.managerBinding == nil
+    guard let adapter = adapters[handle], adapter.callManager != nil, let open = families[family], open.managerBinding == nil,
+      bindings[open.clientBinding]?.adapter === adapter
     else { return rejected(issued) }
     return create(
       VirtualConnection(number: nextNumber(), creator: .miniportCallManager, family: open, miniport: nil, adapter: adapter),
@@ -57,6 +58,8 @@ extension CoNDIS {
         guard open.state == .open else { return false }
         open.connections += 1
       } else {
+        guard vc.signaller?.isClosing == false, !vc.adapter.isHalted else { return false }
+        vc.signaller?.uses += 1
         vc.adapter.connections += 1
       }
       return true
@@ -89,7 +92,11 @@ extension CoNDIS {
       }
       if status != .success { failure = status }
     }
-    guard let failure else { return .success }
+    guard let failure else {
+      vc.state.withLock { $0.existence = .alive }
+      return .success
+    }
+    vc.state.withLock { $0.existence = .gone }
     if hasMiniportPart { _ = vc.miniport?.deleteVC(vc.state.withLock { $0.miniportContext }) }
     _ = connections.remove(handle)
     uncount(vc)
@@ -101,6 +108,7 @@ extension CoNDIS {
   private func uncount(_ vc: VirtualConnection) {
     let wasLastOfClosed = control.withLock { _ in
       guard let open = vc.family else {
+        vc.signaller?.uses -= 1
         vc.adapter.connections -= 1
         return false
       }
@@ -126,18 +134,17 @@ extension CoNDIS {
 
   private func delete(_ handle: Handle, _ vc: VirtualConnection) -> NDISStatus {
     let refusal: NDISStatus? = vc.state.withLock { state in
-      switch state.deletion {
-      case .inProgress: return .closing
-      case .done: return .failure
-      case .none: break
-      }
+      if let refusal = state.existence.refusal { return refusal }
       if state.activation == .deactivating { return .closing }
       guard state.isAtRest, state.activation == .inactive else { return .notAccepted }
-      state.deletion = .inProgress
+      state.existence = .deleting
       return nil
     }
     if let refusal { return refused(refusal) }
     let (client, manager, miniport) = vc.state.withLock { ($0.clientContext, $0.managerContext, $0.miniportContext) }
+    // The client may take its side down as soon as it has been told.
+    let isClientTold = vc.creator == .callManager || vc.creator == .miniportCallManager
+    if isClientTold { uncount(vc) }
     let answer: NDISStatus
     switch vc.creator {
     case .client: answer = vc.family?.manager.deleteVC(manager) ?? .success
@@ -145,13 +152,14 @@ extension CoNDIS {
     case .signalling: answer = .success
     }
     guard answer == .success else {
-      vc.state.withLock { $0.deletion = .none }
+      if isClientTold { control.withLock { _ in vc.family?.connections += 1 } }
+      vc.state.withLock { $0.existence = .alive }
       return answer == .pending ? .notAccepted : answer
     }
     _ = vc.miniport?.deleteVC(miniport)
-    vc.state.withLock { $0.deletion = .done }
+    vc.state.withLock { $0.existence = .gone }
     _ = connections.remove(handle)
-    uncount(vc)
+    if !isClientTold { uncount(vc) }
     return .success
   }
 
@@ -176,7 +184,7 @@ extension CoNDIS {
   private static func mayActivate(
     _ state: borrowing VirtualConnection.State, _ vc: VirtualConnection
   ) -> Result<ActivationState, Refused> {
-    if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+    if let refusal = state.existence.refusal { return .failure(Refused(status: refusal)) }
     if case .refuse(let status) = CallOperation.activate.answer(in: state.call) { return .failure(Refused(status: status)) }
     // Nobody but its client can have a call on it yet.
     if vc.creator == .client, state.call == .idle, state.activation == .inactive {
@@ -225,7 +233,8 @@ extension CoNDIS {
   }
 
   private static func mayDeactivate(_ state: borrowing VirtualConnection.State) -> Result<ActivationState, Refused> {
-    state.deletion == .inProgress ? .failure(Refused(status: .closing)) : state.activation.after(.deactivate)
+    if let refusal = state.existence.refusal { return .failure(Refused(status: refusal)) }
+    return state.activation.after(.deactivate)
   }
 
   /// `NdisMCoDeactivateVcComplete`. Calls the call manager.

@@ -11,23 +11,27 @@ extension CoNDIS {
       issued(nil)
       return .failure
     }
-    let begun: Result<(Party, UInt32, DriverContext), Refused> = vc.state.withLock { state in
-      if state.deletion == .inProgress { return .failure(Refused(status: .closing)) }
+    let party = Party(vc: vc, handle: handle, clientContext: context)
+    guard publish(party) else {
+      issued(nil)
+      return .resources
+    }
+    let begun: Result<(UInt32, DriverContext), Refused> = vc.state.withLock { state in
+      if let refusal = state.existence.refusal { return .failure(Refused(status: refusal)) }
       if case .refuse(let status) = CallOperation.addParty.answer(in: state.call) { return .failure(Refused(status: status)) }
       guard state.isMultipoint else { return .failure(Refused(status: .notAccepted)) }
-      let party = Party(vc: vc, handle: handle, clientContext: context)
       party.operation = state.begin()
       state.partyOperations += 1
       state.parties.append(party)
-      return .success((party, party.operation, state.managerContext))
+      return .success((party.operation, state.managerContext))
     }
-    guard case .success(let (party, operation, manager)) = begun else {
+    guard case .success(let (operation, manager)) = begun else {
+      retire([party])
       issued(nil)
       return refused(begun)
     }
-    publish(party)
     issued(party.handle)
-    let (status, partyContext) = open.manager.addParty(manager, parameters, party.handle ?? Handle(rawValue: 0))
+    let (status, partyContext) = open.manager.addParty(manager, parameters, party.handle)
     if status == .pending { return .pending }
     guard settleAdd(party, status, partyContext, operation) else { return .pending }
     if status != .success { issued(nil) }
@@ -110,14 +114,19 @@ extension CoNDIS {
   /// `Ndis(M)CmDispatchIncomingDropParty`: the other end of a leaf is gone. Calls the client.
   public func dispatchIncomingDropParty(_ status: NDISStatus, _ handle: Handle, _ data: CloseData = .none) {
     guard let party = parties[handle], let open = party.vc.family else { return note("an incoming drop for no party") }
+    if data.isMalformed { note("an incoming drop with a size and no data") }
+    if status == .pending { note("an incoming drop with the status PENDING, delivered as FAILURE") }
+    var isLast = false
     let answer: CallOperation.Answer = party.vc.state.withLock { state in
       let answer = CallOperation.dispatchIncomingDropParty.answer(in: state.call)
       guard answer == .go else { return answer }
       guard party.state == .active else { return party.state == .dropping ? .ignoreSilently : .ignore }
+      isLast = state.parties.count { $0.state != .dropping && $0.state != .gone } == 1
       party.state = .dropIndicated
       state.enterIndication()
       return .go
     }
+    if isLast { note("an incoming drop of the last party, where an incoming close is called for") }
     guard answer == .go else {
       if answer != .ignoreSilently { note("an incoming drop in a state that has none") }
       return

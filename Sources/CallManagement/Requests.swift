@@ -14,7 +14,9 @@ extension CoNDIS {
   ) -> NDISStatus {
     guard let binding = bindings[handle], let subject = subject(vc, party) else { return .failure }
     guard let family else { return askMiniport(binding, subject, request) }
-    guard let open = families[family], control.withLock({ _ in open.state == .open }) else { return .failure }
+    guard let open = families[family], control.withLock({ _ in open.state == .open }), subject.isPart(of: open) else {
+      return .failure
+    }
     if open.clientBinding == handle { return ask(open, byClient: true, subject, request) }
     return open.managerBinding == handle ? ask(open, byClient: false, subject, request) : .failure
   }
@@ -24,7 +26,7 @@ extension CoNDIS {
     byMiniportCallManager family: Handle, vc: Handle? = nil, party: Handle? = nil, _ request: PassedPointer
   ) -> NDISStatus {
     guard let open = families[family], open.managerBinding == nil, let subject = subject(vc, party),
-      control.withLock({ _ in open.state == .open })
+      control.withLock({ _ in open.state == .open }), subject.isPart(of: open)
     else { return .failure }
     return ask(open, byClient: false, subject, request)
   }
@@ -38,6 +40,8 @@ extension CoNDIS {
   private struct Subject {
     var connection: VirtualConnection?
     var party: Party?
+
+    func isPart(of open: FamilyOpen) -> Bool { connection.map { $0.family === open } ?? true }
   }
 
   /// Nil for handles that name nothing.
@@ -48,8 +52,8 @@ extension CoNDIS {
       subject.connection = connection
     }
     if let party {
-      guard let named = parties[party] else { return nil }
-      subject.party = named
+      guard let named = parties[party], subject.connection == nil || subject.connection === named.vc else { return nil }
+      (subject.connection, subject.party) = (named.vc, named)
     }
     return subject
   }
@@ -69,7 +73,9 @@ extension CoNDIS {
   }
 
   private func askMiniport(_ binding: Binding, _ subject: Subject, _ request: PassedPointer) -> NDISStatus {
-    guard let miniport = binding.adapter.miniport, subject.party == nil else { return .failure }
+    guard let miniport = binding.adapter.miniport, subject.party == nil,
+      subject.connection.map({ $0.adapter === binding.adapter }) ?? true
+    else { return .failure }
     let target = RequestTarget(
       owner: binding.adapter.context, vc: subject.connection?.state.withLock { $0.miniportContext } ?? .none)
     let isClients = subject.connection?.creator != .signalling && binding.client != nil
@@ -100,14 +106,21 @@ extension CoNDIS {
     _ request: PassedPointer, about connection: VirtualConnection?, to receiver: () -> NDISStatus,
     complete: @escaping @Sendable (NDISStatus) -> Void
   ) -> NDISStatus {
-    guard request.pointer != nil, connection?.state.withLock({ $0.deletion == .none }) ?? true,
-      requests.withLock({ requests in
-        guard requests[request] == nil else { return false }
-        requests[request] = OutstandingRequest(connection: connection, complete: complete)
-        return true
-      })
-    else { return .failure }
-    connection?.state.withLock { $0.requests += 1 }
+    let refusal: NDISStatus? = connection?.state.withLock { state in
+      if let refusal = state.existence.refusal { return refusal }
+      state.requests += 1
+      return nil
+    }
+    if let refusal { return refusal }
+    let isNew = requests.withLock { requests in
+      guard request.pointer != nil, requests[request] == nil else { return false }
+      requests[request] = OutstandingRequest(connection: connection, complete: complete)
+      return true
+    }
+    guard isNew else {
+      connection?.state.withLock { $0.requests -= 1 }
+      return .failure
+    }
     let status = receiver()
     if status == .pending { return .pending }
     return settle(request) == nil ? .pending : status
@@ -130,12 +143,13 @@ extension CoNDIS {
       return
     }
     guard let connection = connections[vc] else { return note("a status indicated for no connection") }
-    let (client, manager) = connection.state.withLock { ($0.clientContext, $0.managerContext) }
+    let contexts = connection.state.withLock { $0.existence == .alive ? ($0.clientContext, $0.managerContext) : nil }
+    guard let (client, manager) = contexts else { return note("a status indicated for a connection that comes or goes") }
     if let open = connection.family, let binding = bindings[open.clientBinding] {
       open.client.statusIndicated(binding.context, client, indication)
     }
     if let standAlone = connection.standAloneManager {
-      let owner = connection.family?.managerBinding.flatMap { bindings[$0]?.context } ?? .none
+      let owner = connection.signaller?.context ?? connection.family?.managerBinding.flatMap { bindings[$0]?.context } ?? .none
       standAlone.statusIndicated(owner, manager, indication)
     }
   }

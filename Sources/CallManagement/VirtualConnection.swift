@@ -16,7 +16,7 @@ final class VirtualConnection: Sendable {
   struct State {
     var call = CallState.idle
     var activation = ActivationState.inactive
-    var deletion = Deletion.none
+    var existence = Existence.creating
     /// Tells an operation from a later one of its kind: 0 when none is outstanding.
     var makeCall: UInt32 = 0
     var closeCall: UInt32 = 0
@@ -30,11 +30,12 @@ final class VirtualConnection: Sendable {
     /// The offer that the client's incoming-call callback is looking at right now.
     var offer = Offer.none
     var offerNumber: UInt32 = 0
-    /// Indications to the client that are running, and on which thread; 0 when on several.
-    var running = 0
-    var runningThread: UInt = 0
+    /// The threads of the indications to the client that are running, each as often as it runs one.
+    var running: [UInt] = []
     var deferred: DeferredClose?
     var lastEvent = CallEvent.created
+    /// The last call was ended because of a problem: its client should not make another on this connection.
+    var wasBroken = false
     /// Contexts; written before the handle can be used by anyone else.
     var clientContext = DriverContext.none
     var managerContext = DriverContext.none
@@ -53,10 +54,21 @@ final class VirtualConnection: Sendable {
     }
   }
 
-  enum Deletion {
-    case none
-    case inProgress
-    case done
+  /// From the first callback of the creation to the last one of the deletion.
+  enum Existence {
+    case creating
+    case alive
+    case deleting
+    case gone
+
+    /// Why nothing can be done to the connection; nil when it is there.
+    var refusal: NDISStatus? {
+      switch self {
+      case .creating, .gone: .failure
+      case .alive: nil
+      case .deleting: .closing
+      }
+    }
   }
 
   /// What became of an offer while the client's callback runs.
@@ -83,13 +95,13 @@ final class VirtualConnection: Sendable {
   let miniport: (any ConnectionMiniport)?
   let adapter: CoNDIS.Adapter
   /// Whose signalling connection it is; nil for one with an address family.
-  let signaller: (any CallManager)?
+  let signaller: CoNDIS.Binding?
   let state = Mutex<State>(State())
   let createdAt = ContinuousClock.now
 
   init(
     number: UInt64, creator: Creator, family: FamilyOpen?, miniport: (any ConnectionMiniport)?, adapter: CoNDIS.Adapter,
-    signaller: (any CallManager)? = nil
+    signaller: CoNDIS.Binding? = nil
   ) {
     self.number = number
     self.creator = creator
@@ -99,13 +111,20 @@ final class VirtualConnection: Sendable {
     self.signaller = signaller
   }
 
-  /// The call manager's, and without a call: no concern of the client's.
-  var isIdleAndForeign: Bool { creator != .client && state.withLock { $0.call == .idle } }
+  /// The call manager's, and without a call but one that is being closed: no concern of the client's.
+  var isIdleAndForeign: Bool {
+    creator != .client
+      && state.withLock { state in
+        guard state.existence != .creating else { return false }
+        if case .closing = state.call { return true }
+        return state.call == .idle
+      }
+  }
 
   var isOfMiniportCallManager: Bool { family != nil && miniport == nil }
 
   /// The call manager, where the miniport is another driver's.
-  var standAloneManager: (any CallManager)? { isOfMiniportCallManager ? nil : signaller ?? family?.manager }
+  var standAloneManager: (any CallManager)? { isOfMiniportCallManager ? nil : signaller?.callManager ?? family?.manager }
 }
 
 /// A leaf of a multipoint call (condis.md §12). Its state belongs to the lock of its connection.
@@ -122,7 +141,8 @@ final class Party: @unchecked Sendable {
   let vc: VirtualConnection
   let vcHandle: Handle
   let clientContext: DriverContext
-  var handle: Handle?
+  /// Written before anybody else has the party.
+  var handle = Handle(rawValue: 0)
   var managerContext = DriverContext.none
   var state = State.adding
   /// Where a drop that fails takes it back to.
@@ -161,6 +181,7 @@ final class FamilyOpen: @unchecked Sendable {
   var connections = 0
   var saps = 0
   var handle = Handle(rawValue: 0)
+  var holdsBindings = true
 
   init(
     family: AddressFamily, client: any CallClient, clientBinding: Handle, manager: any CallManager, managerBinding: Handle?,
@@ -183,6 +204,7 @@ final class ServiceAccessPoint: @unchecked Sendable {
     case registering
     case registered
     case deregistering
+    case gone
   }
 
   let family: FamilyOpen
@@ -190,6 +212,10 @@ final class ServiceAccessPoint: @unchecked Sendable {
   let clientContext: DriverContext
   var managerContext = DriverContext.none
   var state = State.registering
+  /// Offers through it that the client is looking at.
+  var offers = 0
+  /// The deregistration is done but for those.
+  var isAwaited = false
 
   init(family: FamilyOpen, address: PassedPointer, clientContext: DriverContext) {
     self.family = family

@@ -42,6 +42,8 @@ public enum CallClosing: Sendable {
   case stillClosing(CallsReport.Call)
   /// In this state it can't be closed: it closes already, or is not up.
   case refused(CallsReport.Call)
+  /// It is no call of this host's.
+  case foreign
   case notFound
 }
 
@@ -64,6 +66,7 @@ extension ProviderHost {
   /// Ends a call on an operator's behalf, and waits until its providers have been told and its connection is gone. Calls out.
   public func closeCall(_ number: UInt64, _ reason: CloseReason, deadline: Duration = .seconds(5)) -> CallClosing {
     guard let snapshot = layer.calls.calls.first(where: { $0.number == number }) else { return .notFound }
+    guard layer.call(snapshot) != nil else { return .foreign }
     let call = report(snapshot)
     guard snapshot.canBeClosed else { return .refused(call) }
     guard layer.closeAndWait(snapshot, reason, deadline: deadline) else {

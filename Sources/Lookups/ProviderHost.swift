@@ -56,8 +56,8 @@ public final class ProviderHost: Sendable {
 
   deinit {
     // A host that was not stopped: its engine goes on its own, because it may have to wait.
-    HostThreads.run { [module, transports, loopback] in
-      transports.deregister()
+    HostThreads.run { [transports] in transports.deregister() }
+    HostThreads.run { [module, loopback] in
       loopback.link.close(.shuttingDown)
       module.deregister()
     }

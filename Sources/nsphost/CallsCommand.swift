@@ -85,6 +85,7 @@ extension CallClosing {
     switch self {
     case .closed: nil
     case .notFound: ("there is no such call", "nsphost calls lists them")
+    case .foreign: ("it is no client's call", "only the driver that made it can close it")
     case .refused(let call):
       (
         call.state == .closing ? "it is closing already" : "it is \(call.state.rawValue), so there is nothing to close",
@@ -116,7 +117,7 @@ extension CallsReport {
     }
     let over = transports.count == 1 ? "transport" : "transports"
     lines.append(
-      "\(Output.count(calls.count, "call", "calls")) over \(over) \(transports.joined(separator: ", ")); \(ended) closed, "
+      "\(Output.count(calls.count, "call", "calls")) over \(over) \(transports.joined(separator: ", ")); \(ended) ended, "
         + Output.count(illegalTransitions, "illegal transition", "illegal transitions"))
     return lines
   }
@@ -168,7 +169,7 @@ private struct CallsDocument: Encodable {
   let host = HostEnvelope()
   var calls: [Call]
   var transports: [String]
-  var closed: Int
+  var ended: Int
   var illegalTransitions: Int
 
   init(_ report: CallsReport) {
@@ -179,7 +180,7 @@ private struct CallsDocument: Encodable {
         transport: call.transport, ageUs: Int(call.age.microseconds), parties: call.parties, lastEvent: call.lastEvent.text)
     }
     transports = report.transports
-    closed = report.ended
+    ended = report.ended
     illegalTransitions = report.illegalTransitions
   }
 }

@@ -164,6 +164,49 @@ import Testing
     #expect(scene.condis.closeCall(vc) == .success)
   }
 
+  @Test("a service access point that is deregistered during an offer stays until the client has answered")
+  func deregisteredDuringOffer() {
+    let scene = Scene()
+    let vc = scene.managerVC()
+    scene.client.hooks["incomingCall"] = {
+      #expect(scene.condis.deregisterSAP(scene.sap) == .pending)
+      #expect(scene.condis.deregisterSAP(scene.sap) == .failure)
+    }
+    #expect(scene.condis.dispatchIncomingCall(scene.sap, vc, Scene.parameters) == .success)
+    #expect(scene.journal.names == ["cl.createVC", "cl.incomingCall", "cm.deregisterSAP", "cl.deregisterSAPComplete"])
+    #expect(scene.condis.closeCall(vc) == .success)
+    #expect(scene.condis.dispatchIncomingCall(scene.sap, vc, Scene.parameters) == .failure)
+    #expect(scene.deleteByManager(vc) == .success && scene.condis.closeAddressFamily(scene.family) == .success)
+  }
+
+  @Test("nothing can be done to a connection whose creation is not over, not even by its creator")
+  func usedDuringCreation() {
+    let scene = Scene(standAlone: true)
+    scene.manager.answers["createVC"] = .resources
+    scene.manager.hooks["createVC"] = {
+      let vc = scene.condis.calls[0].handle
+      #expect(scene.condis.deleteVC(vc) == .failure && scene.activate(vc) == .failure)
+      #expect(scene.condis.makeCall(vc, Scene.parameters) == .failure)
+      #expect(scene.condis.closeAddressFamily(scene.family) == .failure)
+    }
+    _ = scene.clientVC()
+    #expect(scene.journal.names == ["mp.createVC", "cm.createVC", "mp.deleteVC"])
+    #expect(scene.condis.calls.isEmpty)
+    #expect(scene.condis.deregisterSAP(scene.sap) == .success && scene.condis.closeAddressFamily(scene.family) == .success)
+  }
+
+  @Test("a miniport call manager makes connections on address families of its own adapter only")
+  func othersFamily() {
+    let scene = Scene()
+    let stranger = FakeManager("other", scene.journal, contextsFrom: 0x900)
+    let adapter = scene.condis.createAdapter(.none, callManager: stranger)!
+    var vc: Handle? = scene.sap
+    #expect(scene.condis.createVC(adapter: adapter, family: scene.family, context: .none, issued: { vc = $0 }) == .failure)
+    #expect(vc == nil && scene.journal.lines.isEmpty)
+    #expect(scene.condis.haltAdapter(adapter) == .success)
+    #expect(scene.condis.openAdapter(adapter, client: scene.client, context: .none) == .failure)
+  }
+
   @Test("X-23 a call never loses its last party: one that is still being added does not count as left")
   func lastCertainParty() {
     let scene = Scene()

@@ -156,7 +156,7 @@ private final class World {
       if (state.closeCall != 0) != model.closePending { return "close outstanding: \(state.closeCall != 0)" }
       if (state.modifyQoS != 0) != model.qosPending { return "change outstanding: \(state.modifyQoS != 0)" }
       if state.isMultipoint != model.isMultipoint { return "multipoint: \(state.isMultipoint)" }
-      if state.deferred != nil || state.running != 0 || state.offer != .none { return "something is left of a callback" }
+      if state.deferred != nil || !state.running.isEmpty || state.offer != .none { return "something is left of a callback" }
       let parties = model.parties.compactMap { $0 }
       let isMaking = model.call == .c1
       let operations = parties.count { $0 == .p1 && !isMaking || $0.isDropping }

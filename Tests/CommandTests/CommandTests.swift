@@ -107,7 +107,7 @@ import Testing
     let script = Self.package + "/sample-providers/loopback-mcm/calls.script"
     let shown = try await run("calls", "--plugins", Self.samples, script: script)
     #expect(shown.status == 0 && shown.output.contains(" 3  mcm    active  pid 4103 uid 1001 cleo"), "\(shown)")
-    #expect(shown.output.hasSuffix("3 calls over transports loopback, loopback-mcm; 2 closed, 0 illegal transitions\n"))
+    #expect(shown.output.hasSuffix("3 calls over transports loopback, loopback-mcm; 2 ended, 0 illegal transitions\n"))
     let closed = try await run("calls", "close", "4", "--status", "idle", "--plugins", Self.samples, script: script)
     #expect(closed.output == "closed 4 (idle): pid 4104 uid 1001 dan\n")
     let document = try await run("calls", "close", "4", "--json", "--plugins", Self.samples, script: script)
@@ -120,17 +120,17 @@ import Testing
       }
       var schema: String
       var calls: [Call]
-      var closed: Int
+      var ended: Int
     }
     let decoded = try JSONDecoder().decode(Document.self, from: Data(document.output.utf8))
-    #expect(decoded.schema == "nsphost.calls/1" && decoded.closed == 3)
+    #expect(decoded.schema == "nsphost.calls/1" && decoded.ended == 3)
     #expect(decoded.calls.map(\.vc) == [3, 5] && decoded.calls.allSatisfy { $0.state == "active" && $0.peer != nil })
     let missing = try await run("calls", "close", "99", "--plugins", Self.samples)
     #expect(missing.status == 2 && missing.errors == "nsphost: call 99: there is no such call: nsphost calls lists them\n")
     #expect(try await run("calls", "close", "1", "--status", "bored").status == 64)
     #expect(
       try await run("calls", "--plugins", "/nonexistent").output
-        == "0 calls over transport loopback; 0 closed, 0 illegal transitions\n")
+        == "0 calls over transport loopback; 0 ended, 0 illegal transitions\n")
   }
 
   @Test("a script sees its own calls, and a call that an operator closed is over for its client")

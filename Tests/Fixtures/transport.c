@@ -8,11 +8,18 @@ __attribute__((destructor)) static void wait_for_them(void) {
   usleep(10000);
 }
 
-static atomic_bool holding;
+static atomic_bool holding, refusing;
+static atomic_int refusals;
 static _Atomic(struct call *) held;
 
 /* Keeps a close until it is released. */
 static NDIS_STATUS hold_call(NDIS_HANDLE context, NDIS_HANDLE party, PVOID data, UINT size) {
+  if (refusing) {
+    NDIS_HANDLE vc = ((struct call *)context)->vc;
+    refusals++;
+    NdisMCmCloseCallComplete(NDIS_STATUS_INVALID_DATA, vc, NULL);
+    return NDIS_STATUS_PENDING;
+  }
   if (!holding) return close_call(context, party, data, size);
   held = context;
   return NDIS_STATUS_PENDING;
@@ -37,6 +44,13 @@ NSP_EXPORT void transport_hold(int hold) {
   if (!hold && (call = atomic_exchange(&held, NULL)) != NULL) close_call(call, NULL, NULL, 0);
   inside--;
 }
+/* Refuses every close, with or without data; answers how many it has refused. */
+NSP_EXPORT int transport_refuse(int refuse) {
+  refusing = refuse != 0;
+  return refusals;
+}
+/* Wants its address family closed. */
+NSP_EXPORT int transport_notify(void) { return NdisMCmNotifyCloseAddressFamily(family); }
 NSP_EXPORT int transport_reason(void) { return lastReason; }
 
 /* An offer whose parameters are not as they should be; answers what the host said. */

@@ -163,6 +163,35 @@ extension HotOperationTests {
     scripted.finish()
   }
 
+  @Test("a transport that wants its address family closed is taken down, with calls and without", arguments: [0, 2])
+  func transportNotifies(calls: Int) throws {
+    let scripted = try ScriptedHost("transport", registrar: .shared, calls: .shared)
+    let perform = try scripted.function("transport", "transport_perform", as: Perform.self)
+    for number in 0..<calls { perform("offer client\(number) 1000 1") }
+    #expect(try scripted.function("transport", "transport_notify", as: Reason.self)() == 0)
+    try wait("it is taken down") { scripted.host.layer.transports.map(\.name) == ["loopback"] }
+    #expect(scripted.host.sessions.sessions.isEmpty)
+    unlink(scripted.directory + "/transport.so")
+    scripted.host.rescan()
+    try wait("the file is unmapped") { mappings(scripted, "transport") == 0 }
+    scripted.finish()
+  }
+
+  @Test("a transport that refuses every close is asked without data, then now and then, and closes in the end")
+  func transportRefuses() throws {
+    let scripted = try ScriptedHost("transport", registrar: .shared, calls: .shared)
+    let perform = try scripted.function("transport", "transport_perform", as: Perform.self)
+    let refuse = try scripted.function("transport", "transport_refuse", as: Offer.self)
+    perform("offer ann 1000 1")
+    _ = refuse(1)
+    perform("close ann idle")
+    #expect(refuse(1) == 2, "with data, and without")
+    #expect(peers(scripted) == ["ann"] && scripted.host.sessions.sessions.isEmpty)
+    _ = refuse(0)
+    try wait("it is asked again") { peers(scripted).isEmpty }
+    scripted.finish()
+  }
+
   @Test("a transport that does not let a call go is waited for, and its file stays until it does")
   func transportHolds() throws {
     let scripted = try ScriptedHost("transport", registrar: .shared, calls: .shared)

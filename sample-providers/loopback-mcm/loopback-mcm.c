@@ -11,6 +11,7 @@
 #include <nspndis.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,13 @@ struct call {
   _Atomic(NDIS_HANDLE) vc; /* NULL: nobody calls */
 };
 static struct call calls[CALLS];
-static NDIS_HANDLE adapter, family, sap, module;
+/* Written on the host's threads, read on that of the script. */
+static _Atomic(NDIS_HANDLE) adapter, family, sap;
+static HANDLE module;
 static FILE *script;
 static pthread_t thread;
-static atomic_bool stopping, has_thread;
+static atomic_bool stopping;
+static bool has_thread; /* of NSPModuleLoad and NSPModuleUnload, which never run at once */
 
 /* Offers a call: connection, activation, offer, connected. The parameters say who calls. */
 static void offer(const char *name, unsigned uid, int pid) {
@@ -86,22 +90,38 @@ static void perform(const char *line) {
   else if (strncmp(line, "down", 4) == 0) hang_up(NULL, NSP_CLOSE_LINE_DOWN);
 }
 
-static void *run(void *unused) {
+/* Performs lines until the script ends, or says "later"; true for that. */
+static bool play(void) {
   char line[256];
   while (!stopping && fgets(line, sizeof line, script) != NULL) {
-    if (strncmp(line, "later", 5) == 0 && !has_thread) {
-      has_thread = pthread_create(&thread, NULL, run, unused) == 0;
-      return NULL;
-    }
+    if (strncmp(line, "later", 5) == 0) return true;
     perform(line);
   }
-  return NULL;
+  return false;
+}
+static void *play_later(void *unused) {
+  while (play()) {}
+  return unused;
 }
 
 /* What the host asks of a transport. */
-static NDIS_STATUS open_family(NDIS_HANDLE context, PCO_ADDRESS_FAMILY af, NDIS_HANDLE handle, PNDIS_HANDLE own) { return (void)context, (void)af, *own = NULL, family = handle, NDIS_STATUS_SUCCESS; }
-static NDIS_STATUS register_sap(NDIS_HANDLE af, PCO_SAP address, NDIS_HANDLE handle, PNDIS_HANDLE own) { return (void)af, (void)address, *own = NULL, sap = handle, NDIS_STATUS_SUCCESS; }
-static NDIS_STATUS deregister_sap(NDIS_HANDLE own) { return (void)own, sap = NULL, NDIS_STATUS_SUCCESS; }
+static NDIS_STATUS open_family(NDIS_HANDLE context, PCO_ADDRESS_FAMILY af, NDIS_HANDLE handle, PNDIS_HANDLE own) {
+  (void)context, (void)af;
+  *own = NULL;
+  family = handle;
+  return NDIS_STATUS_SUCCESS;
+}
+static NDIS_STATUS register_sap(NDIS_HANDLE af, PCO_SAP address, NDIS_HANDLE handle, PNDIS_HANDLE own) {
+  (void)af, (void)address;
+  *own = NULL;
+  sap = handle;
+  return NDIS_STATUS_SUCCESS;
+}
+static NDIS_STATUS deregister_sap(NDIS_HANDLE own) {
+  (void)own;
+  sap = NULL;
+  return NDIS_STATUS_SUCCESS;
+}
 static NDIS_STATUS close_family(NDIS_HANDLE own) { return (void)own, NDIS_STATUS_SUCCESS; }
 
 /* Every provider has been told: the connection can go. Completed from inside, so the answer is that it was pending. */
@@ -143,8 +163,7 @@ static NDIS_STATUS initialize(NDIS_HANDLE handle, NDIS_HANDLE context) {
 }
 static VOID halt(NDIS_HANDLE context) {
   (void)context;
-  stopping = 1;
-  if (has_thread) pthread_join(thread, NULL);
+  adapter = NULL; /* the next host may come */
 }
 
 /* The module: attached by the host as soon as it is registered. */
@@ -164,11 +183,14 @@ static const NPI_PROVIDER_CHARACTERISTICS provider = {
 NTSTATUS NSPModuleLoad(void) {
   const char *path = getenv("LOOPBACK_MCM_SCRIPT");
   NTSTATUS status = NmrRegisterProvider(&provider, NULL, &module);
-  if (status == STATUS_SUCCESS && path != NULL && (script = fopen(path, "re")) != NULL) run(NULL);
+  if (status == STATUS_SUCCESS && path != NULL && (script = fopen(path, "re")) != NULL && play())
+    has_thread = pthread_create(&thread, NULL, play_later, NULL) == 0;
   return status;
 }
 
 VOID NSPModuleUnload(void) {
+  stopping = true;
+  if (has_thread) pthread_join(thread, NULL); /* no thread of ours is left when the file goes */
   NmrDeregisterProvider(module);
   NmrWaitForProviderDeregisterComplete(module); /* the host has closed every call, and has halted us */
   if (script != NULL) fclose(script);

@@ -35,7 +35,8 @@ NSP_EXPORT NDIS_STATUS NspCloseAdapter(NDIS_HANDLE NdisBindingHandle);
    From then on the transport offers one incoming call for each client that arrives: NdisMCmCreateVc, NdisMCmActivateVc,
    NdisMCmDispatchIncomingCall, and when the answer is NDIS_STATUS_SUCCESS, perhaps later, NdisMCmDispatchCallConnected. A call that
    is up is the session of that client. When the client ends, however it ends, the transport indicates the close; the host
-   acknowledges with ProtocolCmCloseCall when every provider has been told. No data passes.
+   acknowledges with ProtocolCmCloseCall when every provider has been told, and the transport completes that, now or later, and deletes
+   the connection. No data passes.
 
    When the module detaches, the host closes every call, deregisters the service access point, closes the address family, and
    calls TransportHalt; after that it calls the transport no more. */

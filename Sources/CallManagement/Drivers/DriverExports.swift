@@ -19,7 +19,7 @@ public func NspRegisterDriver(_ NdisDriverHandle: UnsafeMutablePointer<NDIS_HAND
 @c @implementation
 public func NspDeregisterDriver(_ NdisDriverHandle: NDIS_HANDLE?) -> NDIS_STATUS {
   guard let driver = drivers[Handle(NdisDriverHandle)] else { return NDISStatus.failure.rawValue }
-  guard !driver.isUsed else { return NDISStatus.notAccepted.rawValue }
+  guard driver.retire() else { return NDISStatus.notAccepted.rawValue }
   return (drivers.remove(Handle(NdisDriverHandle)) == nil ? NDISStatus.failure : .success).rawValue
 }
 

@@ -12,6 +12,7 @@ final class DriverTables: @unchecked Sendable {
     var client: NDIS_CO_CLIENT_OPTIONAL_HANDLERS?
     /// Adapters and bindings.
     var uses = 0
+    var isRetired = false
   }
 
   private let state = Mutex<Tables>(Tables())
@@ -45,7 +46,7 @@ final class DriverTables: @unchecked Sendable {
   /// What the driver is, counted as one more use; nil when it lacks what the use needs.
   func use<Role>(_ role: (Tables) -> Role?) -> Role? {
     state.withLock { state in
-      guard let role = role(state) else { return nil }
+      guard !state.isRetired, let role = role(state) else { return nil }
       state.uses += 1
       return role
     }
@@ -53,7 +54,13 @@ final class DriverTables: @unchecked Sendable {
 
   func endUse() { state.withLock { $0.uses -= 1 } }
 
-  var isUsed: Bool { state.withLock { $0.uses > 0 } }
+  /// No use from here on; false as long as there is one.
+  func retire() -> Bool {
+    state.withLock { state in
+      if state.uses == 0 { state.isRetired = true }
+      return state.isRetired
+    }
+  }
 }
 
 /// One of the four tables.

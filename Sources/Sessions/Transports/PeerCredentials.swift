@@ -55,6 +55,12 @@ enum PeerCredentials {
 extension String {
   /// Without what would change a terminal that shows it.
   fileprivate var printable: String {
-    String(unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : Character($0) })
+    String(
+      unicodeScalars.map { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: "?"
+        default: Character(scalar)
+        }
+      })
   }
 }

@@ -1,5 +1,6 @@
 import CWinsock
 import CallManagement
+import Glibc
 import Providers
 import Rundown
 import Synchronization
@@ -27,7 +28,11 @@ public final class SessionLayer: CallClient {
   public var transports: [TransportLink] { links.values }
 
   /// Who is at the other end of a call, and the session that it carries, by what a snapshot says of the call.
-  public func call(_ snapshot: CallSnapshot) -> SessionCall? { sessionCalls[Handle(snapshot.clientContext.pointer)] }
+  /// Nil for calls of other clients.
+  public func call(_ snapshot: CallSnapshot) -> SessionCall? {
+    guard let call = sessionCalls[Handle(snapshot.clientContext.pointer)], call.vc == snapshot.handle else { return nil }
+    return call
+  }
 
   /// Ends a call from the host's side. Its session ends first. Calls out.
   public func close(_ vc: Handle, _ reason: CloseReason) { calls.dispatchIncomingCloseCall(reason.status, vc) }
@@ -99,22 +104,35 @@ public final class SessionLayer: CallClient {
 
   public func incomingCloseCall(_ status: NDISStatus, _ vc: DriverContext, _ data: CloseData) {
     guard let call = sessionCalls[Handle(vc.pointer)] else { return }
-    guard let session = call.session else { return acknowledge(call, status) }
+    call.note(status)
+    guard let session = call.session else { return acknowledge(call) }
     let end = { @Sendable [self] in
-      session.end(SessionEnding(closedWith: status), finished: { self.acknowledge(call, status) })
+      session.end(SessionEnding(closedWith: status), finished: { self.acknowledge(call) })
     }
     // A transport's thread must not wait for a provider's last call.
     if call.link.mayWait || session.isUnused { end() } else { HostThreads.run(end) }
   }
 
   /// Closes the call in return, with the reason as close data where the transport takes any.
-  private func acknowledge(_ call: SessionCall, _ status: NDISStatus) {
-    if calls.closeCall(call.vc, call.closeData(status)) == .invalidData { _ = calls.closeCall(call.vc) }
+  private func acknowledge(_ call: SessionCall) {
+    let status = calls.closeCall(call.vc, call.closeData)
+    // CLOSING: somebody has closed it already.
+    if status != .success, status != .pending, status != .closing { closeFailed(call, status) }
   }
 
   public func closeCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ party: DriverContext) {
-    guard status == .invalidData, let call = sessionCalls[Handle(vc.pointer)] else { return }
-    _ = calls.closeCall(call.vc)
+    guard status != .success, let call = sessionCalls[Handle(vc.pointer)] else { return }
+    closeFailed(call, status)
+  }
+
+  /// A transport must be able to close a call in the end (condis.md §11.5): without data, or a little later.
+  private func closeFailed(_ call: SessionCall, _ status: NDISStatus) {
+    if status == .invalidData, call.leaveDataOut() { return acknowledge(call) }
+    guard call.mayTryAgain(), calls.snapshot(call.vc) != nil else { return }
+    HostThreads.run { [self] in
+      usleep(100_000)
+      acknowledge(call)
+    }
   }
 }
 
@@ -123,6 +141,8 @@ public final class SessionCall: Sendable {
   private struct State {
     var session: ClientSession?
     var isGone = false
+    var hasNoData = false
+    var attempts = 0
     var waiting: [Ticket<Void>] = []
   }
 
@@ -164,9 +184,29 @@ public final class SessionCall: Sendable {
     for ticket in waiting { ticket.resolve(()) }
   }
 
-  func closeData(_ status: NDISStatus) -> CloseData {
-    // Written before the one close that reads it.
+  /// Why the call is closed. Written before the first close reads it.
+  func note(_ status: NDISStatus) {
     data.pointee = status.rawValue
-    return CloseData(data, UInt32(MemoryLayout<Int32>.size))
+    state.withLock { ($0.hasNoData, $0.attempts) = (false, 0) }
+  }
+
+  var closeData: CloseData {
+    state.withLock { $0.hasNoData } ? .none : CloseData(data, UInt32(MemoryLayout<Int32>.size))
+  }
+
+  /// False when it was left out already.
+  func leaveDataOut() -> Bool {
+    state.withLock { state in
+      defer { state.hasNoData = true }
+      return !state.hasNoData
+    }
+  }
+
+  /// Fifty times, a tenth of a second apart; after that the call stays, and is seen to be closing.
+  func mayTryAgain() -> Bool {
+    state.withLock { state in
+      state.attempts += 1
+      return state.attempts <= 50
+    }
   }
 }

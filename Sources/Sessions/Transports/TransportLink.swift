@@ -1,5 +1,6 @@
 import CWinsock
 import CallManagement
+import Glibc
 import Providers
 import Rundown
 import Synchronization
@@ -36,13 +37,19 @@ public final class TransportLink: Sendable {
     case drain
     case deregisterSAP
     case closeFamily
+    /// The family could not be closed: somebody was just creating a connection.
+    case closeFamilyLater
     case unbind
   }
+
+  /// How often a step is tried that something else stands in the way of for a moment, a millisecond apart.
+  private static let attempts = 5_000
 
   private struct State {
     var phase = Phase.waitingForFamily
     /// Asked to close before it was open.
     var closing: CloseReason?
+    var attempts = 0
     var familyNumber = AddressFamily(number: TransportLink.family)
     var adapter = Handle(rawValue: 0)
     var binding = Handle(rawValue: 0)
@@ -172,6 +179,9 @@ public final class TransportLink: Sendable {
       case (.registeringSAP, false), (.deregisteringSAP, true):
         state.phase = .closingFamily
         return .closeFamily
+      case (.closingFamily, false) where status == .failure && state.attempts < Self.attempts:
+        state.attempts += 1
+        return .closeFamilyLater
       case (.draining, _):
         state.phase = .deregisteringSAP
         return .deregisterSAP
@@ -217,7 +227,13 @@ public final class TransportLink: Sendable {
     case .drain: drain()
     case .deregisterSAP: answer(.deregisteringSAP, calls.deregisterSAP(sap))
     case .closeFamily: answer(.closingFamily, calls.closeAddressFamily(family))
-    case .unbind: unbind()
+    case .closeFamilyLater:
+      HostThreads.run { [self] in
+        usleep(1_000)
+        perform(.closeFamily)
+      }
+    // Whoever completed the last step is inside the transport, which is halted now.
+    case .unbind: if mayWait { unbind() } else { HostThreads.run { self.unbind() } }
     }
   }
 
@@ -240,9 +256,10 @@ public final class TransportLink: Sendable {
       defer { state.halt = nil }
       return (state.adapter, state.binding, state.halt)
     }
-    _ = layer.calls.closeAdapter(binding)
+    // A deletion that is still on its way out elsewhere holds the binding for a moment.
+    guard persist({ layer.calls.closeAdapter(binding) }) else { return giveUp(.notAccepted) }
     halt?()
-    _ = layer.calls.haltAdapter(adapter)
+    guard persist({ layer.calls.haltAdapter(adapter) }) else { return giveUp(.notAccepted) }
     forget()
     let action = state.withLock { state in
       state.phase = .closed
@@ -250,5 +267,19 @@ public final class TransportLink: Sendable {
     }
     ended.resolve(.closed)
     action?()
+  }
+
+  private func persist(_ step: () -> NDISStatus) -> Bool {
+    for _ in 0..<Self.attempts {
+      if step() != .notAccepted { return true }
+      usleep(1_000)
+    }
+    return false
+  }
+
+  /// The transport stays as it is; nothing of it is unloaded.
+  private func giveUp(_ status: NDISStatus) {
+    state.withLock { $0.phase = .stuck(status) }
+    ended.resolve(.stuck(status))
   }
 }

@@ -105,7 +105,14 @@ public final class TransportModule: Sendable {
     let status = link.open(
       manager, context: owner, initialize: { NDISStatus(rawValue: initialize($0.pointer, owner.pointer)) },
       halt: { halt(owner.pointer) })
-    return status == .success ? link : nil
+    guard status == .success else { return nil }
+    switch link.phase {
+    case .unbinding, .closed, .stuck:
+      // It refused its own family or service access point, at once.
+      _ = link.ended.wait(for: .seconds(10))
+      return nil
+    default: return link
+    }
   }
 }
 

@@ -1,0 +1,171 @@
+/// The frames between client library and host (docs/wire.md). Little-endian, as every machine that this runs on; a frame's payload
+/// begins at a multiple of 8, so that structures in it can be used where they are.
+///
+/// This room is compiled into the client library too: no Foundation, nothing beyond the standard library.
+public struct FrameHeader {
+  public static let size = 16
+
+  /// Of the whole frame, header included.
+  public var length: UInt32
+  public var kind: UInt16
+  /// The client's number of a request; its answer carries the same.
+  public var request: UInt32
+  /// In answers: a Winsock code, 0 for success.
+  public var status: Int32
+
+  public init(length: UInt32, kind: UInt16, request: UInt32, status: Int32 = 0) {
+    self.length = length
+    self.kind = kind
+    self.request = request
+    self.status = status
+  }
+
+  /// Reads a header from the first 16 bytes; nil when there are fewer. What it says is not checked.
+  public init?(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count >= Self.size else { return nil }
+    length = bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self)
+    kind = bytes.loadUnaligned(fromByteOffset: 4, as: UInt16.self)
+    request = bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
+    status = bytes.loadUnaligned(fromByteOffset: 12, as: Int32.self)
+  }
+
+  /// Whether a frame of this length may follow: never trust a length.
+  public func isAcceptable(maximum: UInt32) -> Bool { length >= UInt32(Self.size) && length <= maximum }
+
+  func write(to bytes: UnsafeMutableRawBufferPointer) {
+    bytes.storeBytes(of: length, toByteOffset: 0, as: UInt32.self)
+    bytes.storeBytes(of: kind, toByteOffset: 4, as: UInt16.self)
+    bytes.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
+    bytes.storeBytes(of: request, toByteOffset: 8, as: UInt32.self)
+    bytes.storeBytes(of: status, toByteOffset: 12, as: Int32.self)
+  }
+}
+
+/// What a client asks for. Its answer is of the same kind with `answerBit` set.
+public enum RequestKind: UInt16, CaseIterable {
+  case hello = 1
+  case begin = 2
+  case next = 3
+  case end = 4
+  /// Begin, every next, and end, in one.
+  case lookup = 5
+  case setService = 6
+  case enumerate = 7
+  case install = 8
+  case uninstall = 9
+  case enable = 10
+  case order = 11
+  /// Has no answer of its own: the request that it names has.
+  case cancel = 12
+  case goodbye = 13
+  /// What operators ask: words, answered with text.
+  case control = 14
+
+  public static let answerBit: UInt16 = 0x8000
+
+  public var answer: UInt16 { rawValue | Self.answerBit }
+}
+
+public enum WireVersion {
+  /// "NSP1".
+  public static let magic: UInt32 = 0x3150_534E
+  public static let major: UInt16 = 1
+  public static let minor: UInt16 = 0
+  /// What a frame may have, unless the host is configured otherwise.
+  public static let defaultMaximumFrame: UInt32 = 1 << 20
+}
+
+/// A frame that is being written: fields in order, then its length is filled in.
+public struct FrameWriter {
+  public private(set) var bytes: [UInt8]
+
+  public init(_ kind: UInt16, request: UInt32, status: Int32 = 0, reserving capacity: Int = 256) {
+    bytes = []
+    bytes.reserveCapacity(capacity)
+    bytes.append(contentsOf: repeatElement(0, count: FrameHeader.size))
+    let header = FrameHeader(length: 0, kind: kind, request: request, status: status)
+    bytes.withUnsafeMutableBytes { header.write(to: $0) }
+  }
+
+  public var count: Int { bytes.count }
+
+  public mutating func append(_ value: UInt16) { append(bytesOf: value) }
+  public mutating func append(_ value: UInt32) { append(bytesOf: value) }
+  public mutating func append(_ value: UInt64) { append(bytesOf: value) }
+  public mutating func append(_ value: [UInt8]) { bytes.append(contentsOf: value) }
+  public mutating func append(_ value: UnsafeRawBufferPointer) { bytes.append(contentsOf: value) }
+
+  private mutating func append<Value: FixedWidthInteger>(bytesOf value: Value) {
+    var rest = value
+    for _ in 0..<MemoryLayout<Value>.size {
+      bytes.append(UInt8(truncatingIfNeeded: rest))
+      rest >>= 8
+    }
+  }
+
+  /// Fills up to a multiple of 8.
+  public mutating func align() { while bytes.count & 7 != 0 { bytes.append(0) } }
+
+  /// Room for something that is written in place.
+  /// - Returns: Where it begins.
+  public mutating func reserve(_ count: Int) -> Int {
+    align()
+    let start = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: count))
+    return start
+  }
+
+  public mutating func withBytes<Result>(from start: Int, _ body: (UnsafeMutableRawBufferPointer) -> Result) -> Result {
+    bytes.withUnsafeMutableBytes { body(UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
+  }
+
+  /// Sets a field that was reserved.
+  public mutating func set(_ value: UInt32, at offset: Int) {
+    bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
+  }
+
+  public mutating func set(status: Int32) {
+    bytes.withUnsafeMutableBytes { $0.storeBytes(of: status, toByteOffset: 12, as: Int32.self) }
+  }
+
+  /// The whole frame.
+  public mutating func finish() -> [UInt8] {
+    set(UInt32(bytes.count), at: 0)
+    return bytes
+  }
+}
+
+/// Fields of a payload in order. Reading beyond the end gives nil.
+public struct FieldReader {
+  private let bytes: UnsafeRawBufferPointer
+  private var position = 0
+
+  public init(_ payload: UnsafeRawBufferPointer) { bytes = payload }
+
+  public var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[position...]) }
+  public var offset: Int { position }
+
+  public mutating func uint16() -> UInt16? { load(UInt16.self) }
+  public mutating func uint32() -> UInt32? { load(UInt32.self) }
+  public mutating func uint64() -> UInt64? { load(UInt64.self) }
+
+  private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> Value? {
+    guard bytes.count - position >= MemoryLayout<Value>.size else { return nil }
+    defer { position += MemoryLayout<Value>.size }
+    return bytes.loadUnaligned(fromByteOffset: position, as: Value.self)
+  }
+
+  public mutating func bytes(_ count: Int) -> UnsafeRawBufferPointer? {
+    guard count >= 0, bytes.count - position >= count else { return nil }
+    defer { position += count }
+    return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
+  }
+
+  /// Goes on at the next multiple of 8, counted from the payload's start.
+  public mutating func align() -> Bool {
+    let next = (position + 7) & ~7
+    guard next <= bytes.count else { return false }
+    position = next
+    return true
+  }
+}
