@@ -10,18 +10,11 @@ import Synchronization
 /// It attaches provider modules that are enabled and of a version that it speaks. A binding that is detached is retired first:
 /// see `Retirement`.
 final class EngineModule: Sendable {
-  private let registrar: ModuleRegistrar
+  private let client: ClientModule
   private let catalog: Catalog
   private let sessions: SessionTable
-  private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
-
-  private struct Structures {
-    var client = NPI_CLIENT_CHARACTERISTICS()
-    var interface = NPIID.nspv2
-  }
 
   private struct State {
-    var registration: ModuleHandle?
     /// The host's own modules, by what the registrar shows of them.
     var own: [UInt: ProviderModule] = [:]
     /// The files that are loaded, for modules that register themselves.
@@ -43,59 +36,28 @@ final class EngineModule: Sendable {
   private let state = Mutex<State>(State())
 
   init(registrar: ModuleRegistrar, catalog: Catalog, sessions: SessionTable) {
-    self.registrar = registrar
     self.catalog = catalog
     self.sessions = sessions
-    structures = .allocate(capacity: 1)
-    structures.initialize(to: Structures())
-    structures.pointee.client = NPI_CLIENT_CHARACTERISTICS(
-      Version: 0, Length: UInt16(MemoryLayout<NPI_CLIENT_CHARACTERISTICS>.size),
-      ClientAttachProvider: { binding, context, instance in
-        // Borrowed: retained from `register` until `deregister` has been waited for.
-        let engine = Unmanaged<EngineModule>.fromOpaque(context!).takeUnretainedValue()
-        return engine.attach(ModuleHandle(binding), instance!).rawValue
-      },
-      ClientDetachProvider: { context in
-        // Borrowed: the binding's own reference is given up in the cleanup callback.
-        Unmanaged<EngineBinding>.fromOpaque(context!).takeUnretainedValue().detach().rawValue
-      },
-      // Gives up the reference that `attach` took for the registrar.
-      ClientCleanupBindingContext: { Unmanaged<EngineBinding>.fromOpaque($0!).release() },
-      ClientRegistrationInstance: NPI_REGISTRATION_INSTANCE(
-        Version: 0, Size: UInt16(MemoryLayout<NPI_REGISTRATION_INSTANCE>.size), NpiId: structures.pointer(to: \.interface),
-        ModuleId: nil, Number: UInt32(NSP_NPI_NSPV2_NUMBER), NpiSpecificCharacteristics: nil))
+    let offers = Offers()
+    client = ClientModule(registrar: registrar, interface: .nspv2, number: UInt32(NSP_NPI_NSPV2_NUMBER)) { handle, instance in
+      offers.engine?.attach(handle, instance) ?? .noInterface
+    }
+    offers.engine = self
   }
 
-  deinit { structures.deallocate() }
+  /// The client module belongs to the engine, and outlives it while it is registered.
+  private final class Offers: @unchecked Sendable {
+    // Unchecked: written before the module is registered.
+    weak var engine: EngineModule?
+  }
 
   /// Registers the engine; from now on providers are attached as they come. Calls out.
-  func register() {
-    // Retained for the registrar; released when the deregistration has been waited for.
-    let context = Unmanaged.passRetained(self).toOpaque()
-    do {
-      try registrar.registerClient(UnsafePointer(structures).pointer(to: \.client)!, context: context) { handle in
-        state.withLock { $0.registration = handle }
-      }
-    } catch {
-      Unmanaged<EngineModule>.fromOpaque(context).release()
-    }
-  }
+  func register() { client.register() }
 
   /// Detaches every provider and waits until the last one is gone. Calls out.
-  func deregister() {
-    guard
-      let handle = state.withLock({ state -> ModuleHandle? in
-        defer { state.registration = nil }
-        return state.registration
-      })
-    else { return }
-    _ = try? registrar.deregister(handle, role: .client)
-    _ = try? registrar.waitForDeregistration(handle, role: .client)
-    // Retained in `register`; no callback can come any more.
-    Unmanaged.passUnretained(self).release()
-  }
+  func deregister() { client.deregister() }
 
-  func isRegistration(_ handle: ModuleHandle) -> Bool { state.withLock { $0.registration == handle } }
+  func isRegistration(_ handle: ModuleHandle) -> Bool { client.isRegistration(handle) }
 
   // MARK: What the host tells it
 
@@ -138,24 +100,14 @@ final class EngineModule: Sendable {
     let mayReplace = own != nil || state.withLock { $0.replaceable.contains(manifest.id) }
     if !mayReplace, catalog[manifest.id]?.provider != nil { return .noInterface }
     let binding = EngineBinding(engine: self, handle)
-    // Retained for the registrar. Given up in the cleanup callback once attached, else below.
-    let context = Unmanaged.passRetained(binding)
-    var dispatch: UnsafeRawPointer?
-    let status = registrar.attachProvider(handle, clientContext: context.toOpaque(), clientDispatch: nil) { dispatch = $1 }
-    guard status == .success else {
-      context.release()
-      return status
+    return client.attach(handle, binding) { _, dispatch in
+      guard let routines = own?.routines ?? completed(dispatch, manifest),
+        case let provider = Provider(manifest: manifest, routines: routines, file: own?.file ?? file(of: routines)),
+        serve(provider, mayReplace: mayReplace)
+      else { return false }
+      binding.provider.withLock { $0 = provider }
+      return true
     }
-    guard let routines = own?.routines ?? completed(dispatch, manifest),
-      case let provider = Provider(manifest: manifest, routines: routines, file: own?.file ?? file(of: routines)),
-      serve(provider, mayReplace: mayReplace)
-    else {
-      // The registrar detaches the provider's side alone, and leaves this context to its owner.
-      context.release()
-      return .notSupported
-    }
-    binding.provider.withLock { $0 = provider }
-    return .success
   }
 
   private func serve(_ provider: Provider, mayReplace: Bool) -> Bool {
@@ -185,14 +137,14 @@ final class EngineModule: Sendable {
       $0.retired.append(
         Retired(provider: provider, name: provider.name, id: provider.id, path: provider.file?.path, since: .now))
     }
-    let retirement = Retirement(provider, sessions) { [registrar] in registrar.detachComplete(handle, role: .client) }
+    let retirement = Retirement(provider, sessions) { [client] in client.detachComplete(handle) }
     retirement.begin()
     return .pending
   }
 }
 
 /// One binding of the engine: its binding context.
-private final class EngineBinding: Sendable {
+private final class EngineBinding: ClientBinding {
   let engine: EngineModule
   let handle: ModuleHandle
   let provider = Mutex<Provider?>(nil)
