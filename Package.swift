@@ -58,10 +58,17 @@ let package = Package(
       name: "Lookups",
       dependencies: ["CDynamicLinker", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown"],
       swiftSettings: strict, linkerSettings: exports),
+    .target(name: "CLinux"),
+    .target(name: "Wire", swiftSettings: strict),
+    .target(
+      name: "HostDaemon",
+      dependencies: ["CLinux", "CWinsock", "CallManagement", "Lookups", "Providers", "QuerySets", "Rundown", "Sessions", "Wire"],
+      swiftSettings: strict),
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CDynamicLinker", "CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets",
+        "CDynamicLinker", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "Wire", "Sessions", "Providers",
+        "QuerySets",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

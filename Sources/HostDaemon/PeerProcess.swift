@@ -1,4 +1,4 @@
-import CDynamicLinker
+import CLinux
 import Glibc
 import Sessions
 
@@ -8,9 +8,21 @@ struct PeerProcess {
   /// A pidfd: readable once the process is gone. The receiver closes it. -1 where the kernel gives none.
   let descriptor: Int32
 
+  /// As the kernel keeps it of a connected socket (`struct ucred`).
+  private struct Credentials {
+    var processID: pid_t = 0
+    var userID: uid_t = 0
+    var groupID: gid_t = 0
+  }
+
   /// Nil when the peer is gone already: its process id may be somebody else's by now.
-  init?(credentials: ucred, descriptor given: Int32) {
-    let id = credentials.pid
+  init?(of socket: Int32) {
+    var credentials = Credentials()
+    guard Self.option(socket, SO_PEERCRED, &credentials) else { return nil }
+    let id = credentials.processID
+    var given: Int32 = -1
+    // SO_PEERPIDFD, which Swift's view of glibc lacks; from Linux 6.5 on.
+    if !Self.option(socket, 77, &given) { given = -1 }
     // From the socket where the kernel has it, else by id: then the process must still be the one that connected.
     let descriptor = given >= 0 ? given : nsp_pidfd_open(id)
     let start = Self.start(of: id)
@@ -20,7 +32,12 @@ struct PeerProcess {
     }
     self.descriptor = descriptor
     identity = ClientIdentity(
-      processID: id, userID: credentials.uid, groupID: credentials.gid, command: Self.command(of: id), processStart: start)
+      processID: id, userID: credentials.userID, groupID: credentials.groupID, command: Self.command(of: id), processStart: start)
+  }
+
+  private static func option<Value: BitwiseCopyable>(_ socket: Int32, _ name: Int32, _ value: inout Value) -> Bool {
+    var size = socklen_t(MemoryLayout<Value>.size)
+    return getsockopt(socket, SOL_SOCKET, name, &value, &size) == 0 && size == socklen_t(MemoryLayout<Value>.size)
   }
 
   static func isGone(_ descriptor: Int32) -> Bool {

@@ -30,6 +30,9 @@ extension ProviderHost {
 
   // MARK: Directories
 
+  /// Where providers come from.
+  public var directories: [String] { shelf.withLock { $0.directories } }
+
   /// Scans directories, loads every file that is ready, and installs each in the order in which it was found.
   /// A bad file never stops the others: it is named in `candidates`. Calls out.
   @discardableResult

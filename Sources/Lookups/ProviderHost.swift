@@ -41,7 +41,7 @@ public final class ProviderHost: Sendable {
   ) {
     self.registrar = registrar
     layer = SessionLayer(calls: calls, sessions: sessions, admits: admits)
-    loopback = LoopbackTransport.attach(to: layer)
+    loopback = LoopbackTransport.attach("loopback", to: layer, mayWait: true)
     transports = TransportModule(registrar: registrar, layer: layer)
     engine = LookupEngine(catalog: catalog)
     module = EngineModule(registrar: registrar, catalog: catalog, sessions: sessions)
@@ -69,7 +69,9 @@ public final class ProviderHost: Sendable {
 
   /// Calls the host on behalf of a client inside this process. Throws the status with which the call was refused: `notAccepted` when
   /// access is denied, `closing` when the host stops.
-  public func open(_ identity: ClientIdentity) throws(NDISStatus) -> LoopbackClient { try loopback.transport.connect(identity) }
+  public func open(_ identity: ClientIdentity) throws(NDISStatus) -> LoopbackClient {
+    try LoopbackClient(identity, over: loopback.transport)
+  }
 
   /// Takes every transport down: every call is closed, every session ends in order. Calls out.
   func closeTransports() {

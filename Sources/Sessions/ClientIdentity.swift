@@ -5,12 +5,16 @@ public struct ClientIdentity: Sendable, Hashable, CustomStringConvertible {
   public var groupID: UInt32
   /// What people call the process; for display only.
   public var command: String
+  /// When the process began, in clock ticks since the system did: with the process id, a name that is never used again. 0 where the
+  /// transport does not know; then every call is a client of its own.
+  public var processStart: UInt64
 
-  public init(processID: Int32, userID: UInt32, groupID: UInt32, command: String) {
+  public init(processID: Int32, userID: UInt32, groupID: UInt32, command: String, processStart: UInt64 = 0) {
     self.processID = processID
     self.userID = userID
     self.groupID = groupID
     self.command = command
+    self.processStart = processStart
   }
 
   public var description: String { "\(command) (pid \(processID), uid \(userID))" }

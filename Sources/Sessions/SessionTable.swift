@@ -6,6 +6,18 @@ public final class SessionTable: Sendable {
   private struct State {
     var sessions: [UInt64: ClientSession] = [:]
     var next: UInt64 = 1
+    /// The sessions of processes that are known for certain, and how many calls each has.
+    var processes: [Process: (session: ClientSession, calls: Int)] = [:]
+  }
+
+  private struct Process: Hashable {
+    var id: Int32
+    var start: UInt64
+
+    init?(_ identity: ClientIdentity) {
+      guard identity.processStart != 0 else { return nil }
+      (id, start) = (identity.processID, identity.processStart)
+    }
   }
 
   private let state = Mutex<State>(State())
@@ -18,16 +30,42 @@ public final class SessionTable: Sendable {
   }
 
   /// Opens a session for a client. No provider hears of it before the client uses one (nsp.md L1).
-  package func open(_ identity: ClientIdentity) -> ClientSession {
+  package func open(_ identity: ClientIdentity) -> ClientSession { state.withLock { open(identity, &$0) } }
+
+  /// The session of a call: that of its process, if it has one, else a new one.
+  func join(_ identity: ClientIdentity) -> ClientSession {
     state.withLock { state in
-      let session = ClientSession(
-        number: state.next, identity: identity,
-        whenGone: { [weak self] session in
-          self?.state.withLock { _ = $0.sessions.removeValue(forKey: session.number) }
-        })
-      state.sessions[session.number] = session
-      state.next += 1
+      guard let process = Process(identity) else { return open(identity, &state) }
+      if let known = state.processes[process] {
+        state.processes[process] = (known.session, known.calls + 1)
+        return known.session
+      }
+      let session = open(identity, &state)
+      state.processes[process] = (session, 1)
       return session
     }
+  }
+
+  /// A call of the session is over.
+  /// - Returns: Whether it was the last one: then the session is the caller's to end, and the process's next call opens another.
+  func leave(_ session: ClientSession) -> Bool {
+    state.withLock { state in
+      guard let process = Process(session.identity), let known = state.processes[process], known.session === session else {
+        return true
+      }
+      state.processes[process] = known.calls > 1 ? (session, known.calls - 1) : nil
+      return known.calls == 1
+    }
+  }
+
+  private func open(_ identity: ClientIdentity, _ state: inout State) -> ClientSession {
+    let session = ClientSession(
+      number: state.next, identity: identity,
+      whenGone: { [weak self] session in
+        self?.state.withLock { _ = $0.sessions.removeValue(forKey: session.number) }
+      })
+    state.sessions[session.number] = session
+    state.next += 1
+    return session
   }
 }

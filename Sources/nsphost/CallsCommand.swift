@@ -11,7 +11,7 @@ struct CallsCommand: ParsableCommand {
     subcommands: [ShowCallsCommand.self, CloseCallCommand.self], defaultSubcommand: ShowCallsCommand.self)
 }
 
-struct ShowCallsCommand: ParsableCommand {
+struct ShowCallsCommand: WatchingCommand {
   static let configuration = CommandConfiguration(commandName: "show", abstract: "Show the calls of clients.")
 
   @OptionGroup var options: HostOptions
@@ -19,32 +19,23 @@ struct ShowCallsCommand: ParsableCommand {
   @Flag(name: .long, help: "Stay, and show every change. End with Ctrl-C.")
   var watch = false
 
-  func run() {
+  func run() throws {
+    if let running = try options.runningHost() {
+      if watch { return try watch(running) }
+      return try show(running)
+    }
     let host = options.makeHost()
     defer { host.stop() }
-    var shown = show(host, unless: nil)
-    guard watch else { return }
-    let interrupted = Interruption()
-    while !interrupted.wait(milliseconds: 200) { shown = show(host, unless: shown) }
+    if watch { watch(host) } else { try output(of: host, withAges: true).show() }
   }
 
-  /// Prints the calls unless they are as they were, ages apart. Answers what they are now.
-  private func show(_ host: ProviderHost, unless shown: [String]?) -> [String] {
-    let report = host.calls
-    let now = report.lines(withAges: false)
-    guard now != shown else { return now }
-    if options.json {
-      Output.json(CallsDocument(report))
-    } else {
-      if shown != nil { print("") }
-      for line in report.lines(withAges: true) { print(line) }
-    }
-    fflush(nil)
-    return now
+  func output(of host: ProviderHost, withAges: Bool) -> CommandOutput {
+    options.json
+      ? CommandOutput(CallsDocument(host.calls, withAges: withAges)) : CommandOutput(host.calls.lines(withAges: withAges))
   }
 }
 
-struct CloseCallCommand: ParsableCommand {
+struct CloseCallCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "close", abstract: "Close a call: its session ends, and every provider is told.",
     discussion: "Returns when the providers have been told, or after five seconds.")
@@ -52,16 +43,14 @@ struct CloseCallCommand: ParsableCommand {
   @OptionGroup var options: HostOptions
   @OptionGroup var choice: CallChoice
 
-  func run() throws {
-    let host = options.makeHost()
-    defer { host.stop() }
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let outcome = host.closeCall(choice.number, choice.status)
     if let (why, remedy) = outcome.failure {
       var kind = CommandFailure.Kind.failed
       if case .notFound = outcome { kind = .nothingFound }
       throw CommandFailure(kind: kind, what: "call \(choice.number)", why: why, remedy: remedy, isJSON: options.json)
     }
-    if options.json { Output.json(CallsDocument(host.calls)) } else { print(outcome.line(choice)) }
+    return options.json ? CommandOutput(CallsDocument(host.calls, withAges: true)) : CommandOutput([outcome.line(choice)])
   }
 }
 
@@ -172,12 +161,13 @@ private struct CallsDocument: Encodable {
   var ended: Int
   var illegalTransitions: Int
 
-  init(_ report: CallsReport) {
+  init(_ report: CallsReport, withAges: Bool) {
     calls = report.calls.map { call in
       Call(
         vc: call.number, owner: call.owner.rawValue, state: call.state.rawValue,
         peer: call.peer.map { Peer(pid: $0.processID, uid: $0.userID, gid: $0.groupID, command: $0.command) },
-        transport: call.transport, ageUs: Int(call.age.microseconds), parties: call.parties, lastEvent: call.lastEvent.text)
+        transport: call.transport, ageUs: withAges ? Int(call.age.microseconds) : 0, parties: call.parties,
+        lastEvent: call.lastEvent.text)
     }
     transports = report.transports
     ended = report.ended

@@ -1,5 +1,36 @@
 import Dispatch
 import Glibc
+import Synchronization
+
+/// Signals, as something to wait for: each is taken from its default effect.
+final class Signals {
+  private let arrived = DispatchSemaphore(value: 0)
+  private let received = Received()
+  private var sources: [any DispatchSourceSignal] = []
+
+  private final class Received: Sendable {
+    let numbers = Mutex<[Int32]>([])
+  }
+
+  init(_ numbers: [Int32]) {
+    for number in numbers {
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { [arrived, received] in
+        received.numbers.withLock { $0.append(number) }
+        arrived.signal()
+      }
+      source.resume()
+      sources.append(source)
+    }
+  }
+
+  /// The next one that comes. No deadline: a server waits for nothing else.
+  func wait() -> Int32 {
+    arrived.wait()
+    return received.numbers.withLock { $0.removeFirst() }
+  }
+}
 
 /// Ctrl-C and a polite kill, as something to wait for: the command then ends in order.
 final class Interruption {

@@ -5,7 +5,7 @@ import Providers
 import QuerySets
 import Sessions
 
-struct LookupCommand: ParsableCommand {
+struct LookupCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "lookup", abstract: "Look a name up; prints address first, name second.")
 
@@ -18,19 +18,18 @@ struct LookupCommand: ParsableCommand {
   @Flag(name: .customLong("no-legend"), help: "Leave out the closing line that says where results came from.")
   var noLegend = false
 
-  func run() throws {
-    let host = options.makeHost()
-    defer { host.stop() }
-    let client = try options.connect(to: host, what: "lookup of \(query.name)")
-    let report = LookupReport(host, client, query, isJSON: options.json)
-    if options.json {
-      if report.failure == nil { Output.json(report.document) }
-    } else {
-      for line in explain ? report.explanation : report.resultLines { print(line) }
-      if !explain, !noLegend, ProcessEnvironment.outputIsTerminal, !report.records.isEmpty { print("\n" + report.legend) }
+  static let isForOperators = false
+
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
+    let report = LookupReport(host, try client(), query, isJSON: options.json)
+    if explain, !options.json {
+      if let failure = report.failure, failure.kind != .nothingFound { throw failure }
+      return CommandOutput(report.explanation, status: report.failure == nil ? 0 : CommandFailure.Kind.nothingFound.rawValue)
     }
-    if let failure = report.failure, !(explain && failure.kind == .nothingFound && !options.json) { throw failure }
-    if report.failure != nil { throw ExitCode(CommandFailure.Kind.nothingFound.rawValue) }
+    if let failure = report.failure { throw failure }
+    if options.json { return CommandOutput(report.document) }
+    let hasLegend = !noLegend && ProcessEnvironment.outputIsTerminal
+    return CommandOutput(report.resultLines + (hasLegend ? ["", report.legend] : []))
   }
 }
 

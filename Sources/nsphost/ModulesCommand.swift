@@ -5,7 +5,7 @@ import Lookups
 import Providers
 import QuerySets
 
-struct ModulesCommand: ParsableCommand {
+struct ModulesCommand: WatchingCommand {
   static let configuration = CommandConfiguration(
     commandName: "modules", abstract: "Show the network modules and what is bound to what.",
     discussion: """
@@ -19,31 +19,24 @@ struct ModulesCommand: ParsableCommand {
   var watch = false
 
   func run() throws {
+    if let running = try options.runningHost() {
+      if watch { return try watch(running) }
+      return try show(running)
+    }
     let host = options.makeHost()
     defer { host.stop() }
-    var shown = show(host, unless: nil)
-    guard watch else { return }
+    guard watch else { return try output(of: host, withAges: true).show() }
     guard host.watch() else {
       throw CommandFailure(
         what: "watch", why: String(cString: strerror(errno)), remedy: "raise fs.inotify.max_user_instances", isJSON: options.json)
     }
-    let interrupted = Interruption()
-    while !interrupted.wait(milliseconds: 200) { shown = show(host, unless: shown) }
+    watch(host)
   }
 
-  /// Prints the modules unless they are as they were, ages apart. Answers what they are now.
-  private func show(_ host: ProviderHost, unless shown: [String]?) -> [String] {
+  func output(of host: ProviderHost, withAges: Bool) -> CommandOutput {
     let report = host.modules
-    let now = report.lines(withAges: false)
-    guard now != shown else { return now }
-    if options.json {
-      Output.json(ModulesDocument(report))
-    } else {
-      if shown != nil { print("") }
-      for line in report.lines(withAges: true) { print(line) }
-    }
-    fflush(nil)
-    return now
+    return options.json
+      ? CommandOutput(ModulesDocument(report, withAges: withAges)) : CommandOutput(report.lines(withAges: withAges))
   }
 }
 
@@ -103,18 +96,20 @@ private struct ModulesDocument: Encodable {
   var npis: [Interface]
   var kept: [Kept]
 
-  init(_ report: ModulesReport) {
+  init(_ report: ModulesReport, withAges: Bool) {
     npis = report.interfaces.map { interface in
       Interface(
         name: interface.name, id: interface.id.description, clients: interface.clients,
         providers: interface.providers.map { provider in
           Provider(
             module: provider.name, id: provider.moduleID?.description, file: provider.path, binding: provider.state.rawValue,
-            ageUs: Int(provider.age.microseconds), calls: provider.calls, sessions: provider.sessions)
+            ageUs: withAges ? Int(provider.age.microseconds) : 0, calls: provider.calls, sessions: provider.sessions)
         })
     }
     kept = report.kept.map {
-      Kept(module: $0.name, id: $0.moduleID.description, file: $0.path, cause: $0.cause, ageUs: Int($0.age.microseconds))
+      Kept(
+        module: $0.name, id: $0.moduleID.description, file: $0.path, cause: $0.cause,
+        ageUs: withAges ? Int($0.age.microseconds) : 0)
     }
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CallManagement
+import Glibc
 import Lookups
 import Providers
 import Sessions
@@ -16,7 +17,8 @@ struct NSPHost: ParsableCommand {
     version: version,
     subcommands: [
       ProvidersCommand.self, InspectCommand.self, LookupCommand.self, RegisterCommand.self, UnregisterCommand.self,
-      ModulesCommand.self, CallsCommand.self, EnableCommand.self, DisableCommand.self, ReloadCommand.self, UnloadCommand.self,
+      ModulesCommand.self, CallsCommand.self, ServeCommand.self, SessionsCommand.self, EnableCommand.self, DisableCommand.self,
+      ReloadCommand.self, UnloadCommand.self,
       StatsCommand.self,
       RunCommand.self, CompletionsCommand.self,
     ])
@@ -49,6 +51,47 @@ struct HostOptions: ParsableArguments {
 
   @Flag(name: .long, help: "Print JSON instead of text.")
   var json = false
+
+  @Flag(name: .long, help: "Do it in this process, also where a host is running.")
+  var local = false
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The socket of the running host.",
+      discussion: "Otherwise NSP_SOCKET, otherwise /run/nsphost/socket for root and $XDG_RUNTIME_DIR/nsphost/socket for others.",
+      valueName: "path"),
+    completion: .file())
+  var socket: String?
+
+  @Flag(name: .shortAndLong, help: "Say on standard error who does it: a running host, or this process.")
+  var verbose = false
+
+  var socketPath: String {
+    if let socket { return socket }
+    let variables = ProcessEnvironment.variables
+    if let given = variables["NSP_SOCKET"], !given.isEmpty { return given }
+    if geteuid() == 0 { return "/run/nsphost/socket" }
+    return (variables["XDG_RUNTIME_DIR"] ?? "/run/user/\(geteuid())") + "/nsphost/socket"
+  }
+
+  /// The host that serves this machine. Nil when there is none, or the command is about directories of its own.
+  func runningHost() throws -> RunningHost? {
+    guard !local, directories.isEmpty else { return note("in this process") }
+    if let running = RunningHost(socketPath) {
+      if verbose { Output.aside("asking the host on \(socketPath)") }
+      return running
+    }
+    if let socket {
+      throw CommandFailure(what: socket, why: "no host listens there", remedy: "start one with nsphost serve", isJSON: json)
+    }
+    return note("no host listens on \(socketPath): in this process")
+  }
+
+  private func note(_ text: String) -> RunningHost? {
+    if verbose { Output.aside(text) }
+    return nil
+  }
 
   var resolvedDirectories: [String] {
     PluginDirectories.resolve(

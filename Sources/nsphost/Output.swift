@@ -23,14 +23,22 @@ struct CommandFailure: Error {
   var status: Int32 { kind.rawValue }
 
   func report() {
-    if isJSON {
-      Output.json(
-        ErrorDocument(
-          error: .init(code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy)))
-    }
+    if let document { print(document) }
+    Output.aside(line, prefix: "")
+  }
+
+  /// `what: why: what to do`.
+  var line: String {
     var code = ""
     if let error { code = " (\(error.symbolicName))" }
-    FileHandle.standardError.write(Data("nsphost: \(what): \(why)\(code): \(remedy)\n".utf8))
+    return "nsphost: \(what): \(why)\(code): \(remedy)"
+  }
+
+  /// The same for programs, where they asked for JSON.
+  var document: String? {
+    guard isJSON else { return nil }
+    return Output.jsonText(
+      ErrorDocument(error: .init(code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy)))
   }
 
   private struct ErrorDocument: Encodable {
@@ -59,16 +67,22 @@ struct HostEnvelope: Encodable {
 }
 
 enum Output {
+  /// A line on standard error.
+  static func aside(_ text: String, prefix: String = "nsphost: ") {
+    FileHandle.standardError.write(Data((prefix + text + "\n").utf8))
+  }
+
+  static func json(_ document: some Encodable) { print(jsonText(document)) }
+
   /// Pretty on a terminal, one line otherwise.
-  static func json(_ document: some Encodable) {
+  static func jsonText(_ document: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     if ProcessEnvironment.outputIsTerminal { encoder.outputFormatting.insert(.prettyPrinted) }
-    do {
-      print(String(decoding: try encoder.encode(document), as: UTF8.self))
-    } catch {
-      FileHandle.standardError.write(Data("nsphost: output: \(error): report this as a defect\n".utf8))
+    do { return String(decoding: try encoder.encode(document), as: UTF8.self) } catch {
+      aside("output: \(error): report this as a defect")
+      return ""
     }
   }
 

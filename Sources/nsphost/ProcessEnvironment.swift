@@ -15,5 +15,8 @@ enum ProcessEnvironment {
     ClientIdentity(processID: getpid(), userID: getuid(), groupID: getgid(), command: "nsphost")
   }
 
-  static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+  /// Set once, before others are served: what is printed for them is not for this process's terminal.
+  nonisolated(unsafe) static var isServing = false
+
+  static var outputIsTerminal: Bool { !isServing && isatty(STDOUT_FILENO) == 1 }
 }

@@ -3,8 +3,9 @@ import Glibc
 import Lookups
 import Providers
 import QuerySets
+import Sessions
 
-struct ProvidersCommand: ParsableCommand {
+struct ProvidersCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "providers", abstract: "List the providers, in the order in which they are asked.")
 
@@ -18,20 +19,16 @@ struct ProvidersCommand: ParsableCommand {
   )
   var exists: String?
 
-  func run() throws {
-    let host = options.makeHost()
-    defer { host.stop() }
+  static let isForOperators = false
+
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) -> CommandOutput {
     if let exists {
       let isReady = host.catalog.entries.contains { $0.provider != nil && $0.isNamed(exists) }
-      if !isReady { throw ExitCode(CommandFailure.Kind.nothingFound.rawValue) }
-      return
+      return CommandOutput([], status: isReady ? 0 : CommandFailure.Kind.nothingFound.rawValue)
     }
     let report = ProviderReport(host)
-    if options.json {
-      Output.json(report.document(onlyRefused: refused))
-    } else {
-      for line in refused ? report.refusedLines : report.lines(directories: options.resolvedDirectories) { print(line) }
-    }
+    if options.json { return CommandOutput(report.document(onlyRefused: refused)) }
+    return CommandOutput(refused ? report.refusedLines : report.lines(directories: host.directories))
   }
 }
 

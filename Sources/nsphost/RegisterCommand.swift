@@ -5,7 +5,7 @@ import Providers
 import QuerySets
 import Sessions
 
-struct RegisterCommand: ParsableCommand {
+struct RegisterCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "register", abstract: "Register a name with the providers that take registrations.",
     discussion: """
@@ -16,17 +16,25 @@ struct RegisterCommand: ParsableCommand {
   @OptionGroup var options: HostOptions
   @OptionGroup var registration: RegistrationArguments
 
-  func run() throws { try registration.perform(.register, options) }
+  static let isForOperators = false
+
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
+    try registration.perform(.register, on: host, try client(), isJSON: options.json)
+  }
 }
 
-struct UnregisterCommand: ParsableCommand {
+struct UnregisterCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "unregister", abstract: "Take a registration back: the addresses given, or all of the name.")
 
   @OptionGroup var options: HostOptions
   @OptionGroup var registration: RegistrationArguments
 
-  func run() throws { try registration.perform(.delete, options) }
+  static let isForOperators = false
+
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
+    try registration.perform(.delete, on: host, try client(), isJSON: options.json)
+  }
 }
 
 /// What is registered, on the command line and in scripts alike.
@@ -66,13 +74,12 @@ struct RegistrationArguments: ParsableArguments {
     operation != .register && !addresses.isEmpty ? UInt32(SERVICE_MULTIPLE) : 0
   }
 
-  fileprivate func perform(_ operation: RegistrationOperation, _ options: HostOptions) throws {
-    let host = options.makeHost()
-    defer { host.stop() }
-    let client = try options.connect(to: host, what: "registration of \(name)")
-    let report = RegistrationReport(host, client, self, operation, isJSON: options.json)
+  fileprivate func perform(
+    _ operation: RegistrationOperation, on host: ProviderHost, _ client: ClientSession, isJSON: Bool
+  ) throws -> CommandOutput {
+    let report = RegistrationReport(host, client, self, operation, isJSON: isJSON)
     if let failure = report.failure { throw failure }
-    if options.json { Output.json(report.document) } else { for line in report.lines { print(line) } }
+    return isJSON ? CommandOutput(report.document) : CommandOutput(report.lines)
   }
 }
 

@@ -1,18 +1,17 @@
 import ArgumentParser
 import Lookups
 import Providers
+import Sessions
 
-struct StatsCommand: ParsableCommand {
+struct StatsCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "stats", abstract: "Show how many sessions each provider was given and how they ended.")
 
   @OptionGroup var options: HostOptions
 
-  func run() {
-    let host = options.makeHost()
-    defer { host.stop() }
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) -> CommandOutput {
     let report = LedgerReport(host)
-    if options.json { Output.json(report.document) } else { for line in report.lines { print(line) } }
+    return options.json ? CommandOutput(report.document) : CommandOutput(report.lines)
   }
 }
 

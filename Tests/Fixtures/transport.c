@@ -55,7 +55,7 @@ NSP_EXPORT int transport_reason(void) { return lastReason; }
 
 /* An offer whose parameters are not as they should be; answers what the host said. */
 NSP_EXPORT int transport_offer_bad(int how) {
-  CO_CALL_MANAGER_PARAMETERS manager = {.CallMgrSpecific = {.ParamType = how == 1 ? 7 : CALLMGR_SPECIFIC_NSP_PEER, .Length = how == 2 ? 4 : 32}};
+  CO_CALL_MANAGER_PARAMETERS manager = {.CallMgrSpecific = {.ParamType = how == 1 ? 7 : CALLMGR_SPECIFIC_NSP_PEER, .Length = how == 2 ? 4 : sizeof(NSP_PEER_CREDENTIALS)}};
   CO_CALL_PARAMETERS parameters = {0, how == 0 ? NULL : &manager, NULL};
   NDIS_HANDLE vc = NULL;
   NDIS_STATUS status = NdisMCmCreateVc(adapter, family, NULL, &vc);

@@ -65,6 +65,7 @@ typedef struct _NSP_PEER_CREDENTIALS {
   ULONG GroupId;
   INT ProcessFd;    /* a pidfd, the transport's own; -1 when there is none */
   CHAR Command[16]; /* for display; need not end with a NUL */
+  ULONGLONG ProcessStart; /* field 22 of /proc/PID/stat; calls of one process share its session. 0: this call has one of its own */
 } NSP_PEER_CREDENTIALS, *PNSP_PEER_CREDENTIALS;
 
 /* Close statuses between host and transports; each is the reason in an incoming close, or the close data of the host's own close
@@ -78,7 +79,8 @@ typedef struct _NSP_PEER_CREDENTIALS {
 #define NSP_CLOSE_KICKED NDIS_STATUS_REQUEST_ABORTED              /* an operator ended it */
 #define NSP_CLOSE_SHUTTING_DOWN NDIS_STATUS_CLOSING               /* the host or the transport ends: Cleanup */
 
-NSP_ASSERT_SIZE(NSP_PEER_CREDENTIALS, 32);
+NSP_ASSERT_SIZE(NSP_PEER_CREDENTIALS, 40);
+NSP_ASSERT_OFFSET(NSP_PEER_CREDENTIALS, ProcessStart, 32);
 NSP_ASSERT_SIZE(NSP_TRANSPORT, 40);
 NSP_ASSERT_OFFSET(NSP_TRANSPORT, lpszName, 8);
 

@@ -47,6 +47,7 @@ typedef uint8_t BYTE;
 typedef uint8_t UCHAR;
 typedef uint8_t BOOLEAN;
 typedef uint16_t WORD;
+typedef uint64_t ULONGLONG;
 typedef uint16_t USHORT;
 typedef uint32_t DWORD;
 typedef uint32_t ULONG;

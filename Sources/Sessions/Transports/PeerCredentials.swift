@@ -26,6 +26,7 @@ enum PeerCredentials {
       peer.UserId = identity.userID
       peer.GroupId = identity.groupID
       peer.ProcessFd = -1
+      peer.ProcessStart = identity.processStart
       withUnsafeMutableBytes(of: &peer.Command) { $0.copyBytes(from: identity.command.utf8.prefix($0.count)) }
       memory.baseAddress!.advanced(by: parametersOffset).storeBytes(of: peer, as: NSP_PEER_CREDENTIALS.self)
       var parameters = CO_CALL_PARAMETERS(
@@ -48,7 +49,8 @@ enum PeerCredentials {
     let command = withUnsafeBytes(of: peer.Command) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     guard peer.ProcessId >= 0 else { return nil }
     return ClientIdentity(
-      processID: peer.ProcessId, userID: peer.UserId, groupID: peer.GroupId, command: command.printable)
+      processID: peer.ProcessId, userID: peer.UserId, groupID: peer.GroupId, command: command.printable,
+      processStart: peer.ProcessStart)
   }
 }
 

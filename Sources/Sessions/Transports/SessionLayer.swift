@@ -5,10 +5,11 @@ import Providers
 import Rundown
 import Synchronization
 
-/// The client of call management that turns incoming calls into sessions: one call, one session. Transports are its call managers.
+/// The client of call management that turns incoming calls into sessions: one for each client process, whatever calls it makes.
+/// Transports are its call managers.
 ///
-/// A call is admitted by accepting it, which opens the session. The incoming close is the one thing that ends a session, whoever asks
-/// for it; closing the call in return says that every provider has been told.
+/// A call is admitted by accepting it; the first of a process opens its session. The incoming close of the last one is the one thing
+/// that ends it, whoever asks for it; closing the call in return says that every provider has been told.
 public final class SessionLayer: CallClient {
   public let calls: CoNDIS
   let sessions: SessionTable
@@ -98,7 +99,7 @@ public final class SessionLayer: CallClient {
     guard call.link.isAccepting else { return .closing }
     guard let identity = PeerCredentials.identity(in: parameters) else { return .invalidData }
     guard admits(identity) else { return .notAccepted }
-    call.begin(sessions.open(identity))
+    call.begin(sessions.join(identity))
     return .success
   }
 
@@ -106,6 +107,8 @@ public final class SessionLayer: CallClient {
     guard let call = sessionCalls[Handle(vc.pointer)] else { return }
     call.note(status)
     guard let session = call.session else { return acknowledge(call) }
+    // Others of the process's calls go on, and the session with them.
+    guard sessions.leave(session) else { return acknowledge(call) }
     let end = { @Sendable [self] in
       session.end(SessionEnding(closedWith: status), finished: { self.acknowledge(call) })
     }

@@ -1,0 +1,35 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Static_assert(NSP_READ == EPOLLIN && NSP_WRITE == EPOLLOUT && NSP_HANGUP == EPOLLRDHUP && NSP_ONCE == EPOLLONESHOT, "epoll's numbers");
+
+int nsp_pidfd_open(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+int nsp_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+int nsp_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+void nsp_eventfd_signal(int descriptor) { (void)!eventfd_write(descriptor, 1); }
+
+int nsp_poll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static int control(int poll, int how, int descriptor, uint32_t events, uint64_t number) {
+  struct epoll_event event = {.events = events, .data.u64 = number};
+  return epoll_ctl(poll, how, descriptor, &event);
+}
+int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number) { return control(poll, EPOLL_CTL_ADD, descriptor, events, number); }
+int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number) { return control(poll, EPOLL_CTL_MOD, descriptor, events, number); }
+void nsp_poll_remove(int poll, int descriptor) { control(poll, EPOLL_CTL_DEL, descriptor, 0, 0); }
+
+int nsp_poll_wait(int poll, struct nsp_ready *ready, int milliseconds) {
+  struct epoll_event event;
+  int count;
+  do count = epoll_wait(poll, &event, 1, milliseconds);
+  while (count < 0 && errno == EINTR);
+  if (count == 1) *ready = (struct nsp_ready){event.data.u64, event.events};
+  return count;
+}

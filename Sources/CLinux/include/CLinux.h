@@ -1,0 +1,30 @@
+/* What Swift's view of glibc lacks of Linux: process descriptors, epoll, eventfd, accept4. */
+#ifndef NSPHOST_CLINUX_H
+#define NSPHOST_CLINUX_H
+
+#include <stdint.h>
+
+/* A descriptor of a process, readable once it is gone; -1 with errno. */
+int nsp_pidfd_open(int process);
+
+/* Accepts a connection: closed on exec, not blocking. -1 with errno. */
+int nsp_accept(int socket);
+
+/* A new counter that can be waited for, and one more for it. */
+int nsp_eventfd(void);
+void nsp_eventfd_signal(int descriptor);
+
+/* epoll. The number comes back with the events of its descriptor. */
+enum { NSP_READ = 1, NSP_WRITE = 4, NSP_HANGUP = 0x2000, NSP_ONCE = 1 << 30 };
+struct nsp_ready {
+  uint64_t number;
+  uint32_t events;
+};
+int nsp_poll_create(void);
+int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number);
+int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number);
+void nsp_poll_remove(int poll, int descriptor);
+/* Waits for one: 1, or 0 when the time (in milliseconds, -1: none) is over. */
+int nsp_poll_wait(int poll, struct nsp_ready *ready, int milliseconds);
+
+#endif

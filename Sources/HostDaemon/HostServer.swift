@@ -1,0 +1,221 @@
+import CLinux
+import CallManagement
+import Dispatch
+import Glibc
+import Lookups
+import Providers
+import Rundown
+import Sessions
+import Synchronization
+import Wire
+
+/// What a client may take (docs/wire.md).
+public struct Limits: Sendable {
+  public var maximumFrame = WireVersion.defaultMaximumFrame
+  /// Requests of one connection that are served at once; more wait in the socket.
+  public var requestsPerClient = 64
+  /// Bytes that a client has not read yet, before it is closed.
+  public var bytesQueued = 4 << 20
+  public var lookupsPerClient = 1024
+  public var connections = 65_536
+
+  public init() {}
+}
+
+/// Why a host does not listen.
+public struct ListenFailure: Error {
+  public var why: String
+  public var remedy: String
+}
+
+/// A host that serves processes over a Unix socket: the transport of the sessions of the machine.
+public final class HostServer: Sendable {
+  public let host: ProviderHost
+  public let path: String
+  let limits: Limits
+  let requests: Requests
+  let poll: SocketPoll
+  let processes: ProcessWatch
+  let transport: PeerTransport<Connection>
+  private let link: TransportLink
+  private let listener: Listener
+  private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+
+  /// Listens, and serves from now on.
+  /// - Parameter control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
+  ///   time.
+  public init(
+    _ host: ProviderHost, path: String, limits: Limits = Limits(),
+    control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+  ) throws(ListenFailure) {
+    guard let poll = SocketPoll(), let processes = ProcessWatch() else {
+      throw ListenFailure(why: String(cString: strerror(errno)), remedy: "raise the limits of open files and of inotify or epoll")
+    }
+    self.host = host
+    self.path = path
+    self.limits = limits
+    self.poll = poll
+    self.processes = processes
+    requests = Requests(host: host, limits: limits, control: control)
+    listener = try Listener(path)
+    (transport, link) = PeerTransport.attach("unix", to: host.layer, mayWait: false)
+    Self.raiseFileLimit()
+    guard listener.start(self) else {
+      throw ListenFailure(why: "the socket can't be watched", remedy: "raise the limit of open files")
+    }
+    poll.start()
+  }
+
+  /// How many clients are connected.
+  public var connectionCount: Int { connections.withLock { $0.count } }
+
+  /// Takes no more clients, closes every call, waits for their sessions to end, and lets go of the socket.
+  public func stop(deadline: Duration = .seconds(10)) {
+    listener.stop(poll)
+    link.close(.shuttingDown)
+    _ = link.ended.wait(for: deadline)
+    for connection in connections.withLock({ Array($0.values) }) { connection.end(.shuttingDown) }
+    poll.stop()
+    processes.stop()
+  }
+
+  private static func raiseFileLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
+  // MARK: Clients
+
+  /// Somebody has connected. Takes over the descriptor.
+  func accept(_ descriptor: Int32) {
+    guard connectionCount < limits.connections, let process = PeerProcess(of: descriptor) else {
+      close(descriptor)
+      return
+    }
+    let connection = Connection(descriptor, process, self)
+    guard let place = poll.add(connection) else { return }
+    connection.place = place
+    connections.withLock { $0[ObjectIdentifier(connection)] = connection }
+    if process.descriptor >= 0 {
+      // The socket may outlive the process, in a child of it.
+      connection.watched(processes.watch(process.descriptor, whenGone: { [weak connection] in connection?.end(.lost) }))
+    }
+    poll.watch(place, descriptor, Readiness.read)
+  }
+
+  func left(_ connection: Connection) { connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) } }
+}
+
+/// The socket that clients connect to.
+final class Listener: Polled, @unchecked Sendable {
+  // Unchecked: `place` and `server` are written before the socket is watched.
+  let descriptor: Int32
+  private let path: String
+  /// Keeps a second host from taking the path over.
+  private let lock: Int32
+  private var place = Handle(rawValue: 0)
+  private weak var server: HostServer?
+
+  /// Binds the path. A socket that nobody listens on any more is taken over; a live one is an error that says who has it.
+  init(_ path: String) throws(ListenFailure) {
+    self.path = path
+    if let given = Self.activated {
+      (descriptor, lock) = (given, -1)
+      return
+    }
+    lock = try Self.lock(path)
+    descriptor = try Self.bind(path)
+    // Everybody on the machine may ask; who may have a session is decided by their credentials.
+    chmod(path, 0o666)
+  }
+
+  deinit {
+    close(descriptor)
+    if lock >= 0 { close(lock) }
+  }
+
+  /// The socket that the service manager has given (sd_listen_fds).
+  private static var activated: Int32? {
+    guard let pid = getenv("LISTEN_PID"), let count = getenv("LISTEN_FDS"), atoi(pid) == getpid(), atoi(count) == 1 else {
+      return nil
+    }
+    let flags = fcntl(3, F_GETFL)
+    _ = fcntl(3, F_SETFL, flags | O_NONBLOCK)
+    _ = fcntl(3, F_SETFD, FD_CLOEXEC)
+    return 3
+  }
+
+  private static func failure(_ what: String) -> ListenFailure {
+    ListenFailure(why: "\(what): \(String(cString: strerror(errno)))", remedy: "choose another path with --socket or NSP_SOCKET")
+  }
+
+  private static func lock(_ path: String) throws(ListenFailure) -> Int32 {
+    if let slash = path.lastIndex(of: "/") { mkdir(String(path[..<slash]), 0o755) }
+    let file = open(path + ".lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw failure(path + ".lock") }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+      defer { close(file) }
+      throw ListenFailure(
+        why: "another host listens on \(path)\(owner(file))", remedy: "stop it, or choose another path with --socket")
+    }
+    ftruncate(file, 0)
+    _ = "\(getpid())\n".withCString { write(file, $0, strlen($0)) }
+    return file
+  }
+
+  private static func bind(_ path: String) throws(ListenFailure) -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let room = MemoryLayout.size(ofValue: address.sun_path)
+    guard path.utf8.count < room else {
+      throw ListenFailure(why: "\(path) is too long for a socket", remedy: "choose a path of less than \(room) bytes")
+    }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+    unlink(path)
+    let isBound = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+      }
+    }
+    guard listener >= 0, isBound, listen(listener, 4096) == 0 else {
+      defer { close(listener) }
+      throw failure(path)
+    }
+    return listener
+  }
+
+  private static func owner(_ lock: Int32) -> String {
+    var text = [CChar](repeating: 0, count: 32)
+    let count = pread(lock, &text, 31, 0)
+    return count > 1 ? ": process \(atoi(text))" : ""
+  }
+
+  func start(_ server: HostServer) -> Bool {
+    self.server = server
+    guard let place = server.poll.add(self) else { return false }
+    self.place = place
+    server.poll.watch(place, descriptor, Readiness.read)
+    return true
+  }
+
+  func stop(_ poll: SocketPoll) {
+    poll.remove(place, descriptor)
+    if lock >= 0 { unlink(path) }
+  }
+
+  func ready(_ poll: SocketPoll, _ events: UInt32) {
+    for _ in 0..<64 {
+      let client = nsp_accept(descriptor)
+      guard client >= 0 else {
+        // No descriptors left: others must go before it makes sense to look again.
+        if errno == EMFILE || errno == ENFILE { usleep(10_000) }
+        break
+      }
+      server?.accept(client)
+    }
+    poll.watch(place, descriptor, Readiness.read)
+  }
+}

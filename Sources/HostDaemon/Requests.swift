@@ -1,0 +1,245 @@
+import CWinsock
+import CallManagement
+import Glibc
+import Lookups
+import QuerySets
+import Rundown
+import Sessions
+import Wire
+
+/// What an operator's request was answered with: text for people or for programs, and an exit status.
+public struct ControlAnswer: Sendable {
+  public var status: Int32
+  public var output: String
+  public var errors: String
+
+  public init(status: Int32, output: String, errors: String) {
+    self.status = status
+    self.output = output
+    self.errors = errors
+  }
+}
+
+/// Serves the requests of clients, one frame each. Nothing in a frame is trusted; what can't be read is `WSAEINVAL`, never more.
+struct Requests: Sendable {
+  let host: ProviderHost
+  let limits: Limits
+  /// The words of a command line, the session of who asks, and whether that is an operator.
+  let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+
+  /// The answer's frame; nil where there is none.
+  func answer(_ frame: UnsafeMutableRawBufferPointer, for connection: Connection) -> [UInt8]? {
+    guard let header = FrameHeader(UnsafeRawBufferPointer(frame)) else { return nil }
+    let payload = UnsafeMutableRawBufferPointer(rebasing: frame[FrameHeader.size...])
+    guard let kind = RequestKind(rawValue: header.kind) else {
+      return failure(header.kind | RequestKind.answerBit, header, .operationNotSupported)
+    }
+    if kind == .hello { return hello(header, payload, connection) }
+    guard let session = connection.session else { return failure(kind.answer, header, .notInitialised) }
+    do throws(WinsockError) {
+      var answer = FrameWriter(kind.answer, request: header.request)
+      switch kind {
+      case .hello, .cancel: return nil
+      case .begin: try begin(payload, session, &answer)
+      case .next: try next(payload, session, &answer)
+      case .end: try end(payload, session)
+      case .lookup: try lookup(payload, session, &answer)
+      case .setService: try setService(payload, session)
+      case .enumerate: enumerate(&answer)
+      case .install, .uninstall, .enable, .order: throw .operationNotSupported
+      case .goodbye:
+        connection.send(answer.finish())
+        connection.end(.remote)
+        return nil
+      case .control: try control(payload, connection, &answer)
+      }
+      guard answer.count <= Int(limits.maximumFrame) else { throw .noBuffers }
+      return answer.finish()
+    } catch {
+      return failure(kind.answer, header, error)
+    }
+  }
+
+  private func failure(_ kind: UInt16, _ header: FrameHeader, _ error: WinsockError) -> [UInt8] {
+    var answer = FrameWriter(kind, request: header.request, status: error.rawValue)
+    return answer.finish()
+  }
+
+  // MARK: Hello
+
+  private func hello(_ header: FrameHeader, _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) -> [UInt8]? {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard fields.uint32() == WireVersion.magic, let major = fields.uint16(), connection.session == nil else {
+      connection.end(.protocolError)
+      return nil
+    }
+    guard major == WireVersion.major else { return refuse(header, .versionNotSupported, connection) }
+    do throws(NDISStatus) { try connection.call() } catch {
+      return refuse(header, WinsockError(refusal: error), connection)
+    }
+    var answer = FrameWriter(RequestKind.hello.answer, request: header.request)
+    answer.append(WireVersion.major)
+    answer.append(WireVersion.minor)
+    answer.append(limits.maximumFrame)
+    answer.append(UInt32(getpid()))
+    answer.append(UInt32(0))
+    return answer.finish()
+  }
+
+  private func refuse(_ header: FrameHeader, _ error: WinsockError, _ connection: Connection) -> [UInt8]? {
+    connection.send(failure(RequestKind.hello.answer, header, error))
+    connection.end(.kicked)
+    return nil
+  }
+
+  // MARK: Lookups
+
+  private func querySet(_ bytes: UnsafeMutableRawBufferPointer) throws(WinsockError) -> QuerySet {
+    guard SelfRelative.resolve(bytes) else { throw .invalidArgument }
+    do throws(QuerySetError) {
+      let set = UnsafeRawPointer(bytes.baseAddress!).assumingMemoryBound(to: WSAQUERYSETW.self)
+      return QuerySet(try QuerySetView(reading: set, in: .packed(UnsafeRawBufferPointer(bytes))))
+    } catch { throw error.winsockError }
+  }
+
+  private func query(_ payload: UnsafeMutableRawBufferPointer, at offset: Int) throws(WinsockError) -> QuerySet {
+    guard payload.count > offset else { throw .invalidArgument }
+    return try querySet(UnsafeMutableRawBufferPointer(rebasing: payload[offset...]))
+  }
+
+  private func begin(
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
+  ) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let flags = fields.uint32() else { throw .invalidArgument }
+    guard session.resources.count < limits.lookupsPerClient else { throw .noBuffers }
+    let lookup = try host.engine.begin(session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags))
+    guard let handle = lookup.handle else { throw .cancelled }
+    answer.append(handle.rawValue)
+  }
+
+  private func open(_ fields: inout FieldReader, _ session: ClientSession) throws(WinsockError) -> Lookup {
+    guard let number = fields.uint64() else { throw .invalidArgument }
+    guard let lookup = session.resources[Handle(rawValue: number)] as? Lookup else { throw .invalidHandle }
+    return lookup
+  }
+
+  private func next(
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
+  ) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    let lookup = try open(&fields, session)
+    guard let flags = fields.uint32() else { throw .invalidArgument }
+    do throws(LookupError) {
+      try lookup.next(LookupFlags(rawValue: flags)) { view throws(QuerySetError) in try Self.append(view, to: &answer) }
+    } catch { throw error.winsockError }
+  }
+
+  /// Packs a record in place and makes it relative.
+  private static func append(_ record: QuerySetView, to answer: inout FrameWriter) throws(QuerySetError) {
+    let start = answer.reserve(try record.packedSize(as: .v1))
+    let failure: QuerySetError? = answer.withBytes(from: start) { bytes in
+      do throws(QuerySetError) { try record.pack(as: .v1, into: bytes) } catch { return error }
+      SelfRelative.makeRelative(bytes)
+      return nil
+    }
+    if let failure { throw failure }
+  }
+
+  private func end(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    try open(&fields, session).end()
+  }
+
+  /// Begin, every next and end. The status is the code that ended it; records come first.
+  private func lookup(
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
+  ) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let flags = fields.uint32(), let maximum = fields.uint32() else { throw .invalidArgument }
+    let lookup = try host.engine.begin(session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags))
+    defer { lookup.end() }
+    answer.append(UInt32(0))
+    answer.append(UInt32(0))
+    var count: UInt32 = 0
+    var ending = WinsockError.noMore
+    while maximum == 0 || count < maximum {
+      do throws(LookupError) {
+        try lookup.next { view throws(QuerySetError) in
+          let start = answer.reserve(8)
+          try Self.append(view, to: &answer)
+          answer.set(UInt32(answer.count - start - 8), at: start)
+        }
+      } catch {
+        ending = error.winsockError
+        break
+      }
+      count += 1
+      guard answer.count <= Int(limits.maximumFrame) else { throw .noBuffers }
+    }
+    answer.set(count, at: FrameHeader.size)
+    answer.set(status: ending.rawValue)
+  }
+
+  // MARK: Registrations
+
+  private func setService(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let number = fields.uint32(), let flags = fields.uint32(), let operation = RegistrationOperation(rawValue: number)
+    else {
+      throw .invalidArgument
+    }
+    let outcomes = try host.engine.setService(session, try query(payload, at: 8), operation: operation, flags: flags)
+    if let failure = outcomes.result { throw failure }
+  }
+
+  // MARK: The catalog
+
+  private func enumerate(_ answer: inout FrameWriter) {
+    let entries = host.catalog.entries
+    answer.append(UInt32(entries.count))
+    answer.append(UInt32(0))
+    for entry in entries {
+      let name = Array(entry.manifest.displayName.utf16)
+      withUnsafeBytes(of: entry.id) { answer.append($0) }
+      answer.append(entry.manifest.nameSpace.rawValue)
+      answer.append(UInt32(entry.isActive ? 1 : 0))
+      answer.append(entry.manifest.version)
+      answer.append(UInt32(name.count))
+      for unit in name { answer.append(unit) }
+      answer.align()
+    }
+  }
+
+  // MARK: Operators
+
+  private func control(
+    _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection, _ answer: inout FrameWriter
+  ) throws(WinsockError) {
+    let asker = connection.process.identity
+    let isOperator = asker.userID == 0 || asker.userID == geteuid()
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard fields.uint32() != nil, fields.uint32() != nil, let session = connection.session else { throw .invalidArgument }
+    let words = fields.rest.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+      String(decoding: $0, as: UTF8.self)
+    }
+    let result = control(words, session, isOperator)
+    answer.set(status: result.status)
+    answer.append(UInt32(result.output.utf8.count))
+    answer.append(UInt32(result.errors.utf8.count))
+    answer.append(Array(result.output.utf8))
+    answer.append(Array(result.errors.utf8))
+  }
+}
+
+extension WinsockError {
+  /// Why the host did not take a client's call.
+  init(refusal status: NDISStatus) {
+    switch status {
+    case .notAccepted: self = .accessDenied
+    case .resources: self = .noBuffers
+    case .closing: self = .systemNotReady
+    default: self = .networkDown
+    }
+  }
+}

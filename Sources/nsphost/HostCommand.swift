@@ -1,0 +1,123 @@
+import ArgumentParser
+import CallManagement
+import Foundation
+import HostDaemon
+import Lookups
+import Sessions
+
+/// A command that asks a host something. The same command is performed by a running host when there is one, else by a host that
+/// this process makes for itself.
+protocol HostCommand: ParsableCommand {
+  var options: HostOptions { get }
+  /// - Parameter client: The session of whoever asks; opened when it is needed.
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput
+  /// Operators alone may ask this of a host that serves others.
+  static var isForOperators: Bool { get }
+}
+
+/// What a command prints, and how it ends.
+struct CommandOutput {
+  var lines: [String] = []
+  var status: Int32 = 0
+
+  init(_ lines: [String], status: Int32 = 0) { (self.lines, self.status) = (lines, status) }
+  init(_ document: some Encodable) { lines = [Output.jsonText(document)] }
+
+  func show() throws {
+    for line in lines { print(line) }
+    if status != 0 { throw ExitCode(status) }
+  }
+}
+
+extension HostCommand {
+  static var isForOperators: Bool { true }
+
+  func run() throws {
+    if let running = try options.runningHost() { return try show(running) }
+    let host = options.makeHost()
+    defer { host.stop() }
+    try perform(on: host, for: { try options.connect(to: host, what: Self._commandName) }).show()
+  }
+}
+
+extension HostCommand {
+  /// Prints what a running host answers to this very command line.
+  func show(_ running: RunningHost) throws {
+    let answer = try running.ask(Array(CommandLine.arguments.dropFirst()), what: Self._commandName)
+    try? FileHandle.standardError.write(contentsOf: Data(answer.errors.utf8))
+    try? FileHandle.standardOutput.write(contentsOf: Data(answer.output.utf8))
+    if answer.status != 0 { throw ExitCode(answer.status) }
+  }
+}
+
+/// A command that can stay and show every change.
+protocol WatchingCommand: HostCommand {
+  var watch: Bool { get }
+  /// As `perform`, with ages for people or without them, for comparing.
+  func output(of host: ProviderHost, withAges: Bool) -> CommandOutput
+}
+
+extension WatchingCommand {
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) -> CommandOutput {
+    output(of: host, withAges: true)
+  }
+
+  /// Shows what there is, and again whenever it changes, until it is interrupted.
+  func watch(_ host: ProviderHost) {
+    let interrupted = Interruption()
+    var shown: [String]?
+    repeat {
+      let now = output(of: host, withAges: false).lines
+      guard now != shown else { continue }
+      if shown != nil, !options.json { print("") }
+      for line in output(of: host, withAges: true).lines { print(line) }
+      fflush(nil)
+      shown = now
+    } while !interrupted.wait(milliseconds: 200)
+  }
+
+  /// The same of a host elsewhere, which is asked now and then.
+  func watch(_ running: RunningHost) throws {
+    let words = CommandLine.arguments.dropFirst().filter { $0 != "--watch" }
+    let interrupted = Interruption()
+    var shown: String?
+    repeat {
+      let now = try running.ask(words, what: Self._commandName).output
+      guard now != shown else { continue }
+      if shown != nil, !options.json { print("") }
+      print(now, terminator: "")
+      fflush(nil)
+      shown = now
+    } while !interrupted.wait(milliseconds: 500)
+  }
+}
+
+/// What operators ask of a running host: the words of a command line, performed on it.
+struct ControlDesk {
+  let host: ProviderHost
+
+  func answer(_ words: [String], _ client: ClientSession, isOperator: Bool) -> ControlAnswer {
+    do {
+      guard let command = try NSPHost.parseAsRoot(words) as? any HostCommand else {
+        throw CommandFailure(
+          kind: .usage, what: words.first ?? "", why: "a running host does not do this",
+          remedy: "give the command --local", isJSON: false)
+      }
+      guard isOperator || !type(of: command).isForOperators else {
+        throw CommandFailure(
+          kind: .notPermitted, error: .accessDenied, what: words.first ?? "",
+          why: "only root and the host's own user may ask this",
+          remedy: "ask as one of them", isJSON: command.options.json)
+      }
+      let output = try command.perform(on: host, for: { client })
+      return ControlAnswer(status: output.status, output: output.lines.map { $0 + "\n" }.joined(), errors: "")
+    } catch let failure as CommandFailure {
+      return ControlAnswer(status: failure.status, output: failure.document.map { $0 + "\n" } ?? "", errors: failure.line + "\n")
+    } catch let code as ExitCode {
+      return ControlAnswer(status: code.rawValue, output: "", errors: "")
+    } catch {
+      return ControlAnswer(
+        status: NSPHost.exitCode(for: error).rawValue, output: "", errors: NSPHost.fullMessage(for: error) + "\n")
+    }
+  }
+}
