@@ -23,11 +23,25 @@ let exports: [LinkerSetting] = [
         ? ["-Xlinker", "--version-script=\(Context.packageDirectory)/Exports/nsphost.map"] : []))
 ]
 
+let embedded: [SwiftSetting] = [
+  .enableExperimentalFeature("Embedded"), .treatAllWarnings(as: .error), .unsafeFlags(["-wmo", "-Osize"]),
+]
+
+/// libnsp.so shows the client API and nothing else: `Exports/nsp.map` names it.
+let clientExports: [LinkerSetting] = [
+  .unsafeFlags([
+    "-enable-experimental-feature", "Embedded", "-use-ld=lld", "-Xlinker",
+    "--version-script=\(Context.packageDirectory)/Exports/nsp.map", "-Xlinker", "--gc-sections", "-Xlinker", "-soname=libnsp.so.0",
+  ])
+]
+
 let package = Package(
   name: "nsphost",
   products: [
     .executable(name: "nsphost", targets: ["nsphost"]),
     // For programs in C and C++ that embed the host; `make install` gives it its name, libnsphost.so.
+    // What clients link; `make install` gives it its name, libnsp.so.
+    .library(name: "NSPLibrary", type: .dynamic, targets: ["ClientLibrary"]),
     .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "CallManagement", "Lookups"]),
   ],
   dependencies: [
@@ -59,6 +73,10 @@ let package = Package(
       dependencies: ["CDynamicLinker", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown"],
       swiftSettings: strict, linkerSettings: exports),
     .target(name: "CLinux"),
+    .target(name: "CClientSystem"),
+    // Embedded Swift: the library needs libc alone.
+    .target(
+      name: "ClientLibrary", dependencies: ["CClientSystem", "CWinsock"], swiftSettings: embedded, linkerSettings: clientExports),
     .target(name: "Wire", swiftSettings: strict),
     .target(
       name: "HostDaemon",

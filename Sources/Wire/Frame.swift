@@ -124,6 +124,10 @@ public struct FrameWriter {
     bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
   }
 
+  public mutating func set(_ value: UInt64, at offset: Int) {
+    bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: UInt64.self) }
+  }
+
   public mutating func set(status: Int32) {
     bytes.withUnsafeMutableBytes { $0.storeBytes(of: status, toByteOffset: 12, as: Int32.self) }
   }

@@ -8,25 +8,34 @@ public enum SelfRelative {
   public static let headSize = 120
 
   /// Where the fields are (nsp.md §3).
-  enum Field {
-    static let size = 0
-    static let name = 8
-    static let serviceClass = 16
-    static let version = 24
-    static let comment = 32
-    static let provider = 48
-    static let context = 56
-    static let protocolCount = 64
-    static let protocols = 72
-    static let queryString = 80
-    static let addressCount = 88
-    static let addresses = 96
-    static let blob = 112
+  public enum Field {
+    public static let size = 0
+    public static let name = 8
+    public static let serviceClass = 16
+    public static let version = 24
+    public static let comment = 32
+    public static let nameSpace = 40
+    public static let provider = 48
+    public static let context = 56
+    public static let protocolCount = 64
+    public static let protocols = 72
+    public static let queryString = 80
+    public static let addressCount = 88
+    public static let addresses = 96
+    public static let outputFlags = 104
+    public static let blob = 112
   }
-  private static let addressSize = 40
-  private static let addressSides = [0, 16]
-  private static let protocolSize = 8
-  private static let maximumSockaddr = 4096
+  /// Of a `CSADDR_INFO`, and where its two `SOCKET_ADDRESS`es begin.
+  public static let addressSize = 40
+  public static let addressSides = [0, 16]
+  /// Of an `AFPROTOCOLS`.
+  public static let protocolSize = 8
+  /// What nsp.md §9.4 lets anybody send.
+  public static let maximumSockaddr = 4096
+  public static let maximumAddresses = 4096
+  public static let maximumProtocols = 4096
+  public static let maximumText = 32 << 10
+  public static let maximumBlob = 1 << 20
 
   /// Checks what a stranger sent and turns its offsets into pointers. False, with the bytes in no particular state, when something
   /// is out of bounds, out of order, or a text has no end.

@@ -594,6 +594,67 @@ NSP_EXPORT VOID WSAAPI WSASetLastError(INT iError);
 NSP_EXPORT DWORD WINAPI GetLastError(void);
 NSP_EXPORT VOID WINAPI SetLastError(DWORD dwErrCode);
 
+/* What a program starts with. */
+typedef struct WSAData {
+  WORD wVersion;
+  WORD wHighVersion;
+  unsigned short iMaxSockets;
+  unsigned short iMaxUdpDg;
+  char *lpVendorInfo;
+  char szDescription[257];
+  char szSystemStatus[129];
+} WSADATA, *LPWSADATA;
+#define WSADESCRIPTION_LEN 256
+#define WSASYS_STATUS_LEN 128
+
+NSP_ASSERT_SIZE(WSADATA, 408);
+NSP_ASSERT_OFFSET(WSADATA, lpVendorInfo, 8);
+NSP_ASSERT_OFFSET(WSADATA, szDescription, 16);
+NSP_ASSERT_OFFSET(WSADATA, szSystemStatus, 273);
+
+/* The client API, in libnsp. Any thread. Functions that answer SOCKET_ERROR leave the code in the thread's last error. Each start needs
+   its cleanup; before the first and after the last everything else is WSANOTINITIALISED. A child of fork has not been started. The A
+   forms speak UTF-8. (NSP §8) */
+
+/* 0, WSAEFAULT or WSAVERNOTSUPPORTED, directly. The host need not run. */
+NSP_EXPORT int WSAAPI WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData);
+/* The last one ends the process's session; calls that wait are answered WSA_E_CANCELLED. */
+NSP_EXPORT int WSAAPI WSACleanup(void);
+
+/* Opens a lookup. WSAEFAULT for NULL, WSAEINVAL for what can't be asked, WSASERVICE_NOT_FOUND when nobody serves it, WSAENETDOWN when no
+   host runs, or the code of the last provider asked. *lphLookup is NULL then. */
+NSP_EXPORT INT WSAAPI WSALookupServiceBeginA(LPWSAQUERYSETA lpqsRestrictions, DWORD dwControlFlags, LPHANDLE lphLookup);
+NSP_EXPORT INT WSAAPI WSALookupServiceBeginW(LPWSAQUERYSETW lpqsRestrictions, DWORD dwControlFlags, LPHANDLE lphLookup);
+/* The next record, all of it inside the buffer. WSAEFAULT with the bytes needed in *lpdwBufferLength when it does not fit: it is kept for
+   the next call, unless that has LUP_FLUSHPREVIOUS. WSA_E_NO_MORE at the end. */
+NSP_EXPORT INT WSAAPI WSALookupServiceNextA(HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBufferLength, LPWSAQUERYSETA lpqsResults);
+NSP_EXPORT INT WSAAPI WSALookupServiceNextW(HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBufferLength, LPWSAQUERYSETW lpqsResults);
+/* Also from another thread: a call that waits is answered WSA_E_CANCELLED at once. */
+NSP_EXPORT INT WSAAPI WSALookupServiceEnd(HANDLE hLookup);
+
+/* Registers, deregisters or deletes. 0 when at least one provider has done it. */
+NSP_EXPORT INT WSAAPI WSASetServiceA(LPWSAQUERYSETA lpqsRegInfo, WSAESETSERVICEOP essoperation, DWORD dwControlFlags);
+NSP_EXPORT INT WSAAPI WSASetServiceW(LPWSAQUERYSETW lpqsRegInfo, WSAESETSERVICEOP essoperation, DWORD dwControlFlags);
+
+/* Every provider, in the order in which they are asked: their number, or SOCKET_ERROR with WSAEFAULT and the bytes needed. */
+NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersA(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOA lpnspBuffer);
+NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersW(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOW lpnspBuffer);
+NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersExA(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOEXA lpnspBuffer);
+NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersExW(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOEXW lpnspBuffer);
+#ifdef UNICODE
+#define WSALookupServiceBegin WSALookupServiceBeginW
+#define WSALookupServiceNext WSALookupServiceNextW
+#define WSASetService WSASetServiceW
+#define WSAEnumNameSpaceProviders WSAEnumNameSpaceProvidersW
+#define WSAEnumNameSpaceProvidersEx WSAEnumNameSpaceProvidersExW
+#else
+#define WSALookupServiceBegin WSALookupServiceBeginA
+#define WSALookupServiceNext WSALookupServiceNextA
+#define WSASetService WSASetServiceA
+#define WSAEnumNameSpaceProviders WSAEnumNameSpaceProvidersA
+#define WSAEnumNameSpaceProvidersEx WSAEnumNameSpaceProvidersExA
+#endif
+
 NSP_EXTERN_C_END
 
 #endif

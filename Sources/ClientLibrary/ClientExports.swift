@@ -1,0 +1,229 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import CClientSystem
+import CWinsock
+
+// The client API (winsock2.h), over the host's socket.
+
+private func fail(_ code: Int32) -> INT {
+  WSASetLastError(code)
+  return SOCKET_ERROR
+}
+
+/// This process, if it was started.
+private func started() -> Process? {
+  let process = Process.current
+  return process.isStarted ? process : nil
+}
+
+// MARK: Starting and ending
+
+@c @implementation
+public func WSAStartup(_ wVersionRequested: WORD, _ lpWSAData: LPWSADATA?) -> Int32 {
+  guard let data = lpWSAData else { return Int32(WSAEFAULT) }
+  guard wVersionRequested & 0xFF != 0 else { return Int32(WSAVERNOTSUPPORTED) }
+  // Compared as major, minor.
+  let asked = wVersionRequested << 8 | wVersionRequested >> 8
+  memset(data, 0, MemoryLayout<WSADATA>.size)
+  data.pointee.wVersion = asked < 0x0202 ? wVersionRequested : 0x0202
+  data.pointee.wHighVersion = 0x0202
+  Process.current.start()
+  return 0
+}
+
+@c @implementation
+public func WSACleanup() -> Int32 { Process.current.cleanup() ? 0 : fail(Int32(WSANOTINITIALISED)) }
+
+// MARK: Lookups
+
+@c @implementation
+public func WSALookupServiceBeginW(
+  _ lpqsRestrictions: LPWSAQUERYSETW?, _ dwControlFlags: DWORD, _ lphLookup: LPHANDLE?
+) -> INT { begin(lpqsRestrictions.map { UnsafeRawPointer($0) }, .wide, dwControlFlags, lphLookup) }
+
+@c @implementation
+public func WSALookupServiceBeginA(
+  _ lpqsRestrictions: LPWSAQUERYSETA?, _ dwControlFlags: DWORD, _ lphLookup: LPHANDLE?
+) -> INT { begin(lpqsRestrictions.map { UnsafeRawPointer($0) }, .narrow, dwControlFlags, lphLookup) }
+
+private func begin(_ restrictions: UnsafeRawPointer?, _ form: TextForm, _ flags: DWORD, _ out: LPHANDLE?) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let restrictions, let out else { return fail(Int32(WSAEFAULT)) }
+  out.pointee = nil
+  var request = FrameWriter(RequestKind.begin.rawValue, request: 1)
+  request.append(flags)
+  request.append(UInt32(0))
+  let malformed = QuerySetCopy.append(restrictions, form, for: .lookup, to: &request)
+  guard malformed == 0 else { return fail(malformed) }
+  let (answer, epoch) = process.ask(&request)
+  switch answer {
+  case .failed(let code): return fail(code)
+  case .frame(let payload, let status):
+    var handle: UInt64?
+    payload.withUnsafeBytes { bytes in
+      var fields = FieldReader(bytes)
+      handle = fields.uint64()
+    }
+    guard status == 0, let handle else { return fail(status == 0 ? Int32(WSASYSCALLFAILURE) : status) }
+    out.pointee = HANDLE(bitPattern: process.open(OpenLookup(remote: handle, epoch: epoch)))
+    return 0
+  }
+}
+
+@c @implementation
+public func WSALookupServiceNextW(
+  _ hLookup: HANDLE?, _ dwControlFlags: DWORD, _ lpdwBufferLength: LPDWORD?, _ lpqsResults: LPWSAQUERYSETW?
+) -> INT { next(hLookup, dwControlFlags, lpdwBufferLength, lpqsResults.map { UnsafeMutableRawPointer($0) }, .wide) }
+
+@c @implementation
+public func WSALookupServiceNextA(
+  _ hLookup: HANDLE?, _ dwControlFlags: DWORD, _ lpdwBufferLength: LPDWORD?, _ lpqsResults: LPWSAQUERYSETA?
+) -> INT { next(hLookup, dwControlFlags, lpdwBufferLength, lpqsResults.map { UnsafeMutableRawPointer($0) }, .narrow) }
+
+private func next(
+  _ handle: HANDLE?, _ flags: DWORD, _ length: LPDWORD?, _ results: UnsafeMutableRawPointer?, _ form: TextForm
+) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let lookup = process.lookup(UInt(bitPattern: handle)) else { return fail(Int32(WSA_INVALID_HANDLE)) }
+  guard let length else { return fail(Int32(WSAEFAULT)) }
+  lookup.takeTurn()
+  defer { lookup.passTurn() }
+  if flags & DWORD(LUP_FLUSHPREVIOUS) != 0 { lookup.kept = nil }
+  if lookup.kept == nil {
+    var request = FrameWriter(RequestKind.next.rawValue, request: 1)
+    request.append(lookup.remote)
+    request.append(flags)
+    switch process.ask(&request, epoch: lookup.epoch).0 {
+    case .failed(let code): return fail(code)
+    case .frame(let record, let status):
+      guard status == 0 else { return fail(status) }
+      lookup.kept = record
+    }
+  }
+  guard var record = lookup.kept, let needed = QuerySetCopy.size(of: &record, form) else {
+    lookup.kept = nil
+    return fail(Int32(WSASYSCALLFAILURE))
+  }
+  guard let results, Int(length.pointee) >= needed, UInt(bitPattern: results) & 7 == 0 else {
+    length.pointee = DWORD(needed)
+    return fail(Int32(WSAEFAULT))
+  }
+  lookup.kept = nil
+  return QuerySetCopy.write(record, form, to: results) ? 0 : fail(Int32(WSASYSCALLFAILURE))
+}
+
+@c @implementation
+public func WSALookupServiceEnd(_ hLookup: HANDLE?) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let lookup = process.end(UInt(bitPattern: hLookup)) else { return fail(Int32(WSA_INVALID_HANDLE)) }
+  var request = FrameWriter(RequestKind.end.rawValue, request: 1)
+  request.append(lookup.remote)
+  // It is over for the client, whatever the host says.
+  _ = process.ask(&request, epoch: lookup.epoch)
+  return 0
+}
+
+// MARK: Registrations
+
+@c @implementation
+public func WSASetServiceW(_ lpqsRegInfo: LPWSAQUERYSETW?, _ essoperation: WSAESETSERVICEOP, _ dwControlFlags: DWORD) -> INT {
+  setService(lpqsRegInfo.map { UnsafeRawPointer($0) }, .wide, essoperation, dwControlFlags)
+}
+
+@c @implementation
+public func WSASetServiceA(_ lpqsRegInfo: LPWSAQUERYSETA?, _ essoperation: WSAESETSERVICEOP, _ dwControlFlags: DWORD) -> INT {
+  setService(lpqsRegInfo.map { UnsafeRawPointer($0) }, .narrow, essoperation, dwControlFlags)
+}
+
+private func setService(_ info: UnsafeRawPointer?, _ form: TextForm, _ operation: WSAESETSERVICEOP, _ flags: DWORD) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let info else { return fail(Int32(WSAEFAULT)) }
+  guard info.load(as: UInt32.self) >= UInt32(SelfRelative.headSize),
+    info.load(fromByteOffset: SelfRelative.Field.name, as: UInt.self) != 0, operation.rawValue <= RNRSERVICE_DELETE.rawValue
+  else { return fail(Int32(WSAEINVAL)) }
+  var request = FrameWriter(RequestKind.setService.rawValue, request: 1)
+  request.append(UInt32(operation.rawValue))
+  request.append(flags)
+  let malformed = QuerySetCopy.append(info, form, for: .registration, to: &request)
+  guard malformed == 0 else { return fail(malformed) }
+  switch process.ask(&request).0 {
+  case .failed(let code): return fail(code)
+  case .frame(_, let status): return status == 0 ? 0 : fail(status)
+  }
+}
+
+// MARK: The catalog
+
+@c @implementation
+public func WSAEnumNameSpaceProvidersW(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOW?) -> INT {
+  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .wide, MemoryLayout<WSANAMESPACE_INFOW>.size)
+}
+
+@c @implementation
+public func WSAEnumNameSpaceProvidersA(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOA?) -> INT {
+  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .narrow, MemoryLayout<WSANAMESPACE_INFOA>.size)
+}
+
+@c @implementation
+public func WSAEnumNameSpaceProvidersExW(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOEXW?) -> INT {
+  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .wide, MemoryLayout<WSANAMESPACE_INFOEXW>.size)
+}
+
+@c @implementation
+public func WSAEnumNameSpaceProvidersExA(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOEXA?) -> INT {
+  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .narrow, MemoryLayout<WSANAMESPACE_INFOEXA>.size)
+}
+
+/// The array first, then the names; both forms of the structure begin alike.
+private func enumerate(_ length: LPDWORD?, _ buffer: UnsafeMutableRawPointer?, _ form: TextForm, _ size: Int) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let length else { return fail(Int32(WSAEFAULT)) }
+  var request = FrameWriter(RequestKind.enumerate.rawValue, request: 1)
+  switch process.ask(&request).0 {
+  case .failed(let code): return fail(code)
+  case .frame(let payload, let status):
+    guard status == 0 else { return fail(status) }
+    guard let (needed, count) = lay(payload, form, size, nil) else { return fail(Int32(WSASYSCALLFAILURE)) }
+    guard let buffer, Int(length.pointee) >= needed else {
+      length.pointee = DWORD(needed)
+      return fail(Int32(WSAEFAULT))
+    }
+    _ = lay(payload, form, size, buffer)
+    return INT(count)
+  }
+}
+
+/// Lays the answer out, or measures it only. Nil when it can't be read.
+private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: UnsafeMutableRawPointer?) -> (bytes: Int, count: Int)? {
+  payload.withUnsafeBytes { bytes in
+    var fields = FieldReader(bytes)
+    guard let count = fields.uint32(), fields.uint32() != nil, Int(count) <= bytes.count / 32 else { return nil }
+    var used = Int(count) * size
+    for index in 0..<Int(count) {
+      guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
+        let units = fields.uint32(), let name = fields.bytes(Int(units) * 2), fields.align()
+      else { return nil }
+      var text = [UInt16](repeating: 0, count: Int(units) + 1)
+      text.withUnsafeMutableBytes { $0.copyBytes(from: name) }
+      used = (used + 7) & ~7
+      if let target {
+        let entry = target + index * size
+        memset(entry, 0, size)
+        if let start = id.baseAddress { entry.copyMemory(from: start, byteCount: 16) }
+        entry.storeBytes(of: space, toByteOffset: 16, as: UInt32.self)
+        entry.storeBytes(of: active, toByteOffset: 20, as: UInt32.self)
+        entry.storeBytes(of: version, toByteOffset: 24, as: UInt32.self)
+        entry.storeBytes(of: target + used, toByteOffset: 32, as: UnsafeMutableRawPointer?.self)
+      }
+      switch form {
+      case .wide:
+        if let target { text.withUnsafeBytes { (target + used).copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
+        used += text.count * 2
+      case .narrow:
+        let room = target.map { ($0 + used).assumingMemoryBound(to: UInt8.self) }
+        used += text.withUnsafeBufferPointer { narrow($0.baseAddress!, into: room) }
+      }
+    }
+    return ((used + 7) & ~7, Int(count))
+  }
+}

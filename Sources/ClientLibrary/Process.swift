@@ -1,0 +1,251 @@
+import CClientSystem
+import CWinsock
+
+/// What this process has of the host: how often it was started, its connections, its lookups.
+///
+/// Each call takes a connection for itself, waits for its answer there, and gives it back; the host sees one process, whatever the
+/// number of its connections. A child of fork finds everything as if it had never been started: it compares process ids before it
+/// takes the lock, which may have been held by a thread that the child does not have.
+final class Process {
+  nonisolated(unsafe) static var shared = Process()
+
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  private let owner = getpid()
+  private var starts = 0
+  /// Connections that nobody uses, and those that somebody waits on.
+  private var idle: [Int32] = []
+  private var busy: [Int32] = []
+  /// Counts hosts: handles of one that is gone mean nothing to the next.
+  private var epoch: UInt64 = 1
+  private var hostIsKnown = false
+  private var slots: [Slot] = []
+  private var nextRequest: UInt32 = 1
+
+  private struct Slot {
+    var generation: UInt32 = 1
+    var lookup: OpenLookup?
+  }
+
+  private static let idleConnections = 8
+
+  init() {
+    lock = .allocate(capacity: 1)
+    nsp_lock_create(lock)
+  }
+
+  /// This process's; a new one in a child of fork, whose parent's connections are closed without a word.
+  static var current: Process {
+    if shared.owner != getpid() {
+      for descriptor in shared.idle { close(descriptor) }
+      for descriptor in shared.busy { close(descriptor) }
+      shared = Process()
+    }
+    return shared
+  }
+
+  private func locked<Result>(_ body: () -> Result) -> Result {
+    nsp_lock(lock)
+    defer { nsp_unlock(lock) }
+    return body()
+  }
+
+  // MARK: Starting and ending
+
+  func start() { locked { starts += 1 } }
+
+  var isStarted: Bool { locked { starts > 0 } }
+
+  /// False when it was not started.
+  func cleanup() -> Bool {
+    enum Course {
+      case notStarted
+      case goesOn
+      case last(idle: [Int32])
+    }
+    let course: Course = locked {
+      guard starts > 0 else { return .notStarted }
+      starts -= 1
+      guard starts == 0 else { return .goesOn }
+      // Whoever waits is woken, and finds that everything has ended.
+      for descriptor in busy { nsp_client_interrupt(descriptor) }
+      for index in slots.indices where slots[index].lookup != nil {
+        slots[index].lookup = nil
+        slots[index].generation &+= 1
+      }
+      defer { idle = [] }
+      return .last(idle: idle)
+    }
+    switch course {
+    case .notStarted: return false
+    case .goesOn: return true
+    case .last(let descriptors):
+      for descriptor in descriptors {
+        var goodbye = FrameWriter(RequestKind.goodbye.rawValue, request: 1)
+        let frame = goodbye.finish()
+        if nsp_client_send(descriptor, frame, frame.count) == 0 {
+          // The host answers before it ends the session; what is said last counts, so it is waited for.
+          var header = [UInt8](repeating: 0, count: FrameHeader.size)
+          _ = nsp_client_receive(descriptor, &header, header.count)
+        }
+        close(descriptor)
+      }
+      return true
+    }
+  }
+
+  // MARK: Requests
+
+  /// One request and its answer. The payload begins behind the header, at a multiple of 8.
+  enum Answer {
+    case frame([UInt8], status: Int32)
+    case failed(Int32)
+  }
+
+  /// The epoch of the host that answered comes with the answer.
+  func ask(_ frame: inout FrameWriter, epoch expected: UInt64? = nil) -> (Answer, epoch: UInt64) {
+    let bytes = frame.finish()
+    for attempt in 0..<2 {
+      let (descriptor, isFresh) = take()
+      guard descriptor >= 0 else { return (.failed(Int32(WSAENETDOWN)), 0) }
+      let at = locked { epoch }
+      if let expected, expected != at {
+        give(descriptor)
+        return (.failed(Int32(WSA_INVALID_HANDLE)), at)
+      }
+      if nsp_client_send(descriptor, bytes, bytes.count) == 0, let answer = receive(descriptor) {
+        give(descriptor)
+        return (answer, at)
+      }
+      let isOver = lose(descriptor)
+      if isOver { return (.failed(Int32(WSA_E_CANCELLED)), at) }
+      // A connection that was kept may be one to a host that is gone; a new one that breaks is a failure.
+      if isFresh || attempt > 0 || expected != nil { return (.failed(Int32(WSAENETDOWN)), at) }
+    }
+    return (.failed(Int32(WSAENETDOWN)), 0)
+  }
+
+  private func receive(_ descriptor: Int32) -> Answer? {
+    var head = [UInt8](repeating: 0, count: FrameHeader.size)
+    guard nsp_client_receive(descriptor, &head, head.count) == 0, let header = head.withUnsafeBytes({ FrameHeader($0) }),
+      header.isAcceptable(maximum: 1 << 26)
+    else { return nil }
+    let rest = Int(header.length) - FrameHeader.size
+    var payload = [UInt8](repeating: 0, count: rest)
+    guard rest == 0 || nsp_client_receive(descriptor, &payload, rest) == 0 else { return nil }
+    return .frame(payload, status: header.status)
+  }
+
+  /// A connection for one call: one that is idle, or a new one that has said hello. -1 when no host answers.
+  private func take() -> (Int32, isFresh: Bool) {
+    let known: Int32 = locked {
+      guard let descriptor = idle.popLast() else { return -1 }
+      busy.append(descriptor)
+      return descriptor
+    }
+    if known >= 0 { return (known, false) }
+    let descriptor = nsp_client_connect()
+    guard descriptor >= 0 else { return (-1, true) }
+    var hello = FrameWriter(RequestKind.hello.rawValue, request: 0)
+    hello.append(WireVersion.magic)
+    hello.append(WireVersion.major)
+    hello.append(WireVersion.minor)
+    hello.append(WireVersion.defaultMaximumFrame)
+    hello.append(UInt32(0))
+    let frame = hello.finish()
+    guard nsp_client_send(descriptor, frame, frame.count) == 0, case .frame(_, let status)? = receive(descriptor), status == 0 else {
+      close(descriptor)
+      return (-1, true)
+    }
+    locked { busy.append(descriptor) }
+    return (descriptor, true)
+  }
+
+  private func give(_ descriptor: Int32) {
+    let isKept = locked {
+      forget(descriptor)
+      guard starts > 0, idle.count < Self.idleConnections else { return false }
+      idle.append(descriptor)
+      return true
+    }
+    if !isKept { close(descriptor) }
+  }
+
+  /// The connection broke. True when this process has ended its session meanwhile.
+  private func lose(_ descriptor: Int32) -> Bool {
+    let (isOver, stale): (Bool, [Int32]) = locked {
+      forget(descriptor)
+      // The others lead to the same host, which is gone, and with it its handles.
+      epoch += 1
+      defer { idle = [] }
+      return (starts == 0, idle)
+    }
+    close(descriptor)
+    for other in stale { close(other) }
+    return isOver
+  }
+
+  private func forget(_ descriptor: Int32) {
+    if let index = busy.firstIndex(of: descriptor) { busy.remove(at: index) }
+  }
+
+  // MARK: Lookups
+
+  func open(_ lookup: OpenLookup) -> UInt {
+    locked {
+      let index: Int
+      if let free = slots.firstIndex(where: { $0.lookup == nil }) {
+        index = free
+      } else {
+        index = slots.count
+        slots.append(Slot())
+      }
+      slots[index].lookup = lookup
+      return UInt(slots[index].generation) << 24 | UInt(index + 1)
+    }
+  }
+
+  func lookup(_ handle: UInt) -> OpenLookup? {
+    locked {
+      guard let index = index(handle) else { return nil }
+      return slots[index].lookup
+    }
+  }
+
+  /// Exactly one caller gets it.
+  func end(_ handle: UInt) -> OpenLookup? {
+    locked {
+      guard let index = index(handle), let lookup = slots[index].lookup else { return nil }
+      slots[index].lookup = nil
+      slots[index].generation &+= 1
+      return lookup
+    }
+  }
+
+  private func index(_ handle: UInt) -> Int? {
+    let index = Int(handle & 0xFF_FFFF) - 1
+    guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: handle >> 24) else { return nil }
+    return index
+  }
+}
+
+/// A lookup at the host, and the record that did not fit into the caller's buffer.
+final class OpenLookup {
+  let remote: UInt64
+  let epoch: UInt64
+  private let turn: UnsafeMutablePointer<pthread_mutex_t>
+  /// Of whoever has the turn.
+  var kept: [UInt8]?
+
+  init(remote: UInt64, epoch: UInt64) {
+    self.remote = remote
+    self.epoch = epoch
+    turn = .allocate(capacity: 1)
+    nsp_lock_create(turn)
+  }
+
+  deinit { turn.deallocate() }
+
+  /// One Next at a time (nsp.md §8.4).
+  func takeTurn() { nsp_lock(turn) }
+  func passTurn() { nsp_unlock(turn) }
+}

@@ -1,0 +1,127 @@
+#!/bin/bash
+# Real client processes of a real host: C programs against libnsp, ended in every way that a process ends.
+#   check-clients.sh            needs the package's own build, the samples, and a C compiler
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+root=../..
+samples=${NSPHOST_SAMPLES:-$PWD/$root/build/providers}
+work=$(mktemp -d)
+host=
+trap '[ -z "$host" ] || kill -9 $host 2>/dev/null; rm -rf "$work"' EXIT
+export NSP_SOCKET=$work/run/socket
+program=$(cd $root && swift build --show-bin-path)/nsphost
+library=$(cd $root && swift build --show-bin-path)/libNSPLibrary.so
+cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
+cc=$(command -v clang || command -v cc)
+$cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include client.c -o "$work/client" -L"$work" -lnsp -pthread || exit 1
+export LD_LIBRARY_PATH=$work
+client() { "$work/client" "$@"; }
+
+failed=0
+check() { # name, command...
+  local name=$1
+  shift
+  if "$@" >"$work/out" 2>"$work/err"; then echo "ok      $name"; else
+    failed=$((failed + 1)) && echo "FAILED  $name: $*" && sed 's/^/        /' "$work/out" "$work/err" | head -20
+  fi
+}
+says() { local expected=$1; shift; local out; out=$("$@" 2>&1) && [[ $out == *"$expected"* ]] || { echo "$out"; return 1; }; }
+serve() {
+  NSP_PLUGIN_PATH=$samples "$program" serve >"$work/serve.log" 2>&1 &
+  host=$!
+  for _ in $(seq 200); do [ -S "$NSP_SOCKET" ] && "$program" stats >/dev/null 2>&1 && return; sleep 0.02; done
+  echo "the host does not start" && cat "$work/serve.log" && exit 1
+}
+ledger() { "$program" sessions --json | sed 's/.*"ledger":{\([^}]*\)}.*/\1/'; }
+figure() { ledger | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
+# Waits until everything that ended was answered; fails when that takes long.
+settled() { for _ in $(seq 100); do [ "$(figure live)" = 0 ] && return; sleep 0.02; done; ledger; return 1; }
+
+check "without a host: WSAENETDOWN" client start fails=10050:hello cleanup
+serve
+check "the library checks what it is given" client arguments
+check "names are resolved" says "hello 192.0.2.1 7" client start resolve=hello cleanup
+check "a name that nobody has" client start fails=10108:nobody cleanup
+check "the catalog is listed" says "addressbook 37 1" client start providers cleanup
+check "a registration is found, and taken back" says "a@example.org 10.0.0.7 5060" client start publish=a@example.org resolve=a@example.org withdraw=a@example.org cleanup
+check "100 threads in one process" client start many cleanup
+check "End from another thread answers a Next that waits" client start cancel cleanup
+check "fork in the middle" client start fork cleanup
+check "the books balance" settled
+
+# How processes end. Each uses two providers with a session argument: one cleanup or rundown at each.
+ends() { # name, cleanups or rundowns, words...
+  local name=$1 kind=$2 before after
+  shift 2
+  before=$(figure $kind)
+  client start publish=b@example.org resolve=hello "$@" >/dev/null 2>&1
+  settled || return 1
+  after=$(figure $kind)
+  [ "$after" -gt "$before" ] || { echo "$kind: $before before, $after after"; return 1; }
+}
+check "end: WSACleanup" ends cleanup cleanups cleanup
+check "end: exit without WSACleanup" ends exit rundowns
+check "end: _exit" ends _exit rundowns quit
+check "end: kill -9" ends kill rundowns abort
+inherited() {
+  local before=$(figure rundowns)
+  client start publish=c@example.org linger >/dev/null 2>&1 # a child holds the socket on
+  settled && [ "$(figure rundowns)" -gt "$before" ]
+}
+check "end: the socket is inherited by a child that lives on" inherited
+stopped() {
+  "$work/client" start publish=d@example.org ready pause >"$work/stopped" &
+  local child=$!
+  until grep -q ready "$work/stopped" 2>/dev/null; do sleep 0.02; done
+  kill -STOP $child && kill -KILL $child && wait $child 2>/dev/null
+  settled
+}
+check "end: SIGSTOP, then SIGKILL" stopped
+
+kicked() {
+  "$work/client" start publish=e@example.org ready pause >"$work/kicked" &
+  local child=$!
+  until grep -q ready "$work/kicked" 2>/dev/null; do sleep 0.02; done
+  says "kicked $child client" "$program" sessions kick $child || return 1
+  [ "$(figure live)" = 0 ] || return 1
+  kill $child && wait $child 2>/dev/null
+  true
+}
+check "an operator kicks a client" kicked
+
+garbage() {
+  local i
+  for i in $(seq 200); do head -c $((RANDOM % 300)) /dev/urandom | timeout 1 perl -e '
+    use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ENV{NSP_SOCKET}) or exit 1; local $/; my $d = <STDIN>; print $s $d; shutdown($s, 1); my $x = <$s>' >/dev/null 2>&1; done
+  says "hello 192.0.2.1" client start resolve=hello cleanup && settled
+}
+check "garbage on the socket harms nobody" garbage
+
+second() { local out; out=$(NSP_PLUGIN_PATH=$samples "$program" serve 2>&1); [ $? = 1 ] && [[ $out == *"another host listens"*"process $host"* ]]; }
+check "a second host on the socket is refused, and told who has it" second
+
+# A host that is killed is an error, and then there is another: programs go on without being started again.
+comes_back() {
+  "$work/client" start resolve=hello ready sleep=1500 resolve=hello cleanup >"$work/back" &
+  local child=$!
+  until grep -q ready "$work/back" 2>/dev/null; do sleep 0.02; done
+  kill -9 $host && wait $host 2>/dev/null
+  client start fails=10050:hello cleanup || return 1
+  serve # takes the stale socket over
+  wait $child
+}
+check "the host is killed and comes back" comes_back
+many_lives() {
+  local i before=$(figure startups)
+  for i in $(seq 300); do client start resolve=hello $([ $((i % 2)) = 0 ] && echo cleanup || echo abort) >/dev/null 2>&1; done
+  settled && [ "$(figure startups)" -ge $((before + 300)) ] && [ "$(ls /proc/$host/fd | wc -l)" -lt 64 ]
+}
+check "300 processes that connect, use and die: the books balance, no descriptor stays" many_lives
+check "SIGHUP looks at the directories again" kill -HUP $host
+sleep 0.3
+check "and the host goes on" says "hello" client start resolve=hello cleanup
+kill -TERM $host && wait $host
+check "SIGTERM ends the host in order" [ $? = 0 ]
+host=
+check "the socket is gone with it" [ ! -e "$NSP_SOCKET" ]
+[ $failed = 0 ]

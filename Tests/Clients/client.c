@@ -1,0 +1,203 @@
+/* A client outside the package: winsock2.h and libnsp, nothing else. Each word on its command line is one thing to do, in order; it prints
+   what came of it and ends with the number of things that went wrong. */
+#include <winsock2.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int failures;
+#define CHECK(condition) ((condition) ? (void)0 : (failures++, (void)fprintf(stderr, "client.c:%d: " #condition " (last error %d)\n", __LINE__, WSAGetLastError())))
+
+static WSAQUERYSETA query(const char *name) {
+  WSAQUERYSETA set;
+  memset(&set, 0, sizeof set);
+  set.dwSize = sizeof set;
+  set.dwNameSpace = NS_ALL;
+  set.lpszServiceInstanceName = (char *)name;
+  return set;
+}
+
+/* Every record of a name; the code that ended it. */
+static int resolve(const char *name, int show) {
+  WSAQUERYSETA set = query(name);
+  union { WSAQUERYSETA set; char bytes[4096]; } buffer;
+  HANDLE lookup = NULL;
+  int code, records = 0;
+  if (WSALookupServiceBeginA(&set, LUP_RETURN_NAME | LUP_RETURN_ADDR, &lookup) != 0) return -WSAGetLastError();
+  for (;;) {
+    DWORD length = sizeof buffer;
+    if (WSALookupServiceNextA(lookup, 0, &length, &buffer.set) != 0) break;
+    CHECK(length == sizeof buffer && buffer.set.dwSize == sizeof buffer.set);
+    if (show && buffer.set.dwNumberOfCsAddrs > 0) {
+      struct sockaddr_in *address = (struct sockaddr_in *)buffer.set.lpcsaBuffer[0].RemoteAddr.lpSockaddr;
+      char text[64];
+      inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
+      printf("%s %s %d\n", buffer.set.lpszServiceInstanceName, text, ntohs(address->sin_port));
+    }
+    records++;
+  }
+  code = WSAGetLastError();
+  CHECK(WSALookupServiceEnd(lookup) == 0);
+  CHECK(WSALookupServiceEnd(lookup) == SOCKET_ERROR && WSAGetLastError() == WSA_INVALID_HANDLE);
+  return records > 0 ? records : -code;
+}
+
+static int publish(const char *name, WSAESETSERVICEOP operation) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(5060)};
+  CSADDR_INFO where = {{(LPSOCKADDR)&address, sizeof address}, {(LPSOCKADDR)&address, sizeof address}, SOCK_STREAM, 0};
+  WSAQUERYSETA set = query(name);
+  inet_pton(AF_INET, "10.0.0.7", &address.sin_addr);
+  set.dwNameSpace = NS_EMAIL;
+  set.dwNumberOfCsAddrs = 1;
+  set.lpcsaBuffer = &where;
+  return WSASetServiceA(&set, operation, 0) == 0 ? 0 : WSAGetLastError();
+}
+
+/* What is checked before the host is asked anything. (NSP-133 to NSP-141, NSP-157, NSP-158, NSP-168 to NSP-172, NSP-177, NSP-178) */
+static void arguments(void) {
+  WSADATA data;
+  HANDLE handle = (HANDLE)1;
+  WSAQUERYSETA set = query("hello");
+  WSAQUERYSETW wide;
+  DWORD length = 0, needed;
+  char *buffer;
+  CHECK(WSACleanup() == SOCKET_ERROR && WSAGetLastError() == WSANOTINITIALISED);
+  CHECK(WSALookupServiceBeginA(NULL, 0, NULL) == SOCKET_ERROR && WSAGetLastError() == WSANOTINITIALISED);
+  CHECK(WSAStartup(0, &data) == WSAVERNOTSUPPORTED && WSAStartup(0x0202, NULL) == WSAEFAULT);
+  CHECK(WSAStartup(0x0101, &data) == 0 && data.wVersion == 0x0101 && data.wHighVersion == 0x0202);
+  CHECK(WSAStartup(0x0003, &data) == 0 && data.wVersion == 0x0202);
+  CHECK(WSAStartup(0x0202, &data) == 0 && data.wVersion == 0x0202);
+  CHECK(WSACleanup() == 0 && WSACleanup() == 0);
+  CHECK(WSALookupServiceBeginA(NULL, 0, &handle) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT);
+  CHECK(WSALookupServiceBeginA(&set, 0, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT);
+  set.dwSize = 119;
+  CHECK(WSALookupServiceBeginA(&set, 0, &handle) == SOCKET_ERROR && WSAGetLastError() == WSAEINVAL && handle == NULL);
+  set.dwSize = 4096;
+  CHECK(WSALookupServiceBeginA(&set, LUP_RETURN_ALL, &handle) == 0 && handle != NULL);
+  CHECK(WSALookupServiceNextA(handle, 0, NULL, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT);
+  CHECK(WSALookupServiceNextA(handle, 0, &length, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT && length > 120);
+  needed = length--;
+  buffer = malloc(needed);
+  memset(buffer, 0xFF, needed);
+  CHECK(WSALookupServiceNextA(handle, 0, &length, (LPWSAQUERYSETA)buffer) == SOCKET_ERROR && length == needed && (unsigned char)buffer[0] == 0xFF);
+  CHECK(WSALookupServiceNextA(handle, 0, &length, (LPWSAQUERYSETA)buffer) == 0 && strcmp(((LPWSAQUERYSETA)buffer)->lpszServiceInstanceName, "hello") == 0);
+  CHECK(((LPWSAQUERYSETA)buffer)->lpszServiceInstanceName > buffer && ((LPWSAQUERYSETA)buffer)->lpszServiceInstanceName < buffer + needed);
+  CHECK(WSALookupServiceNextA(handle, 0, &length, (LPWSAQUERYSETA)buffer) == SOCKET_ERROR && WSAGetLastError() == WSA_E_NO_MORE);
+  CHECK(WSALookupServiceEnd(handle) == 0 && WSALookupServiceEnd(NULL) == SOCKET_ERROR && WSAGetLastError() == WSA_INVALID_HANDLE);
+  CHECK(WSALookupServiceNextA((HANDLE)0x123456789, 0, &length, NULL) == SOCKET_ERROR && WSAGetLastError() == WSA_INVALID_HANDLE);
+  set.dwSize = sizeof set, set.lpszServiceInstanceName = (char *)"\xff";
+  CHECK(WSALookupServiceBeginA(&set, 0, &handle) == SOCKET_ERROR && WSAGetLastError() == WSAEINVAL);
+  memset(&wide, 0, sizeof wide), wide.dwSize = sizeof wide, wide.lpszServiceInstanceName = (LPWSTR)u"\xD800x";
+  CHECK(WSALookupServiceBeginW(&wide, 0, &handle) == SOCKET_ERROR && WSAGetLastError() == WSAEINVAL);
+  wide.lpszServiceInstanceName = (LPWSTR)u"hello";
+  CHECK(WSALookupServiceBeginW(&wide, LUP_RETURN_ALL, &handle) == 0);
+  length = 0;
+  CHECK(WSALookupServiceNextW(handle, 0, &length, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT && length > needed);
+  CHECK(WSALookupServiceEnd(handle) == 0);
+  CHECK(WSASetServiceA(NULL, RNRSERVICE_REGISTER, 0) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT);
+  set = query(NULL);
+  CHECK(WSASetServiceA(&set, RNRSERVICE_REGISTER, 0) == SOCKET_ERROR && WSAGetLastError() == WSAEINVAL);
+  set = query("x"), set.dwNumberOfCsAddrs = 1;
+  CHECK(WSASetServiceA(&set, RNRSERVICE_REGISTER, 0) == SOCKET_ERROR && WSAGetLastError() == WSAEINVAL);
+  free(buffer);
+  CHECK(WSACleanup() == 0);
+  CHECK(WSALookupServiceBeginA(&set, 0, &handle) == SOCKET_ERROR && WSAGetLastError() == WSANOTINITIALISED);
+}
+
+static void providers(void) {
+  DWORD length = 0;
+  CHECK(WSAEnumNameSpaceProvidersA(NULL, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT);
+  CHECK(WSAEnumNameSpaceProvidersA(&length, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT && length > 0);
+  WSANAMESPACE_INFOA *all = malloc(length);
+  int count = WSAEnumNameSpaceProvidersA(&length, all), i;
+  CHECK(count > 0);
+  for (i = 0; i < count; i++) printf("%s %u %d\n", all[i].lpszIdentifier, (unsigned)all[i].dwNameSpace, all[i].fActive);
+  free(all);
+}
+
+static void *many(void *unused) {
+  for (int i = 0; i < 20; i++) CHECK(resolve("hello", 0) == 1);
+  return unused;
+}
+
+/* A Next that waits, and its end from another thread. (NSP-160) */
+static HANDLE waiting;
+static void *wait_for_next(void *unused) {
+  union { WSAQUERYSETA set; char bytes[4096]; } buffer;
+  DWORD length = sizeof buffer;
+  (void)unused;
+  return (void *)(long)(WSALookupServiceNextA(waiting, 0, &length, &buffer.set) == 0 ? 0 : WSAGetLastError());
+}
+static void cancel(void) {
+  WSAQUERYSETA set = query("wait-5000");
+  pthread_t thread;
+  void *code;
+  CHECK(WSALookupServiceBeginA(&set, LUP_RETURN_NAME, &waiting) == 0);
+  pthread_create(&thread, NULL, wait_for_next, NULL);
+  usleep(200000);
+  CHECK(WSALookupServiceEnd(waiting) == 0);
+  pthread_join(thread, &code);
+  CHECK((long)code == WSA_E_CANCELLED);
+}
+
+/* A child has not been started, and its parent goes on. (NSP L15) */
+static void fork_in_the_middle(void) {
+  WSAQUERYSETA set = query("hello");
+  HANDLE lookup;
+  union { WSAQUERYSETA set; char bytes[4096]; } buffer;
+  DWORD length = sizeof buffer;
+  int status;
+  CHECK(WSALookupServiceBeginA(&set, LUP_RETURN_NAME, &lookup) == 0);
+  pid_t child = fork();
+  if (child == 0) {
+    WSADATA data;
+    failures = 0;
+    CHECK(WSALookupServiceNextA(lookup, 0, &length, &buffer.set) == SOCKET_ERROR && WSAGetLastError() == WSANOTINITIALISED);
+    CHECK(WSAStartup(0x0202, &data) == 0);
+    CHECK(WSALookupServiceNextA(lookup, 0, &length, &buffer.set) == SOCKET_ERROR && WSAGetLastError() == WSA_INVALID_HANDLE);
+    CHECK(resolve("hello", 0) == 1);
+    CHECK(WSACleanup() == 0);
+    _exit(failures);
+  }
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK(WSALookupServiceNextA(lookup, 0, &length, &buffer.set) == 0);
+  CHECK(WSALookupServiceEnd(lookup) == 0);
+}
+
+int main(int count, char **words) {
+  WSADATA data;
+  for (int i = 1; i < count; i++) {
+    const char *word = words[i];
+    if (strcmp(word, "start") == 0) CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
+    else if (strcmp(word, "cleanup") == 0) CHECK(WSACleanup() == 0);
+    else if (strcmp(word, "arguments") == 0) arguments();
+    else if (strcmp(word, "providers") == 0) providers();
+    else if (strcmp(word, "cancel") == 0) cancel();
+    else if (strcmp(word, "fork") == 0) fork_in_the_middle();
+    else if (strcmp(word, "many") == 0) {
+      pthread_t threads[100];
+      for (int t = 0; t < 100; t++) pthread_create(&threads[t], NULL, many, NULL);
+      for (int t = 0; t < 100; t++) pthread_join(threads[t], NULL);
+    }
+    else if (strcmp(word, "abort") == 0) kill(getpid(), SIGKILL);
+    else if (strcmp(word, "quit") == 0) _exit(failures);
+    else if (strcmp(word, "ready") == 0) puts("ready"), fflush(stdout);
+    else if (strcmp(word, "pause") == 0) pause();
+    else if (strcmp(word, "linger") == 0) { if (fork() == 0) sleep(30), _exit(0); }
+    else if (strncmp(word, "sleep=", 6) == 0) usleep(1000 * atoi(word + 6));
+    else if (strncmp(word, "publish=", 8) == 0) CHECK(publish(word + 8, RNRSERVICE_REGISTER) == 0);
+    else if (strncmp(word, "withdraw=", 9) == 0) CHECK(publish(word + 9, RNRSERVICE_DELETE) == 0);
+    else if (strncmp(word, "resolve=", 8) == 0) CHECK(resolve(word + 8, 1) > 0);
+    else if (strncmp(word, "fails=", 6) == 0) { char *name = strchr(word, ':') + 1; CHECK(resolve(name, 0) == -atoi(word + 6)); }
+    else failures++, fprintf(stderr, "client.c: there is no %s\n", word);
+  }
+  return failures;
+}
