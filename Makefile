@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-format sanitize bench fuzz clean
+.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-clients check-format sanitize bench fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
@@ -26,6 +26,7 @@ test sanitize: export NSPHOST_ENDURANCE ?= 20
 test: check-format check-abi check-embedding check-model samples fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+	$(MAKE) check-clients
 	$(MAKE) sanitize
 
 # The suite once more, under ThreadSanitizer, in a build of its own. The command's tests run the program itself, which the
@@ -39,6 +40,12 @@ check-abi: packages
 
 check-embedding: packages
 	Tests/Embedding/check-embedding.sh
+
+# Real client processes of a real host.
+check-clients: samples
+	$(SWIFT) build --product nsphost
+	$(SWIFT) build --product NSPLibrary
+	Tests/Clients/check-clients.sh
 
 check-model: packages
 	Tests/Model/check-model.sh
@@ -59,19 +66,30 @@ bench: samples
 fuzz: packages
 	Tests/Fuzz/fuzz.sh $(SECONDS)
 
-# The command, the library for programs that embed the host, the headers and nsphost.pc. Providers need the headers alone.
+# The command, the client library with nsp.pc, the library for programs that embed the host with nsphost.pc, the headers, and the
+# units for systemd. Providers need the headers alone.
 RELEASE = $(SWIFT) build -c release
 install: packages
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product NSPHostLibrary -Xlinker -soname=libnsphost.so.0
+	$(RELEASE) --product NSPLibrary
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" "$(DESTDIR)$(PREFIX)/include/nsphost"
 	install -m 755 "$$($(RELEASE) --show-bin-path)/nsphost" "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 755 "$$($(RELEASE) --show-bin-path)/libNSPHostLibrary.so" "$(DESTDIR)$(PREFIX)/lib/libnsphost.so.$(VERSION)"
 	ln -sf libnsphost.so.$(VERSION) "$(DESTDIR)$(PREFIX)/lib/libnsphost.so.0"
 	ln -sf libnsphost.so.0 "$(DESTDIR)$(PREFIX)/lib/libnsphost.so"
+	install -m 755 "$$($(RELEASE) --show-bin-path)/libNSPLibrary.so" "$(DESTDIR)$(PREFIX)/lib/libnsp.so.$(VERSION)"
+	strip "$(DESTDIR)$(PREFIX)/lib/libnsp.so.$(VERSION)"
+	ln -sf libnsp.so.$(VERSION) "$(DESTDIR)$(PREFIX)/lib/libnsp.so.0"
+	ln -sf libnsp.so.0 "$(DESTDIR)$(PREFIX)/lib/libnsp.so"
 	install -m 644 Sources/CWinsock/include/*.h "$(DESTDIR)$(PREFIX)/include/nsphost/"
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' nsphost.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/nsphost.pc"
-	chmod 644 "$(DESTDIR)$(PREFIX)/lib/pkgconfig/nsphost.pc"
+	for name in nsphost nsp; do \
+	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/$$name.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" && \
+	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" || exit 1; done
+	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	for unit in nsphost.service nsphost.socket; do \
+	  sed -e 's|@PREFIX@|$(PREFIX)|' packaging/$$unit >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" && \
+	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
 
 # Installs what is missing of the Debian packages; asks for root only then.
 packages:

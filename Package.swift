@@ -31,7 +31,8 @@ let embedded: [SwiftSetting] = [
 let clientExports: [LinkerSetting] = [
   .unsafeFlags([
     "-enable-experimental-feature", "Embedded", "-use-ld=lld", "-Xlinker",
-    "--version-script=\(Context.packageDirectory)/Exports/nsp.map", "-Xlinker", "--gc-sections", "-Xlinker", "-soname=libnsp.so.0",
+    "--version-script=\(Context.packageDirectory)/Exports/nsp.map", "-Xlinker", "--gc-sections", "-Xlinker",
+    "-soname=libnsp.so.0",
   ])
 ]
 
@@ -101,6 +102,13 @@ let package = Package(
     .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar"], swiftSettings: strict),
     .testTarget(
       name: "LookupsTests", dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "Sessions"],
+      swiftSettings: strict),
+    .testTarget(name: "WireTests", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
+    .testTarget(
+      name: "HostDaemonTests",
+      dependencies: [
+        "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "Providers", "QuerySets", "Rundown", "Sessions", "Wire",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CommandTests",

@@ -194,7 +194,9 @@ private func enumerate(_ length: LPDWORD?, _ buffer: UnsafeMutableRawPointer?, _
 }
 
 /// Lays the answer out, or measures it only. Nil when it can't be read.
-private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: UnsafeMutableRawPointer?) -> (bytes: Int, count: Int)? {
+private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: UnsafeMutableRawPointer?) -> (
+  bytes: Int, count: Int
+)? {
   payload.withUnsafeBytes { bytes in
     var fields = FieldReader(bytes)
     guard let count = fields.uint32(), fields.uint32() != nil, Int(count) <= bytes.count / 32 else { return nil }

@@ -152,7 +152,8 @@ final class Process {
     hello.append(WireVersion.defaultMaximumFrame)
     hello.append(UInt32(0))
     let frame = hello.finish()
-    guard nsp_client_send(descriptor, frame, frame.count) == 0, case .frame(_, let status)? = receive(descriptor), status == 0 else {
+    guard nsp_client_send(descriptor, frame, frame.count) == 0, case .frame(_, let status)? = receive(descriptor), status == 0
+    else {
       close(descriptor)
       return (-1, true)
     }

@@ -54,7 +54,10 @@ enum QuerySetCopy {
 
     mutating func text(_ place: Int, _ frame: inout FrameWriter) {
       guard failure == 0, let text = pointer(place) else { return }
-      guard let units = units(text, form, limit: SelfRelative.maximumText - 1) else { return failure = Int32(WSAEINVAL) }
+      guard let units = units(text, form, limit: SelfRelative.maximumText - 1) else {
+        failure = Int32(WSAEINVAL)
+        return
+      }
       mark(place, &frame)
       for unit in units { frame.append(unit) }
       frame.append(UInt16(0))
@@ -69,7 +72,10 @@ enum QuerySetCopy {
     mutating func array(_ place: Int, _ countPlace: Int, _ size: Int, limit: Int, _ frame: inout FrameWriter) {
       let count = Int(set.load(fromByteOffset: countPlace, as: UInt32.self))
       guard failure == 0, count > 0 else { return }
-      guard let first = pointer(place), count <= limit else { return failure = Int32(WSAEINVAL) }
+      guard let first = pointer(place), count <= limit else {
+        failure = Int32(WSAEINVAL)
+        return
+      }
       mark(place, &frame)
       frame.set(UInt32(count), at: start + countPlace)
       frame.append(UnsafeRawBufferPointer(start: first, count: count * size))
@@ -86,7 +92,8 @@ enum QuerySetCopy {
           let length = first.load(fromByteOffset: element + 8, as: Int32.self)
           let address = pointer(element, in: first)
           guard length >= 0, length <= Int32(SelfRelative.maximumSockaddr), length == 0 || address != nil else {
-            return failure = Int32(WSAEINVAL)
+            failure = Int32(WSAEINVAL)
+            return
           }
           guard length > 0, let address else {
             frame.set(UInt64(0), at: start + elements + element)
@@ -102,7 +109,10 @@ enum QuerySetCopy {
       guard failure == 0, let blob = pointer(Field.blob) else { return }
       let size = Int(blob.load(as: UInt32.self))
       let data = pointer(8, in: blob)
-      guard size <= SelfRelative.maximumBlob, size == 0 || data != nil else { return failure = Int32(WSAEINVAL) }
+      guard size <= SelfRelative.maximumBlob, size == 0 || data != nil else {
+        failure = Int32(WSAEINVAL)
+        return
+      }
       mark(Field.blob, &frame)
       let head = frame.count - start
       frame.append(UInt32(size))

@@ -99,13 +99,13 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
 
   /// Waits for what the client sends next, and for room where something waits to be sent.
   private func watch() {
-    let events: UInt32? = state.withLock { state -> UInt32? in
-      guard !state.isGone else { return nil }
+    // Under the lock: of two that arm it, the one that knows more must be the later one.
+    state.withLock { state in
+      guard !state.isGone else { return }
       var events = state.isPaused || state.isEnding ? 0 : Readiness.read
       if !state.outbound.isEmpty { events |= Readiness.write }
-      return events
+      server.poll.watch(place, descriptor, events)
     }
-    if let events { server.poll.watch(place, descriptor, events) }
   }
 
   private func serve(_ frame: [UInt8]) {

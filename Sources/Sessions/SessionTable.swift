@@ -6,8 +6,15 @@ public final class SessionTable: Sendable {
   private struct State {
     var sessions: [UInt64: ClientSession] = [:]
     var next: UInt64 = 1
-    /// The sessions of processes that are known for certain, and how many calls each has.
-    var processes: [Process: (session: ClientSession, calls: Int)] = [:]
+    /// The sessions of processes that are known for certain.
+    var processes: [Process: Shared] = [:]
+  }
+
+  private struct Shared {
+    var session: ClientSession
+    var calls = 1
+    /// One of its calls was ended by a goodbye: that is the process's word, whatever becomes of the others.
+    var saidGoodbye = false
   }
 
   private struct Process: Hashable {
@@ -37,24 +44,27 @@ public final class SessionTable: Sendable {
     state.withLock { state in
       guard let process = Process(identity) else { return open(identity, &state) }
       if let known = state.processes[process] {
-        state.processes[process] = (known.session, known.calls + 1)
+        state.processes[process]?.calls += 1
         return known.session
       }
       let session = open(identity, &state)
-      state.processes[process] = (session, 1)
+      state.processes[process] = Shared(session: session)
       return session
     }
   }
 
   /// A call of the session is over.
-  /// - Returns: Whether it was the last one: then the session is the caller's to end, and the process's next call opens another.
-  func leave(_ session: ClientSession) -> Bool {
+  /// - Returns: How the session ends, if it was the last one: then it is the caller's to end, and the process's next call opens
+  ///   another.
+  func leave(_ session: ClientSession, _ ending: SessionEnding) -> SessionEnding? {
     state.withLock { state in
-      guard let process = Process(session.identity), let known = state.processes[process], known.session === session else {
-        return true
+      guard let process = Process(session.identity), var known = state.processes[process], known.session === session else {
+        return ending
       }
-      state.processes[process] = known.calls > 1 ? (session, known.calls - 1) : nil
-      return known.calls == 1
+      known.calls -= 1
+      if ending == .graceful { known.saidGoodbye = true }
+      state.processes[process] = known.calls > 0 ? known : nil
+      return known.calls > 0 ? nil : known.saidGoodbye ? .graceful : ending
     }
   }
 

@@ -108,10 +108,8 @@ public final class SessionLayer: CallClient {
     call.note(status)
     guard let session = call.session else { return acknowledge(call) }
     // Others of the process's calls go on, and the session with them.
-    guard sessions.leave(session) else { return acknowledge(call) }
-    let end = { @Sendable [self] in
-      session.end(SessionEnding(closedWith: status), finished: { self.acknowledge(call) })
-    }
+    guard let ending = sessions.leave(session, SessionEnding(closedWith: status)) else { return acknowledge(call) }
+    let end = { @Sendable [self] in session.end(ending, finished: { self.acknowledge(call) }) }
     // A transport's thread must not wait for a provider's last call.
     if call.link.mayWait || session.isUnused { end() } else { HostThreads.run(end) }
   }
