@@ -94,7 +94,7 @@ let package = Package(
     .executableTarget(
       name: "bench",
       dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown"],
-      path: "Benchmarks", swiftSettings: strict),
+      path: "Benchmarks", exclude: ["floor"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
     .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),

@@ -1,10 +1,15 @@
 #define _GNU_SOURCE
 #include "CClientSystem.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 static int connect_to(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -51,3 +56,81 @@ int nsp_client_receive(int socket, void *bytes, size_t count) {
 }
 
 void nsp_client_interrupt(int socket) { shutdown(socket, SHUT_RDWR); }
+
+int nsp_client_port(const char *text, int type) {
+  char *end, buffer[1024];
+  struct servent entry, *found = NULL;
+  long number = strtol(text, &end, 10);
+  if (*text != 0 && *end == 0) return number >= 0 && number <= 65535 ? htons((uint16_t)number) : -1;
+  if (getservbyname_r(text, type == SOCK_DGRAM ? "udp" : type == SOCK_STREAM ? "tcp" : NULL, &entry, buffer, sizeof buffer, &found) != 0)
+    return -1;
+  return found != NULL ? found->s_port : -1;
+}
+
+int nsp_client_numeric(const char *text, void *address) {
+  struct sockaddr_in four = {.sin_family = AF_INET};
+  struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+  if (inet_pton(AF_INET, text, &four.sin_addr) == 1) return memcpy(address, &four, sizeof four), (int)sizeof four;
+  if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1) return memcpy(address, &six, sizeof six), (int)sizeof six;
+  return 0;
+}
+
+struct work {
+  void (*work)(void *);
+  void *context;
+};
+static void *run(void *given) {
+  struct work work = *(struct work *)given;
+  free(given);
+  work.work(work.context);
+  return NULL;
+}
+int nsp_client_run(void (*work)(void *), void *context) {
+  struct work *given = malloc(sizeof *given);
+  pthread_attr_t attributes;
+  pthread_t thread;
+  sigset_t all, former;
+  int status;
+  if (given == NULL) return ENOMEM;
+  *given = (struct work){work, context};
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &former);
+  status = pthread_create(&thread, &attributes, run, given);
+  pthread_sigmask(SIG_SETMASK, &former, NULL);
+  pthread_attr_destroy(&attributes);
+  if (status != 0) free(given);
+  return status;
+}
+
+void nsp_event_create(struct nsp_event *event) {
+  pthread_condattr_t attributes;
+  pthread_mutex_init(&event->lock, NULL);
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&event->came, &attributes);
+  pthread_condattr_destroy(&attributes);
+  event->isSet = 0;
+}
+void nsp_event_set(struct nsp_event *event) {
+  pthread_mutex_lock(&event->lock);
+  event->isSet = 1;
+  pthread_cond_broadcast(&event->came);
+  pthread_mutex_unlock(&event->lock);
+}
+int nsp_event_wait(struct nsp_event *event, int64_t microseconds) {
+  struct timespec end;
+  int isSet;
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  end.tv_sec += microseconds / 1000000, end.tv_nsec += microseconds % 1000000 * 1000;
+  if (end.tv_nsec >= 1000000000) end.tv_sec++, end.tv_nsec -= 1000000000;
+  pthread_mutex_lock(&event->lock);
+  while (!event->isSet) {
+    if (microseconds < 0) pthread_cond_wait(&event->came, &event->lock);
+    else if (pthread_cond_timedwait(&event->came, &event->lock, &end) == ETIMEDOUT) break;
+  }
+  isSet = event->isSet;
+  pthread_mutex_unlock(&event->lock);
+  return isSet;
+}

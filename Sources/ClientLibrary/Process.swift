@@ -17,9 +17,10 @@ final class Process {
   private var busy: [Int32] = []
   /// Counts hosts: handles of one that is gone mean nothing to the next.
   private var epoch: UInt64 = 1
-  private var hostIsKnown = false
   private var slots: [Slot] = []
-  private var nextRequest: UInt32 = 1
+  /// Address lookups that go on.
+  private var requests: [AddressRequest] = []
+  private var lastRequest: UInt = 0
 
   private struct Slot {
     var generation: UInt32 = 1
@@ -60,7 +61,7 @@ final class Process {
     enum Course {
       case notStarted
       case goesOn
-      case last(idle: [Int32])
+      case last(idle: [Int32], requests: [AddressRequest])
     }
     let course: Course = locked {
       guard starts > 0 else { return .notStarted }
@@ -73,12 +74,13 @@ final class Process {
         slots[index].generation &+= 1
       }
       defer { idle = [] }
-      return .last(idle: idle)
+      return .last(idle: idle, requests: requests)
     }
     switch course {
     case .notStarted: return false
     case .goesOn: return true
-    case .last(let descriptors):
+    case .last(let descriptors, let requests):
+      for request in requests { request.finish(nil, Int32(WSA_E_CANCELLED)) }
       for descriptor in descriptors {
         var goodbye = FrameWriter(RequestKind.goodbye.rawValue, request: 1)
         let frame = goodbye.finish()
@@ -188,6 +190,23 @@ final class Process {
   private func forget(_ descriptor: Int32) {
     if let index = busy.firstIndex(of: descriptor) { busy.remove(at: index) }
   }
+
+  // MARK: Address lookups
+
+  /// Gives the request a number that is never used again.
+  func keep(_ request: AddressRequest) {
+    locked {
+      lastRequest += 1
+      request.handle = lastRequest << 4 | 0xA
+      requests.append(request)
+    }
+  }
+
+  func forget(_ request: AddressRequest) {
+    locked { if let index = requests.firstIndex(where: { $0 === request }) { requests.remove(at: index) } }
+  }
+
+  func request(_ handle: UInt) -> AddressRequest? { locked { requests.first { $0.handle == handle } } }
 
   // MARK: Lookups
 

@@ -46,6 +46,9 @@ check "the catalog is listed" says "addressbook 37 1" client start providers cle
 check "a registration is found, and taken back" says "a@example.org 10.0.0.7 5060" client start publish=a@example.org resolve=a@example.org withdraw=a@example.org cleanup
 check "100 threads in one process" client start many cleanup
 check "End from another thread answers a Next that waits" client start cancel cleanup
+check "addresses by name, in three styles" client start addresses cleanup
+check "addresses are registered and taken back" client start registers cleanup
+check "the final cleanup completes what is pending" client start cleanup-completes cleanup
 check "fork in the middle" client start fork cleanup
 check "the books balance" settled
 

@@ -1,11 +1,12 @@
 /* A client outside the package: winsock2.h and libnsp, nothing else. Each word on its command line is one thing to do, in order; it prints
    what came of it and ends with the number of things that went wrong. */
-#include <winsock2.h>
+#include <ws2tcpip.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,103 @@ static void fork_in_the_middle(void) {
   CHECK(WSALookupServiceEnd(lookup) == 0);
 }
 
+/* Addresses by name: at once, with a routine, and asked for now and then; cancelled, and out of time. (NSP-203 to NSP-223) */
+static atomic_int completions;
+static struct { OVERLAPPED overlapped; PADDRINFOEXW result; atomic_int code; } request;
+static VOID completed(DWORD code, DWORD bytes, LPWSAOVERLAPPED overlapped) {
+  CHECK(bytes == 0 && overlapped == &request.overlapped && overlapped->Internal == code && (code == 0) == (request.result != NULL));
+  request.code = (int)code;
+  completions++;
+}
+static INT ask(const WCHAR *name, struct timeval *timeout, LPLOOKUPSERVICE_COMPLETION_ROUTINE routine, HANDLE *handle) {
+  memset(&request.overlapped, 0, sizeof request.overlapped);
+  request.result = NULL;
+  return GetAddrInfoExW((PCWSTR)name, NULL, NS_ALL, NULL, NULL, &request.result, timeout, &request.overlapped, routine, handle);
+}
+static int wait_for(int number) {
+  for (int i = 0; i < 500 && completions < number; i++) usleep(10000);
+  return completions == number;
+}
+static void addresses(void) {
+  ADDRINFOEXA hints, *narrow;
+  ADDRINFOEXW wide_hints;
+  PADDRINFOEXW wide;
+  HANDLE handle;
+  struct timeval second = {0, 300000};
+  int before = completions;
+  CHECK(GetAddrInfoExA("hello", "7000", NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == 0 && WSAGetLastError() == 0);
+  CHECK(narrow != NULL && narrow->ai_family == AF_INET && narrow->ai_addrlen == 16 && ntohs(((struct sockaddr_in *)narrow->ai_addr)->sin_port) == 7 && narrow->ai_provider != NULL);
+  FreeAddrInfoEx(narrow);
+  memset(&hints, 0, sizeof hints);
+  hints.ai_flags = AI_CANONNAME, hints.ai_socktype = SOCK_STREAM;
+  CHECK(GetAddrInfoExA("hello", NULL, NS_DNS, NULL, &hints, &narrow, NULL, NULL, NULL, NULL) == 0 && strcmp(narrow->ai_canonname, "hello") == 0);
+  FreeAddrInfoEx(narrow);
+  CHECK(GetAddrInfoExA("127.0.0.1", "80", NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == 0 && ntohs(((struct sockaddr_in *)narrow->ai_addr)->sin_port) == 80);
+  FreeAddrInfoEx(narrow);
+  CHECK(GetAddrInfoExA("nobody", NULL, NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSASERVICE_NOT_FOUND && narrow == NULL && WSAGetLastError() == WSASERVICE_NOT_FOUND);
+  CHECK(GetAddrInfoExA(NULL, NULL, NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSAHOST_NOT_FOUND);
+  CHECK(GetAddrInfoExA("hello", NULL, NS_ALL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) == WSAEINVAL);
+  CHECK(GetAddrInfoExA("hello", NULL, NS_ALL, NULL, NULL, &narrow, &second, NULL, NULL, NULL) == WSAEINVAL);
+  CHECK(GetAddrInfoExA("hello", "no-such-service", NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSATYPE_NOT_FOUND);
+  memset(&wide_hints, 0, sizeof wide_hints);
+  wide_hints.ai_addrlen = 1;
+  CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, &wide_hints, &wide, NULL, NULL, NULL, NULL) == WSANO_RECOVERY);
+  wide_hints.ai_addrlen = 0, wide_hints.ai_family = 99;
+  CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, &wide_hints, &wide, NULL, NULL, NULL, NULL) == WSAEAFNOSUPPORT);
+  CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, NULL, &wide, NULL, NULL, completed, NULL) == WSAEINVAL);
+  CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, NULL, &wide, NULL, NULL, NULL, &handle) == WSAEINVAL);
+  /* with a routine */
+  CHECK(ask(u"hello", NULL, completed, &handle) == WSA_IO_PENDING && wait_for(before + 1) && request.code == 0);
+  CHECK(request.overlapped.Pointer == &request.result && request.result->ai_family == AF_INET);
+  CHECK(GetAddrInfoExCancel(&handle) == WSA_INVALID_HANDLE);
+  FreeAddrInfoExW(request.result);
+  /* asked for */
+  CHECK(ask(u"wait-200", NULL, NULL, NULL) == WSA_IO_PENDING && GetAddrInfoExOverlappedResult(&request.overlapped) == WSAEINPROGRESS);
+  for (int i = 0; i < 500 && GetAddrInfoExOverlappedResult(&request.overlapped) == WSAEINPROGRESS; i++) usleep(10000);
+  CHECK(GetAddrInfoExOverlappedResult(&request.overlapped) == WSANO_DATA && request.result == NULL); /* it has a name and no address */
+  CHECK(GetAddrInfoExOverlappedResult(NULL) == WSAEINVAL);
+  /* cancelled */
+  CHECK(ask(u"wait-3000", NULL, completed, &handle) == WSA_IO_PENDING && GetAddrInfoExCancel(&handle) == 0 && wait_for(before + 2) && request.code == WSA_E_CANCELLED);
+  CHECK(GetAddrInfoExCancel(&handle) == WSA_INVALID_HANDLE && GetAddrInfoExCancel(NULL) == WSA_INVALID_HANDLE);
+  /* out of time, with and without an overlapped */
+  CHECK(ask(u"wait-3000", &second, completed, &handle) == WSA_IO_PENDING && wait_for(before + 3) && request.code == WSAETIMEDOUT);
+  CHECK(GetAddrInfoExW((PCWSTR)u"wait-3000", NULL, NS_ALL, NULL, NULL, &wide, &second, NULL, NULL, NULL) == WSAETIMEDOUT && wide == NULL);
+  CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, NULL, &wide, &second, NULL, NULL, NULL) == 0 && wide != NULL);
+  FreeAddrInfoExW(wide), FreeAddrInfoExW(NULL);
+  /* many races of cancellation and completion: one completion each */
+  before = completions;
+  for (int i = 0; i < 2000; i++) {
+    CHECK(ask(u"hello", NULL, completed, &handle) == WSA_IO_PENDING);
+    if (i % 3 != 0) usleep((unsigned)i % 150);
+    GetAddrInfoExCancel(&handle);
+    while (completions < before + i + 1) usleep(10);
+    FreeAddrInfoExW(request.result);
+  }
+  usleep(200000);
+  CHECK(completions == before + 2000);
+}
+static void registers(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(25)};
+  SOCKET_ADDRESS where = {(LPSOCKADDR)&address, sizeof address};
+  PADDRINFOEXA found;
+  inet_pton(AF_INET, "10.1.1.1", &address.sin_addr);
+  CHECK(SetAddrInfoExA("x@example.org", NULL, &where, 1, NULL, 0, NS_EMAIL, NULL, NULL, NULL, NULL, NULL) == 0);
+  CHECK(GetAddrInfoExA("x@example.org", NULL, NS_EMAIL, NULL, NULL, &found, NULL, NULL, NULL, NULL) == 0 && ((struct sockaddr_in *)found->ai_addr)->sin_addr.s_addr == address.sin_addr.s_addr);
+  FreeAddrInfoEx(found);
+  CHECK(SetAddrInfoExA(NULL, NULL, &where, 1, NULL, 0, NS_EMAIL, NULL, NULL, NULL, NULL, NULL) == WSAEINVAL);
+  CHECK(SetAddrInfoExA("x@example.org", NULL, NULL, 0, NULL, 0, NS_EMAIL, NULL, NULL, NULL, NULL, NULL) == 0);
+  CHECK(GetAddrInfoExA("x@example.org", NULL, NS_EMAIL, NULL, NULL, &found, NULL, NULL, NULL, NULL) != 0);
+}
+
+/* The final cleanup completes what is pending before it returns. (NSP-219) */
+static void cleanup_completes(void) {
+  int before = completions;
+  WSADATA data;
+  CHECK(ask(u"wait-3000", NULL, completed, NULL) == WSA_IO_PENDING);
+  CHECK(WSACleanup() == 0 && completions == before + 1 && request.code == WSA_E_CANCELLED);
+  CHECK(WSAStartup(0x0202, &data) == 0);
+}
+
 int main(int count, char **words) {
   WSADATA data;
   for (int i = 1; i < count; i++) {
@@ -181,6 +279,9 @@ int main(int count, char **words) {
     else if (strcmp(word, "arguments") == 0) arguments();
     else if (strcmp(word, "providers") == 0) providers();
     else if (strcmp(word, "cancel") == 0) cancel();
+    else if (strcmp(word, "addresses") == 0) addresses();
+    else if (strcmp(word, "registers") == 0) registers();
+    else if (strcmp(word, "cleanup-completes") == 0) cleanup_completes();
     else if (strcmp(word, "fork") == 0) fork_in_the_middle();
     else if (strcmp(word, "many") == 0) {
       pthread_t threads[100];

@@ -18,6 +18,27 @@ int nsp_client_receive(int socket, void *bytes, size_t count);
 /* Wakes whoever waits on it; its number stays taken until it is closed. */
 void nsp_client_interrupt(int socket);
 
+/* A port in network order: a number, or a name of /etc/services; -1 when it is neither. Type: SOCK_STREAM, SOCK_DGRAM, or 0. */
+int nsp_client_port(const char *text, int type);
+/* An address that is written as a number: its bytes in `address` (28 at most) and their number; 0 when it is none. */
+int nsp_client_numeric(const char *text, void *address);
+/* Runs on a new thread, which nobody waits for. 0, or a code of errno. */
+int nsp_client_run(void (*work)(void *), void *context);
+
+/* A value that comes once. */
+struct nsp_event {
+  pthread_mutex_t lock;
+  pthread_cond_t came;
+  int isSet;
+};
+void nsp_event_create(struct nsp_event *event);
+void nsp_event_set(struct nsp_event *event);
+/* 1 when it was set, 0 when the time (in microseconds, -1: none) is over first. */
+int nsp_event_wait(struct nsp_event *event, int64_t microseconds);
+
+static inline void nsp_store_release(uintptr_t *place, uintptr_t value) { __atomic_store_n(place, value, __ATOMIC_RELEASE); }
+static inline uintptr_t nsp_load_acquire(const uintptr_t *place) { return __atomic_load_n(place, __ATOMIC_ACQUIRE); }
+
 static inline void nsp_lock_create(pthread_mutex_t *lock) { pthread_mutex_init(lock, NULL); }
 static inline void nsp_lock(pthread_mutex_t *lock) { pthread_mutex_lock(lock); }
 static inline void nsp_unlock(pthread_mutex_t *lock) { pthread_mutex_unlock(lock); }

@@ -1,0 +1,205 @@
+/* The daemon against the floor of this machine, in one run: lookups through libnsp beside a bare ping-pong of 512 bytes with an epoll echo
+   server, turn by turn. One JSON line a benchmark, as the others print. NSP_SOCKET names the host's socket. */
+#define _GNU_SOURCE
+#include <ws2tcpip.h>
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SIZE = 512 };
+static struct sockaddr_un floor_address = {.sun_family = AF_UNIX};
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1e6 + time.tv_nsec / 1e3;
+}
+
+static void serve(int listener) {
+  int poll = epoll_create1(0);
+  struct epoll_event event = {EPOLLIN, {.fd = listener}};
+  char buffer[SIZE];
+  epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
+  for (;;) {
+    struct epoll_event ready[64];
+    int count = epoll_wait(poll, ready, 64, -1);
+    for (int i = 0; i < count; i++) {
+      if (ready[i].data.fd == listener) {
+        event.data.fd = accept(listener, NULL, NULL);
+        epoll_ctl(poll, EPOLL_CTL_ADD, event.data.fd, &event);
+      } else if (recv(ready[i].data.fd, buffer, SIZE, 0) != SIZE || send(ready[i].data.fd, buffer, SIZE, MSG_NOSIGNAL) != SIZE) {
+        close(ready[i].data.fd);
+      }
+    }
+  }
+}
+
+static int floor_connect(void) {
+  int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (connect(descriptor, (struct sockaddr *)&floor_address, sizeof floor_address) != 0) exit(1);
+  return descriptor;
+}
+static void floor_ping(int descriptor) {
+  static char buffer[SIZE];
+  if (send(descriptor, buffer, SIZE, 0) != SIZE || recv(descriptor, buffer, SIZE, MSG_WAITALL) != SIZE) exit(1);
+}
+
+static GUID provider;
+static void lookup(void) {
+  PADDRINFOEXA result = NULL;
+  if (GetAddrInfoExA("hello", NULL, NS_DNS, &provider, NULL, &result, NULL, NULL, NULL, NULL) != 0) {
+    fprintf(stderr, "hello is not found: %d\n", WSAGetLastError());
+    exit(1);
+  }
+  FreeAddrInfoEx(result);
+}
+static void find_provider(void) {
+  DWORD length = 1 << 16;
+  WSANAMESPACE_INFOA *all = malloc(length);
+  int count = WSAEnumNameSpaceProvidersA(&length, all);
+  for (int i = 0; i < count; i++)
+    if (strcmp(all[i].lpszIdentifier, "hello") == 0) provider = all[i].NSProviderId;
+  free(all);
+}
+
+static int by_value(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+static double median(double *values, int count) { return qsort(values, (size_t)count, sizeof *values, by_value), values[count / 2]; }
+
+/* Goals on a ratio: at most, or with `least` at least. */
+static void report(const char *name, double value, const char *unit, double floor, double goal, int least) {
+  double ratio = value / floor;
+  printf("{\"name\":\"%s\",\"value\":%.3g,\"unit\":\"%s\",\"floor\":%.3g,\"ratio\":%.3g,\"goal\":%.3g,\"goal_of\":\"ratio\",\"met\":%s}\n", name, value, unit, floor, ratio, goal, (least ? ratio >= goal : ratio <= goal) ? "true" : "false");
+  fflush(stdout);
+}
+
+static void latency(void) {
+  enum { ROUNDS = 40, EACH = 250 };
+  static double floor_times[ROUNDS * EACH], times[ROUNDS * EACH];
+  int descriptor = floor_connect();
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < EACH; i++) {
+      double start = now();
+      floor_ping(descriptor);
+      floor_times[round * EACH + i] = now() - start;
+    }
+    for (int i = 0; i < EACH; i++) {
+      double start = now();
+      lookup();
+      times[round * EACH + i] = now() - start;
+    }
+  }
+  close(descriptor);
+  report("daemon.lookup", median(times, ROUNDS * EACH), "us", median(floor_times, ROUNDS * EACH), 1.5, 0);
+}
+
+/* Requests a second of so many processes, for a second. */
+static double throughput(int clients, int through_host) {
+  atomic_long *count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t children[64];
+  for (int i = 0; i < clients; i++) {
+    if ((children[i] = fork()) != 0) continue;
+    WSADATA data;
+    int descriptor = through_host ? -1 : floor_connect();
+    long mine = 0;
+    if (through_host) WSAStartup(0x0202, &data), lookup();
+    double end = now() + 1e6;
+    while (now() < end) {
+      if (through_host) lookup();
+      else floor_ping(descriptor);
+      mine++;
+    }
+    *count += mine;
+    if (through_host) WSACleanup();
+    _exit(0);
+  }
+  for (int i = 0; i < clients; i++) waitpid(children[i], NULL, 0);
+  return (double)*count;
+}
+
+static void lives(void) {
+  enum { LIVES = 1000 };
+  static double floor_times[LIVES], times[LIVES];
+  WSADATA data;
+  for (int i = 0; i < LIVES; i++) {
+    double start = now();
+    int descriptor = floor_connect();
+    floor_ping(descriptor);
+    close(descriptor);
+    floor_times[i] = now() - start;
+    start = now();
+    WSAStartup(0x0202, &data);
+    lookup();
+    WSACleanup();
+    times[i] = now() - start;
+  }
+  report("daemon.life", median(times, LIVES), "us", median(floor_times, LIVES), 3, 0);
+}
+
+static long resident(pid_t process) {
+  char path[64], line[256];
+  long pages = 0;
+  snprintf(path, sizeof path, "/proc/%d/statm", process);
+  FILE *file = fopen(path, "r");
+  if (file != NULL && fgets(line, sizeof line, file) != NULL) sscanf(line, "%*d %ld", &pages);
+  if (file != NULL) fclose(file);
+  return pages * sysconf(_SC_PAGESIZE);
+}
+static void memory(pid_t host, pid_t echo) {
+  enum { CLIENTS = 2000 };
+  static int descriptors[CLIENTS];
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  unsigned char hello[32] = {32, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 'N', 'S', 'P', '1', 1, 0, 0, 0, 0, 0, 16, 0}, answer[32];
+  double used[2];
+  strncpy(address.sun_path, getenv("NSP_SOCKET"), sizeof address.sun_path - 1);
+  for (int through_host = 0; through_host < 2; through_host++) {
+    pid_t server = through_host ? host : echo;
+    long before = resident(server);
+    for (int i = 0; i < CLIENTS; i++) {
+      descriptors[i] = through_host ? socket(AF_UNIX, SOCK_STREAM, 0) : floor_connect();
+      if (!through_host) floor_ping(descriptors[i]);
+      else if (connect(descriptors[i], (struct sockaddr *)&address, sizeof address) != 0 || send(descriptors[i], hello, sizeof hello, 0) != sizeof hello || recv(descriptors[i], answer, sizeof answer, MSG_WAITALL) <= 0) exit(1);
+    }
+    used[through_host] = (double)(resident(server) - before) / CLIENTS;
+    for (int i = 0; i < CLIENTS; i++) close(descriptors[i]);
+    usleep(300000);
+  }
+  double more = used[1] - used[0];
+  printf("{\"name\":\"daemon.memory\",\"value\":%.3g,\"unit\":\"bytes\",\"ratio\":%.3g,\"goal\":8.19e+03,\"goal_of\":\"value\",\"met\":%s}\n", more, more / 8192, more <= 8192 ? "true" : "false");
+}
+
+int main(int count, char **words) {
+  WSADATA data;
+  struct rlimit files = {8192, 8192};
+  snprintf(floor_address.sun_path, sizeof floor_address.sun_path, "/tmp/nsp-floor-%d", getpid());
+  int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (count != 2 || bind(listener, (struct sockaddr *)&floor_address, sizeof floor_address) != 0 || listen(listener, 4096) != 0) return 64;
+  setrlimit(RLIMIT_NOFILE, &files);
+  pid_t echo = fork();
+  if (echo == 0) serve(listener);
+  WSAStartup(0x0202, &data);
+  find_provider();
+  latency();
+  WSACleanup();
+  for (int clients = 8; clients <= 64; clients *= 8) {
+    char name[64];
+    double floor = throughput(clients, 0), value;
+    value = throughput(clients, 1);
+    snprintf(name, sizeof name, "daemon.throughput.%d", clients);
+    report(name, value / 1000, "1000/s", floor / 1000, 0.6, 1);
+  }
+  lives();
+  memory((pid_t)atoi(words[1]), echo);
+  kill(echo, SIGKILL);
+  unlink(floor_address.sun_path);
+  return 0;
+}
