@@ -4,6 +4,7 @@
 SECONDS ?= 60
 BUILD := build
 PROVIDERS := $(BUILD)/providers
+RELEASE = $(SWIFT) build -c release
 FIXTURES := $(BUILD)/fixtures
 PACKAGES := libffi-dev uuid-dev pkg-config mingw-w64-x86-64-dev spin
 SWIFT := swift
@@ -14,7 +15,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-clients check-format sanitize bench fuzz clean
+.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-clients check-format sanitize bench bench-daemon fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
@@ -63,12 +64,17 @@ bench: samples
 	$(SWIFT) build -c release --product bench
 	@$$($(SWIFT) build -c release --show-bin-path)/bench $(CURDIR)/$(PROVIDERS)
 
+# The daemon against a bare echo server in C, in one run.
+bench-daemon: samples
+	$(RELEASE) --product nsphost
+	$(RELEASE) --product NSPLibrary
+	@Benchmarks/floor/run.sh $(CURDIR)/$(PROVIDERS)
+
 fuzz: packages
 	Tests/Fuzz/fuzz.sh $(SECONDS)
 
 # The command, the client library with nsp.pc, the library for programs that embed the host with nsphost.pc, the headers, and the
 # units for systemd. Providers need the headers alone.
-RELEASE = $(SWIFT) build -c release
 install: packages
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product NSPHostLibrary -Xlinker -soname=libnsphost.so.0

@@ -44,16 +44,17 @@ int nsp_client_send(int socket, const void *bytes, size_t count) {
   return 0;
 }
 
-int nsp_client_receive(int socket, void *bytes, size_t count) {
-  char *next = bytes;
-  while (count > 0) {
-    ssize_t got = recv(socket, next, count, 0);
+ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most) {
+  size_t have = 0;
+  while (have < least) {
+    ssize_t got = recv(socket, (char *)bytes + have, most - have, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return -1;
-    next += got, count -= (size_t)got;
+    have += (size_t)got;
   }
-  return 0;
+  return (ssize_t)have;
 }
+int nsp_client_receive(int socket, void *bytes, size_t count) { return nsp_client_receive_some(socket, bytes, count, count) < 0 ? -1 : 0; }
 
 void nsp_client_interrupt(int socket) { shutdown(socket, SHUT_RDWR); }
 

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-_Static_assert(NSP_READ == EPOLLIN && NSP_WRITE == EPOLLOUT && NSP_HANGUP == EPOLLRDHUP && NSP_ONCE == EPOLLONESHOT, "epoll's numbers");
+_Static_assert(NSP_READ == EPOLLIN && NSP_WRITE == EPOLLOUT && NSP_HANGUP == EPOLLRDHUP && (uint32_t)NSP_EDGE == (uint32_t)EPOLLET, "epoll's numbers");
 
 int nsp_pidfd_open(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 int nsp_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
@@ -17,13 +17,11 @@ void nsp_eventfd_signal(int descriptor) { (void)!eventfd_write(descriptor, 1); }
 
 int nsp_poll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-static int control(int poll, int how, int descriptor, uint32_t events, uint64_t number) {
+int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number) {
   struct epoll_event event = {.events = events, .data.u64 = number};
-  return epoll_ctl(poll, how, descriptor, &event);
+  return epoll_ctl(poll, EPOLL_CTL_ADD, descriptor, &event);
 }
-int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number) { return control(poll, EPOLL_CTL_ADD, descriptor, events, number); }
-int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number) { return control(poll, EPOLL_CTL_MOD, descriptor, events, number); }
-void nsp_poll_remove(int poll, int descriptor) { control(poll, EPOLL_CTL_DEL, descriptor, 0, 0); }
+void nsp_poll_remove(int poll, int descriptor) { epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, NULL); }
 
 int nsp_poll_wait(int poll, struct nsp_ready *ready, int milliseconds) {
   struct epoll_event event;

@@ -127,14 +127,24 @@ final class Process {
   }
 
   private func receive(_ descriptor: Int32) -> Answer? {
-    var head = [UInt8](repeating: 0, count: FrameHeader.size)
-    guard nsp_client_receive(descriptor, &head, head.count) == 0, let header = head.withUnsafeBytes({ FrameHeader($0) }),
-      header.isAcceptable(maximum: 1 << 26)
-    else { return nil }
-    let rest = Int(header.length) - FrameHeader.size
-    var payload = [UInt8](repeating: 0, count: rest)
-    guard rest == 0 || nsp_client_receive(descriptor, &payload, rest) == 0 else { return nil }
-    return .frame(payload, status: header.status)
+    var (payload, status): ([UInt8]?, Int32) = (nil, 0)
+    // As a rule the whole answer comes at once; each connection has one call at a time.
+    withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { room in
+      let got = nsp_client_receive_some(descriptor, room.baseAddress, FrameHeader.size, room.count)
+      guard got >= FrameHeader.size, let header = FrameHeader(UnsafeRawBufferPointer(rebasing: room[..<got])),
+        header.isAcceptable(maximum: 1 << 26), Int(header.length) >= got
+      else { return }
+      var bytes = Array(room[FrameHeader.size..<got])
+      let missing = Int(header.length) - got
+      if missing > 0 {
+        bytes.append(contentsOf: repeatElement(0, count: missing))
+        let have = got - FrameHeader.size
+        let isWhole = bytes.withUnsafeMutableBytes { nsp_client_receive(descriptor, $0.baseAddress! + have, missing) == 0 }
+        guard isWhole else { return }
+      }
+      (payload, status) = (bytes, header.status)
+    }
+    return payload.map { .frame($0, status: status) }
   }
 
   /// A connection for one call: one that is idle, or a new one that has said hello. -1 when no host answers.

@@ -43,111 +43,108 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
 
   // MARK: Reading
 
-  func ready(_ poll: SocketPoll, _ events: UInt32) {
-    if events & Readiness.write != 0 { flush() }
+  func ready() {
+    flush()
     var frames: [[UInt8]] = []
-    let outcome = read(&frames)
-    // Watched again before the requests are served: one that takes its time must not keep a cancellation from being read.
-    if outcome == .goesOn { watch() }
+    var outcome = Outcome.more
+    while outcome == .more { outcome = read(&frames) }
     for (index, frame) in frames.enumerated() {
-      if index == frames.count - 1 {
+      if index == frames.count - 1, outcome == .all {
         serve(frame)
       } else {
         HostThreads.run { self.serve(frame) }
       }
     }
     switch outcome {
-    case .goesOn: break
+    case .all, .more: break
     case .over: end(.lost)
     case .nonsense: end(.protocolError)
     }
   }
 
   private enum Outcome {
-    case goesOn
+    /// Everything that is there was read, or the client has to wait.
+    case all
+    case more
     case over
     case nonsense
   }
 
   private func read(_ frames: inout [[UInt8]]) -> Outcome {
     state.withLock { state in
-      var outcome = Outcome.goesOn
-      withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { chunk in
+      guard !state.isPaused, !state.isEnding else { return .all }
+      return withUnsafeTemporaryAllocation(byteCount: 1 << 14, alignment: 16) { chunk in
         let count = recv(descriptor, chunk.baseAddress, chunk.count, Int32(MSG_DONTWAIT))
-        if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { outcome = .over }
-        if count > 0 { state.inbound.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count])) }
-      }
-      var used = 0
-      state.inbound.withUnsafeBytes { bytes in
-        while let header = FrameHeader(UnsafeRawBufferPointer(rebasing: bytes[used...])) {
-          guard header.isAcceptable(maximum: server.limits.maximumFrame) else {
-            outcome = .nonsense
-            return
-          }
-          let end = used + Int(header.length)
-          guard end <= bytes.count else { return }
-          frames.append(Array(bytes[used..<end]))
-          used = end
+        if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return .over }
+        guard count > 0 else { return errno == EINTR ? .more : .all }
+        let bytes = UnsafeRawBufferPointer(rebasing: chunk[..<count])
+        let known = frames.count
+        let (used, isNonsense): (Int, Bool)
+        if state.inbound.isEmpty {
+          (used, isNonsense) = cut(bytes, &frames)
+          if used < count { state.inbound = Array(bytes[used...]) }
+        } else {
+          state.inbound.append(contentsOf: bytes)
+          (used, isNonsense) = state.inbound.withUnsafeBytes { cut($0, &frames) }
+          if used == state.inbound.count { state.inbound = [] } else { state.inbound.removeFirst(used) }
         }
+        if isNonsense { return .nonsense }
+        state.requests += frames.count - known
+        state.isPaused = state.requests >= server.limits.requestsPerClient
+        // Less than there was room for is all that there was.
+        return count < chunk.count || state.isPaused ? .all : .more
       }
-      if used == state.inbound.count { state.inbound = [] } else { state.inbound.removeFirst(used) }
-      state.requests += frames.count
-      state.isPaused = state.requests >= server.limits.requestsPerClient
-      return outcome
     }
   }
 
-  /// Waits for what the client sends next, and for room where something waits to be sent.
-  private func watch() {
-    // Under the lock: of two that arm it, the one that knows more must be the later one.
-    state.withLock { state in
-      guard !state.isGone else { return }
-      var events = state.isPaused || state.isEnding ? 0 : Readiness.read
-      if !state.outbound.isEmpty { events |= Readiness.write }
-      server.poll.watch(place, descriptor, events)
+  /// The whole frames at the start of some bytes.
+  private func cut(_ bytes: UnsafeRawBufferPointer, _ frames: inout [[UInt8]]) -> (used: Int, isNonsense: Bool) {
+    var used = 0
+    while let header = FrameHeader(UnsafeRawBufferPointer(rebasing: bytes[used...])) {
+      guard header.isAcceptable(maximum: server.limits.maximumFrame) else { return (used, true) }
+      let end = used + Int(header.length)
+      guard end <= bytes.count else { break }
+      frames.append(Array(bytes[used..<end]))
+      used = end
     }
+    return (used, false)
   }
 
   private func serve(_ frame: [UInt8]) {
     var frame = frame
-    if let answer = frame.withUnsafeMutableBytes({ server.requests.answer($0, for: self) }) { send(answer) }
+    let answer = frame.withUnsafeMutableBytes { server.requests.answer($0, for: self) }
     let resumes = state.withLock { state in
       state.requests -= 1
       guard state.isPaused, state.requests < server.limits.requestsPerClient else { return false }
       state.isPaused = false
       return true
     }
-    if resumes { watch() }
+    // What came while the client had to wait is not said again.
+    if resumes { HostThreads.run { self.ready() } }
+    if let answer { send(answer) }
   }
 
   // MARK: Writing
 
   func send(_ frame: [UInt8]) {
-    enum Course {
-      case done
-      case waits
-      case tooMuch
-    }
-    let course: Course = state.withLock { state in
-      guard !state.isGone else { return .done }
+    let isTooMuch = state.withLock { state in
+      guard !state.isGone else { return false }
       var sent = 0
       if state.outbound.isEmpty {
         sent = max(0, frame.withUnsafeBytes { Self.write(descriptor, $0) })
-        if sent == frame.count { return .done }
+        if sent == frame.count { return false }
       }
-      guard state.outbound.count + frame.count - sent <= server.limits.bytesQueued else { return .tooMuch }
+      guard state.outbound.count + frame.count - sent <= server.limits.bytesQueued else { return true }
+      // The poll says when there is room again.
       state.outbound.append(contentsOf: frame[sent...])
-      return .waits
+      return false
     }
-    switch course {
-    case .done: break
-    case .waits: watch()
-    case .tooMuch: end(.overQuota)
-    }
+    if isTooMuch { end(.overQuota) }
   }
 
   private func flush() {
     state.withLock { state in
+      guard !state.outbound.isEmpty else { return }
       let sent = max(0, state.outbound.withUnsafeBytes { Self.write(descriptor, $0) })
       if sent == state.outbound.count { state.outbound = [] } else { state.outbound.removeFirst(sent) }
     }

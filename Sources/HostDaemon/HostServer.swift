@@ -95,14 +95,14 @@ public final class HostServer: Sendable {
       return
     }
     let connection = Connection(descriptor, process, self)
-    guard let place = poll.add(connection) else { return }
+    guard let place = poll.place(connection) else { return }
     connection.place = place
     connections.withLock { $0[ObjectIdentifier(connection)] = connection }
     if process.descriptor >= 0 {
       // The socket may outlive the process, in a child of it.
       connection.watched(processes.watch(process.descriptor, whenGone: { [weak connection] in connection?.end(.lost) }))
     }
-    poll.watch(place, descriptor, Readiness.read)
+    if !poll.watch(place, descriptor) { connection.end(.overQuota) }
   }
 
   func left(_ connection: Connection) { connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) } }
@@ -195,10 +195,9 @@ final class Listener: Polled, @unchecked Sendable {
 
   func start(_ server: HostServer) -> Bool {
     self.server = server
-    guard let place = server.poll.add(self) else { return false }
+    guard let place = server.poll.place(self) else { return false }
     self.place = place
-    server.poll.watch(place, descriptor, Readiness.read)
-    return true
+    return server.poll.watch(place, descriptor)
   }
 
   func stop(_ poll: SocketPoll) {
@@ -206,16 +205,17 @@ final class Listener: Polled, @unchecked Sendable {
     if lock >= 0 { unlink(path) }
   }
 
-  func ready(_ poll: SocketPoll, _ events: UInt32) {
-    for _ in 0..<64 {
+  func ready() {
+    while let server {
       let client = nsp_accept(descriptor)
-      guard client >= 0 else {
+      if client >= 0 {
+        server.accept(client)
+      } else if errno == EMFILE || errno == ENFILE || errno == ECONNABORTED || errno == EINTR {
         // No descriptors left: others must go before it makes sense to look again.
         if errno == EMFILE || errno == ENFILE { usleep(10_000) }
-        break
+      } else {
+        return
       }
-      server?.accept(client)
     }
-    poll.watch(place, descriptor, Readiness.read)
   }
 }

@@ -5,30 +5,26 @@ import Providers
 import Rundown
 import Synchronization
 
-/// What a descriptor can be watched for.
-enum Readiness {
-  static let read = UInt32(NSP_READ | NSP_HANGUP)
-  static let write = UInt32(NSP_WRITE)
-}
-
 /// Something with a descriptor that the poll watches.
 protocol Polled: AnyObject, Sendable {
   var descriptor: Int32 { get }
-  /// The descriptor is ready, and is not watched again before `SocketPoll.watch`. May take its time.
-  func ready(_ poll: SocketPoll, _ events: UInt32)
+  /// Something has changed: there is more to read, or room to write, or the other end is gone. Said once for each change, perhaps
+  /// on several threads at once. May take its time.
+  func ready()
 }
 
 /// Threads that share one epoll: whoever gets an event handles it on the spot, so that a request changes threads once, as it must.
 ///
-/// There are a few threads, and more as long as all of them are held up: a routine of a provider that never returns keeps one, and
-/// nobody else waits for it. Threads that were not needed for a while end.
+/// One thread is enough as long as it comes back for the next event: where several wait, the kernel wakes one that has gone to sleep
+/// elsewhere. There are more while one is held up, so that a routine that never returns keeps one thread and nobody else, and while
+/// they never find a moment's rest, up to one for each processor. Those that are not needed end soon.
 final class SocketPoll: Sendable {
   private let poll: Int32
   private let wake: Int32
   private let polled = HandleTable<any Polled>(kind: 27)
   private let threads = Mutex<Threads>(Threads())
-  private let minimum: Int
   private let maximum: Int
+  private let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
   /// Events that were taken, for the look at whether anything moves.
   private let taken = Atomic<Int>(0)
   private let ended = RundownGate()
@@ -40,10 +36,10 @@ final class SocketPoll: Sendable {
     var isStopping = false
   }
 
-  init?(minimum: Int = 3, maximum: Int = 512) {
+  init?(maximum: Int = 512) {
     poll = nsp_poll_create()
     wake = nsp_eventfd()
-    (self.minimum, self.maximum) = (minimum, maximum)
+    self.maximum = maximum
     guard poll >= 0, wake >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), 0) == 0 else { return nil }
   }
 
@@ -52,7 +48,7 @@ final class SocketPoll: Sendable {
     if wake >= 0 { close(wake) }
   }
 
-  func start() { for _ in 0..<minimum { addThread() } }
+  func start() { addThread() }
 
   /// Ends the threads, those that are not held up at once.
   func stop() {
@@ -63,19 +59,13 @@ final class SocketPoll: Sendable {
 
   // MARK: Descriptors
 
-  /// Starts to know a descriptor; `watch` arms it. Nil when there are too many, or the kernel refuses.
-  func add(_ one: any Polled) -> Handle? {
-    guard let handle = polled.insert(one) else { return nil }
-    guard nsp_poll_add(poll, one.descriptor, UInt32(NSP_ONCE), handle.rawValue) == 0 else {
-      _ = polled.remove(handle)
-      return nil
-    }
-    return handle
-  }
+  /// A place for something that will be watched. Nil when there are too many.
+  func place(_ one: any Polled) -> Handle? { polled.insert(one) }
 
-  /// Waits for one event of the descriptor.
-  func watch(_ handle: Handle, _ descriptor: Int32, _ events: UInt32) {
-    _ = nsp_poll_change(poll, descriptor, events | UInt32(NSP_ONCE), handle.rawValue)
+  /// Watches it from now on; what has happened already counts as a change.
+  func watch(_ place: Handle, _ descriptor: Int32) -> Bool {
+    let everything = UInt32(bitPattern: Int32(NSP_READ | NSP_WRITE | NSP_HANGUP) | Int32(NSP_EDGE))
+    return nsp_poll_add(poll, descriptor, everything, place.rawValue) == 0
   }
 
   func remove(_ handle: Handle, _ descriptor: Int32) {
@@ -100,42 +90,47 @@ final class SocketPoll: Sendable {
   private func serve() {
     var event = nsp_ready()
     while true {
-      // Wakes now and then to end where it is not needed.
-      let count = nsp_poll_wait(poll, &event, 10_000)
-      let (isOver, isLast): (Bool, Bool) = threads.withLock { state in
-        if state.isStopping || count == 0 && state.count > minimum {
+      let count = nsp_poll_wait(poll, &event, 100)
+      let (isOver, startsWatch): (Bool, Bool) = threads.withLock { state in
+        if state.isStopping || count == 0 && state.idle > 1 {
           state.count -= 1
           state.idle -= 1
           return (true, false)
         }
         guard count > 0 else { return (false, false) }
         state.idle -= 1
-        let isLast = state.idle == 0 && !state.isWatched && state.count < maximum
-        if isLast { state.isWatched = true }
-        return (false, isLast)
+        defer { state.isWatched = true }
+        return (false, !state.isWatched)
       }
       if isOver { return }
       guard count > 0 else { continue }
       taken.add(1, ordering: .relaxed)
-      if isLast { HostThreads.run { self.watchThreads() } }
-      polled[Handle(rawValue: event.number)]?.ready(self, event.events)
+      if startsWatch { HostThreads.run { self.watchThreads() } }
+      polled[Handle(rawValue: event.number)]?.ready()
       threads.withLock { $0.idle += 1 }
     }
   }
 
-  /// All threads are at work. As long as none of them comes back for the next event, there is one more every other millisecond.
+  /// Looks every other millisecond, while there is something to do, whether there are threads enough.
   private func watchThreads() {
-    while true {
+    var (busy, quiet) = (0, 0)
+    while quiet < 500 {
       let before = taken.load(ordering: .relaxed)
       usleep(2_000)
-      let isHeldUp = taken.load(ordering: .relaxed) == before
-      let goesOn = threads.withLock { state in
-        let goesOn = state.idle == 0 && state.count < maximum && !state.isStopping
-        if !goesOn { state.isWatched = false }
-        return goesOn
+      let isMoving = taken.load(ordering: .relaxed) != before
+      let isShort: Bool? = threads.withLock { state in
+        guard !state.isStopping else { return nil }
+        busy = state.idle == 0 ? busy + 1 : 0
+        // Held up; or found at work at every look for a while.
+        return isMoving ? busy >= 8 && state.count < processors : busy > 0 && state.count < maximum
       }
-      guard goesOn else { return }
-      if isHeldUp { addThread() }
+      guard let isShort else { return }
+      if isShort {
+        busy = 0
+        addThread()
+      }
+      quiet = isMoving || busy > 0 ? 0 : quiet + 1
     }
+    threads.withLock { $0.isWatched = false }
   }
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 /* A connection to the host: NSP_SOCKET; else $XDG_RUNTIME_DIR/nsphost/socket, unless for root; else /run/nsphost/socket. -1 when
@@ -15,6 +16,8 @@ int nsp_client_connect(void);
 /* All of it, or -1. Never raises SIGPIPE. */
 int nsp_client_send(int socket, const void *bytes, size_t count);
 int nsp_client_receive(int socket, void *bytes, size_t count);
+/* At least `least` bytes and `most` at most: how many; -1. */
+ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most);
 /* Wakes whoever waits on it; its number stays taken until it is closed. */
 void nsp_client_interrupt(int socket);
 
