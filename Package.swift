@@ -43,6 +43,8 @@ let package = Package(
     // For programs in C and C++ that embed the host; `make install` gives it its name, libnsphost.so.
     // What clients link; `make install` gives it its name, libnsp.so.
     .library(name: "NSPLibrary", type: .dynamic, targets: ["ClientLibrary"]),
+    // For clients in Swift.
+    .library(name: "NSPClient", targets: ["NSPClient"]),
     .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "CallManagement", "Lookups"]),
   ],
   dependencies: [
@@ -79,6 +81,7 @@ let package = Package(
     .target(
       name: "ClientLibrary", dependencies: ["CClientSystem", "CWinsock"], swiftSettings: embedded, linkerSettings: clientExports),
     .target(name: "Wire", swiftSettings: strict),
+    .target(name: "NSPClient", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
     .target(
       name: "HostDaemon",
       dependencies: ["CLinux", "CWinsock", "CallManagement", "Lookups", "Providers", "QuerySets", "Rundown", "Sessions", "Wire"],
@@ -107,7 +110,8 @@ let package = Package(
     .testTarget(
       name: "HostDaemonTests",
       dependencies: [
-        "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "Providers", "QuerySets", "Rundown", "Sessions", "Wire",
+        "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers", "QuerySets", "Rundown",
+        "Sessions", "Wire",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -202,7 +202,9 @@ final class Listener: Polled, @unchecked Sendable {
 
   func stop(_ poll: SocketPoll) {
     poll.remove(place, descriptor)
-    if lock >= 0 { unlink(path) }
+    guard lock >= 0 else { return }
+    unlink(path)
+    flock(lock, LOCK_UN)
   }
 
   func ready() {

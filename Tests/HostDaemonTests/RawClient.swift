@@ -58,6 +58,15 @@ final class ServedHost: Sendable {
   }
 }
 
+/// A second server at the socket of one that was stopped.
+struct HostAgain {
+  let server: HostServer
+
+  init(_ served: ServedHost) throws {
+    server = try HostServer(served.host, path: served.server.path) { _, _, _ in ControlAnswer(status: 0, output: "", errors: "") }
+  }
+}
+
 /// A client that speaks in frames, and may say anything.
 final class RawClient {
   let descriptor: Int32

@@ -1,0 +1,202 @@
+import CWinsock
+import Glibc
+import QuerySets
+import Synchronization
+import Wire
+
+/// The host's names and services for Swift programs: lookups as asynchronous sequences, registrations, the providers.
+///
+/// Any task may call. All calls of one `NameService` share a connection; the session at the providers belongs to the process. A
+/// host that went away is `WinsockError.networkDown`; the next call finds the one that came back.
+public final class NameService: Sendable {
+  private let path: String
+  private let channel = Mutex<HostChannel?>(nil)
+
+  /// - Parameter socket: The host's socket; otherwise as libnsp finds it: `NSP_SOCKET`, the user's own host, the machine's.
+  public init(socket: String? = nil) { path = socket ?? Self.defaultSocket }
+
+  private static var defaultSocket: String {
+    if let given = getenv("NSP_SOCKET"), given.pointee != 0 { return String(cString: given) }
+    if geteuid() != 0, let folder = getenv("XDG_RUNTIME_DIR") {
+      let own = String(cString: folder) + "/nsphost/socket"
+      if access(own, F_OK) == 0 { return own }
+    }
+    return "/run/nsphost/socket"
+  }
+
+  /// The connection, made anew where it broke. Connecting to a local socket does not wait.
+  func connected() throws(WinsockError) -> HostChannel {
+    if let known = channel.withLock({ $0 }), !known.isOver { return known }
+    let new = try HostChannel(path)
+    channel.withLock { $0 = new }
+    return new
+  }
+
+  // MARK: Lookups
+
+  /// Every record of a query, as the providers give them. Nothing is asked before the first is wanted; cancelling the task cancels the
+  /// call that it waits in, and what is left open is ended.
+  public func lookup(_ query: QuerySet, flags: LookupFlags = [.returnName, .returnAddress]) -> Records {
+    Records(service: self, query: query, flags: flags)
+  }
+
+  // MARK: Registrations
+
+  /// Registers, deregisters or deletes; throws when no provider has done it.
+  public func setService(_ registration: QuerySet, _ operation: Operation, flags: UInt32 = 0) async throws {
+    let bytes = try packed(registration)
+    let answer = try await connected().ask(.setService) { frame in
+      frame.append(operation.rawValue)
+      frame.append(flags)
+      Self.append(bytes, to: &frame)
+    }
+    guard answer.status == .success else { throw answer.status }
+  }
+
+  public enum Operation: UInt32, Sendable {
+    case register = 0
+    case deregister = 1
+    case delete = 2
+  }
+
+  // MARK: Providers
+
+  /// A provider as the host lists it.
+  public struct Provider: Sendable, Hashable {
+    public var id: GUID
+    public var name: String
+    public var nameSpace: NameSpace
+    public var version: UInt32
+    public var isActive: Bool
+  }
+
+  /// In the order in which they are asked.
+  public func providers() async throws -> [Provider] {
+    let answer = try await connected().ask(.enumerate) { _ in }
+    guard answer.status == .success else { throw answer.status }
+    return try answer.payload.withUnsafeBytes { bytes in
+      var fields = FieldReader(bytes)
+      guard let count = fields.uint32(), fields.uint32() != nil else { throw WinsockError.systemCallFailure }
+      return try (0..<count).map { _ in
+        guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
+          let units = fields.uint32(), let name = fields.bytes(Int(units) * 2), fields.align()
+        else { throw WinsockError.systemCallFailure }
+        let text = (0..<Int(units)).map { name.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) }
+        return Provider(
+          id: id.loadUnaligned(as: GUID.self), name: String(decoding: text, as: UTF16.self),
+          nameSpace: NameSpace(rawValue: space), version: version, isActive: active != 0)
+      }
+    }
+  }
+
+  // MARK: Query sets
+
+  /// Packed and relative, in whole words.
+  func packed(_ set: QuerySet) throws(WinsockError) -> [UInt64] {
+    do throws(QuerySetError) {
+      var words = [UInt64](repeating: 0, count: try set.packedSize(as: .v1) / 8)
+      let failure: QuerySetError? = words.withUnsafeMutableBytes { bytes in
+        do throws(QuerySetError) { try set.pack(as: .v1, into: bytes) } catch { return error }
+        SelfRelative.makeRelative(bytes)
+        return nil
+      }
+      if let failure { throw failure }
+      return words
+    } catch { throw error.winsockError }
+  }
+
+  static func append(_ words: [UInt64], to frame: inout FrameWriter) {
+    frame.align()
+    words.withUnsafeBytes { frame.append($0) }
+  }
+
+  static func record(_ payload: [UInt8]) throws(WinsockError) -> QuerySet {
+    var copy = payload
+    let set: QuerySet? = copy.withUnsafeMutableBytes { bytes in
+      guard SelfRelative.resolve(bytes), let base = bytes.baseAddress else { return nil }
+      let raw = UnsafeRawPointer(base).assumingMemoryBound(to: WSAQUERYSETW.self)
+      return (try? QuerySetView(reading: raw, in: .packed(UnsafeRawBufferPointer(bytes)))).map { QuerySet($0) }
+    }
+    guard let set else { throw .systemCallFailure }
+    return set
+  }
+}
+
+/// The records of one query, one after the other.
+public struct Records: AsyncSequence, Sendable {
+  public typealias Element = QuerySet
+
+  let service: NameService
+  let query: QuerySet
+  let flags: LookupFlags
+
+  public func makeAsyncIterator() -> Iterator { Iterator(self) }
+
+  /// Ends the lookup when it is let go of.
+  public final class Iterator: AsyncIteratorProtocol {
+    private let records: Records
+    private var open: (channel: HostChannel, handle: UInt64)?
+    private var isOver = false
+
+    init(_ records: Records) { self.records = records }
+
+    deinit { end() }
+
+    /// Nil at the end. Throws the code of the last provider when none had anything, `networkDown` when the host went away, and
+    /// `CancellationError` when the task was cancelled.
+    public func next() async throws -> QuerySet? {
+      guard !isOver else { return nil }
+      do { return try await advance() } catch {
+        end()
+        if Task.isCancelled { throw CancellationError() }
+        throw error
+      }
+    }
+
+    private func advance() async throws -> QuerySet? {
+      try Task.checkCancellation()
+      let (channel, handle) = try await begin()
+      let answer = try await withTaskCancellationHandler {
+        try await channel.ask(.next) { frame in
+          frame.append(handle)
+          frame.append(UInt32(0))
+        }
+      } onCancel: {
+        // Makes the host answer the call that waits, with WSA_E_CANCELLED.
+        channel.post(.end) { $0.append(handle) }
+      }
+      if answer.status == .noMore {
+        end()
+        return nil
+      }
+      guard answer.status == .success else { throw answer.status }
+      return try NameService.record(answer.payload)
+    }
+
+    private func begin() async throws -> (HostChannel, UInt64) {
+      if let open { return open }
+      let words = try records.service.packed(records.query)
+      let channel = try records.service.connected()
+      let answer = try await channel.ask(.begin) { frame in
+        frame.append(records.flags.rawValue)
+        frame.append(UInt32(0))
+        NameService.append(words, to: &frame)
+      }
+      guard answer.status == .success else { throw answer.status }
+      let handle: UInt64? = answer.payload.withUnsafeBytes { bytes in
+        var fields = FieldReader(bytes)
+        return fields.uint64()
+      }
+      guard let handle else { throw WinsockError.systemCallFailure }
+      open = (channel, handle)
+      return (channel, handle)
+    }
+
+    private func end() {
+      isOver = true
+      guard let open else { return }
+      self.open = nil
+      open.channel.post(.end) { $0.append(open.handle) }
+    }
+  }
+}

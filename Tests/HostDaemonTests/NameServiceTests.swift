@@ -1,0 +1,79 @@
+import NSPClient
+import QuerySets
+import Synchronization
+import Testing
+
+@Suite struct NameServiceTests {
+  @Test("records of a lookup are an asynchronous sequence; the end, a failure and a second pass are as one expects")
+  func records() async throws {
+    let served = try ServedHost("scripted-a", "scripted-b")
+    do {
+      let service = NameService(socket: served.server.path)
+      var names: [String?] = []
+      let records = service.lookup(QuerySet(serviceInstanceName: "records-3", nameSpace: .dns))
+      for try await record in records { names.append(record.serviceInstanceName) }
+      #expect(names.count == 6)
+      for try await _ in records.prefix(1) { names.append(nil) }
+      #expect(names.count == 7)
+      await #expect(throws: WinsockError.noData) {
+        for try await _ in service.lookup(QuerySet(serviceInstanceName: "begin-fail-11004", nameSpace: .dns)) {}
+      }
+      #expect(try await service.providers().map(\.name) == ["scripted-a", "scripted-b"])
+      await #expect(throws: WinsockError.invalidArgument) { try await service.setService(QuerySet(), .register) }
+    }
+    try served.wait("the session ends") { served.host.sessions.sessions.isEmpty }
+    let figures = try #require(served.host.ledger.first?.figures)
+    #expect(figures.startups == 1 && figures.cleanups == 1, "it said goodbye")
+    served.finish()
+  }
+
+  @Test("100 tasks share a connection")
+  func tasks() async throws {
+    let served = try ServedHost("scripted-a")
+    do {
+      let service = NameService(socket: served.server.path)
+      let found = try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<100 {
+          group.addTask {
+            var count = 0
+            for try await _ in service.lookup(QuerySet(serviceInstanceName: "records-2", nameSpace: .dns)) { count += 1 }
+            return count
+          }
+        }
+        return try await group.reduce(0, +)
+      }
+      #expect(found == 200 && served.server.connectionCount == 1)
+    }
+    try served.wait("the session ends") { served.host.sessions.sessions.isEmpty }
+    served.finish()
+  }
+
+  @Test("cancelling the task cancels the call that it waits in")
+  func cancellation() async throws {
+    let served = try ServedHost("scripted-a")
+    let service = NameService(socket: served.server.path)
+    let task = Task {
+      for try await _ in service.lookup(QuerySet(serviceInstanceName: "late", nameSpace: .dns)) {}
+    }
+    try await Task.sleep(for: .milliseconds(100))
+    let start = ContinuousClock.now
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+    #expect(ContinuousClock.now - start < .seconds(3), "not at the provider's deadline")
+    served.server.stop(deadline: .milliseconds(100))
+    served.host.stop()
+  }
+
+  @Test("a host that is gone is networkDown; one that comes back is found")
+  func comesBack() async throws {
+    let first = try ServedHost("scripted-a")
+    let service = NameService(socket: first.server.path)
+    #expect(try await service.providers().count == 1)
+    first.server.stop()
+    await #expect(throws: WinsockError.networkDown) { _ = try await service.providers() }
+    let server = try HostAgain(first)
+    #expect(try await service.providers().count == 1)
+    server.server.stop()
+    first.finish()
+  }
+}
