@@ -114,12 +114,30 @@ comes_back() {
   wait $child
 }
 check "the host is killed and comes back" comes_back
-many_lives() {
-  local i before=$(figure startups)
-  for i in $(seq 300); do client start resolve=hello $([ $((i % 2)) = 0 ] && echo cleanup || echo abort) >/dev/null 2>&1; done
-  settled && [ "$(figure startups)" -ge $((before + 300)) ] && [ "$(ls /proc/$host/fd | wc -l)" -lt 64 ]
+fifty() {
+  local i children=
+  for i in $(seq 50); do "$work/client" start persist=3000 cleanup & children="$children $!"; done
+  sleep 0.5
+  kill -9 $host && wait $host 2>/dev/null
+  sleep 0.2
+  serve
+  for i in $children; do wait $i || return 1; done
 }
-check "300 processes that connect, use and die: the books balance, no descriptor stays" many_lives
+check "the host is killed and restarted while 50 clients work: each gets an error, then works again" fifty
+descriptors() { ls /proc/$host/fd | wc -l; }
+resident() { awk '/VmRSS/ {print $2}' /proc/$host/status; }
+figures=
+many_lives() {
+  local before=$(figure startups) some many
+  client lives=1000 && settled || return 1
+  some="$(descriptors) descriptors, $(resident) KiB"
+  local after_some=$(descriptors) memory=$(resident)
+  client lives=9000 && settled || return 1
+  figures="after 1,000: $some; after 10,000: $(descriptors) descriptors, $(resident) KiB"
+  [ "$(figure startups)" -ge $((before + 10000)) ] && [ "$(descriptors)" -le $((after_some + 2)) ] && [ "$(resident)" -le $((memory * 11 / 10)) ]
+}
+check "10,000 processes that connect, use and die: the books balance, descriptors and memory stay as they are" many_lives
+echo "        $figures; $(ledger)"
 check "SIGHUP looks at the directories again" kill -HUP $host
 sleep 0.3
 check "and the host goes on" says "hello" client start resolve=hello cleanup

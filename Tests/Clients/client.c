@@ -270,6 +270,37 @@ static void cleanup_completes(void) {
   CHECK(WSAStartup(0x0202, &data) == 0);
 }
 
+/* So many processes, one after the other, that connect, look up, and die: one of four says goodbye. */
+static void lives(int count) {
+  for (int i = 0; i < count; i++) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+      WSADATA data;
+      failures = 0;
+      CHECK(WSAStartup(0x0202, &data) == 0 && resolve("hello", 0) == 1);
+      if (i % 4 == 0) CHECK(WSACleanup() == 0);
+      if (i % 4 == 1) kill(getpid(), SIGKILL);
+      _exit(failures);
+    }
+    waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+  }
+}
+
+/* Looks up until a time, through errors; prints how often it went well before and after the first error. */
+static void persist(int milliseconds) {
+  int before = 0, errors = 0, after = 0;
+  for (int i = 0; i < milliseconds; i += 5) {
+    int found = resolve("hello", 0);
+    if (found == 1) errors == 0 ? before++ : after++;
+    else if (found == -WSAENETDOWN || found == -WSA_INVALID_HANDLE) errors++;
+    else CHECK(found == 1);
+    usleep(5000);
+  }
+  CHECK(before > 0 && errors > 0 && after > 0);
+}
+
 int main(int count, char **words) {
   WSADATA data;
   for (int i = 1; i < count; i++) {
@@ -294,6 +325,8 @@ int main(int count, char **words) {
     else if (strcmp(word, "pause") == 0) pause();
     else if (strcmp(word, "linger") == 0) { if (fork() == 0) sleep(30), _exit(0); }
     else if (strncmp(word, "sleep=", 6) == 0) usleep(1000 * atoi(word + 6));
+    else if (strncmp(word, "lives=", 6) == 0) lives(atoi(word + 6));
+    else if (strncmp(word, "persist=", 8) == 0) persist(atoi(word + 8));
     else if (strncmp(word, "publish=", 8) == 0) CHECK(publish(word + 8, RNRSERVICE_REGISTER) == 0);
     else if (strncmp(word, "withdraw=", 9) == 0) CHECK(publish(word + 9, RNRSERVICE_DELETE) == 0);
     else if (strncmp(word, "resolve=", 8) == 0) CHECK(resolve(word + 8, 1) > 0);

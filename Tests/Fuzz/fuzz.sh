@@ -1,11 +1,19 @@
 #!/usr/bin/env bash
-# Fuzzes the reader of packed query sets for a number of seconds; fails when something is found.
+# Fuzzes the reader of packed query sets and the readers of the wire, each for a number of seconds; fails when something is found.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 out=build/fuzz
-mkdir -p "$out/corpus"
+mkdir -p "$out"
 clang -c -fPIC -ISources/CWinsock/include Sources/CWinsock/LastError.c -o "$out/LastError.o"
-swiftc -O -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name QuerySetFuzz -I Sources/CWinsock/include \
-  Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift "$out/LastError.o" -o "$out/packed-query-set"
-"$out/packed-query-set" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 "$out/corpus" Tests/Fuzz/corpus
+fuzz() { # name, sources...
+  local name=$1
+  shift
+  mkdir -p "$out/corpus/$name"
+  swiftc -O -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name "Fuzz" -I Sources/CWinsock/include \
+    "$@" "$out/LastError.o" -o "$out/$name"
+  "$out/$name" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 "$out/corpus/$name" "Tests/Fuzz/corpus/$name"
+}
+fuzz packed-query-set Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift
+fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Text.swift Sources/ClientLibrary/QuerySetCopy.swift \
+  Tests/Fuzz/WireFuzz.swift
