@@ -43,7 +43,7 @@ extension HostCommand {
 extension HostCommand {
   /// Prints what a running host answers to this very command line.
   func show(_ running: RunningHost) throws {
-    let answer = try running.ask(Array(CommandLine.arguments.dropFirst()), what: Self._commandName)
+    let answer = try running.ask(Array(CommandLine.arguments.dropFirst()))
     try? FileHandle.standardError.write(contentsOf: Data(answer.errors.utf8))
     try? FileHandle.standardOutput.write(contentsOf: Data(answer.output.utf8))
     if answer.status != 0 { throw ExitCode(answer.status) }
@@ -82,7 +82,7 @@ extension WatchingCommand {
     let interrupted = Interruption()
     var shown: String?
     repeat {
-      let now = try running.ask(words, what: Self._commandName).output
+      let now = try running.ask(words).output
       guard now != shown else { continue }
       if shown != nil, !options.json { print("") }
       print(now, terminator: "")

@@ -67,19 +67,25 @@ struct HostOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Say on standard error who does it: a running host, or this process.")
   var verbose = false
 
+  /// Where a host of this user listens.
   var socketPath: String {
     if let socket { return socket }
     let variables = ProcessEnvironment.variables
     if let given = variables["NSP_SOCKET"], !given.isEmpty { return given }
-    if geteuid() == 0 { return "/run/nsphost/socket" }
+    if geteuid() == 0 { return Self.machineSocket }
     return (variables["XDG_RUNTIME_DIR"] ?? "/run/user/\(geteuid())") + "/nsphost/socket"
   }
+
+  private static let machineSocket = "/run/nsphost/socket"
 
   /// The host that serves this machine. Nil when there is none, or the command is about directories of its own.
   func runningHost() throws -> RunningHost? {
     guard !local, directories.isEmpty else { return note("in this process") }
-    if let running = RunningHost(socketPath) {
-      if verbose { Output.aside("asking the host on \(socketPath)") }
+    // The user's own host, else the machine's: as libnsp looks for it.
+    let isNamed = socket != nil || ProcessEnvironment.variables["NSP_SOCKET"]?.isEmpty == false
+    for path in isNamed ? [socketPath] : [socketPath, Self.machineSocket] {
+      guard let running = RunningHost(path) else { continue }
+      if verbose { Output.aside("asking the host on \(path)") }
       return running
     }
     if let socket {

@@ -7,6 +7,7 @@ import Wire
 final class RunningHost {
   private let descriptor: Int32
   private var nextRequest: UInt32 = 1
+  private var hasSaidHello = false
 
   /// Nil when nobody listens there.
   init?(_ path: String) {
@@ -33,14 +34,9 @@ final class RunningHost {
   }
 
   /// Has the host perform a command line.
-  func ask(_ words: [String], what: String) throws -> ControlAnswer {
-    var hello = FrameWriter(RequestKind.hello.rawValue, request: number())
-    hello.append(WireVersion.magic)
-    hello.append(WireVersion.major)
-    hello.append(WireVersion.minor)
-    hello.append(WireVersion.defaultMaximumFrame)
-    hello.append(UInt32(0))
-    _ = try exchange(hello.finish(), what)
+  func ask(_ words: [String]) throws -> ControlAnswer {
+    let what = words.first ?? "nsphost"
+    if !hasSaidHello { try sayHello(what) }
     var request = FrameWriter(RequestKind.control.rawValue, request: number())
     request.append(UInt32(0))
     request.append(UInt32(0))
@@ -54,6 +50,17 @@ final class RunningHost {
       return ControlAnswer(
         status: status, output: String(decoding: output, as: UTF8.self), errors: String(decoding: error, as: UTF8.self))
     }
+  }
+
+  private func sayHello(_ what: String) throws {
+    var hello = FrameWriter(RequestKind.hello.rawValue, request: number())
+    hello.append(WireVersion.magic)
+    hello.append(WireVersion.major)
+    hello.append(WireVersion.minor)
+    hello.append(WireVersion.defaultMaximumFrame)
+    hello.append(UInt32(0))
+    _ = try exchange(hello.finish(), what)
+    hasSaidHello = true
   }
 
   private func number() -> UInt32 {

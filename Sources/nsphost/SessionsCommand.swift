@@ -86,7 +86,8 @@ struct SessionsReport {
             String(session.identity.processID), String(session.identity.userID), session.identity.command,
             withAges ? Output.age(MonotonicTime.now - session.opened) : "", String(calls(of: session).count),
             String(session.resources.count), String(inFlight(session)), session.isOpen ? "live" : "draining",
-            session.providerSessions.map { "\($0.provider.name) \($0.state.word)" }.joined(separator: ", "),
+            session.providerSessions.isEmpty
+              ? "-" : session.providerSessions.map { "\($0.provider.name) \($0.state.word)" }.joined(separator: ", "),
           ]
         }, rightAligned: [0, 1, 4, 5, 6])
       lines.append("")

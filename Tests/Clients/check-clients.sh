@@ -91,6 +91,15 @@ kicked() {
   true
 }
 check "an operator kicks a client" kicked
+watches() { timeout 2 "$program" sessions --watch >"$work/watched" & local watch=$!; sleep 0.8; client start resolve=hello sleep=700 cleanup >/dev/null; wait $watch; [ "$(grep -c 'startups' "$work/watched")" -ge 2 ] && grep -q ' client ' "$work/watched"; }
+check "sessions --watch shows clients as they come" watches
+strangers() { setpriv --reuid=65534 --regid=65534 --clear-groups "$work/nsphost" "$@"; }
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+  chmod 755 "$work" && cp "$program" "$work/nsphost"
+  check "another user may look up" says "192.0.2.1:7  hello" strangers lookup hello
+  stranger_calls() { strangers calls; [ $? = 77 ]; }
+  check "and may not see the calls of others" stranger_calls
+fi
 
 garbage() {
   local i
