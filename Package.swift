@@ -84,7 +84,10 @@ let package = Package(
     .target(name: "NSPClient", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
     .target(
       name: "HostDaemon",
-      dependencies: ["CLinux", "CWinsock", "CallManagement", "Lookups", "Providers", "QuerySets", "Rundown", "Sessions", "Wire"],
+      dependencies: [
+        "CLinux", "CWinsock", "CallManagement", "Lookups", "Providers", "QuerySets", "Rundown", "Sessions", "Wire",
+        .product(name: "TOMLKit", package: "TOMLKit"),
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "nsphost",

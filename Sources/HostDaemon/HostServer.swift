@@ -18,6 +18,8 @@ public struct Limits: Sendable {
   public var bytesQueued = 4 << 20
   public var lookupsPerClient = 1024
   public var connections = 65_536
+  /// Of all processes of a user; the host's own and root's are not counted.
+  public var connectionsPerUser = 4096
 
   public init() {}
 }
@@ -39,7 +41,12 @@ public final class HostServer: Sendable {
   let transport: PeerTransport<Connection>
   private let link: TransportLink
   private let listener: Listener
-  private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+  private let connections = Mutex<Connections>(Connections())
+
+  private struct Connections {
+    var all: [ObjectIdentifier: Connection] = [:]
+    var ofUser: [UInt32: Int] = [:]
+  }
 
   /// Listens, and serves from now on.
   /// - Parameter control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
@@ -67,14 +74,14 @@ public final class HostServer: Sendable {
   }
 
   /// How many clients are connected.
-  public var connectionCount: Int { connections.withLock { $0.count } }
+  public var connectionCount: Int { connections.withLock { $0.all.count } }
 
   /// Takes no more clients, closes every call, waits for their sessions to end, and lets go of the socket.
   public func stop(deadline: Duration = .seconds(10)) {
     listener.stop(poll)
     link.close(.shuttingDown)
     _ = link.ended.wait(for: deadline)
-    for connection in connections.withLock({ Array($0.values) }) { connection.end(.shuttingDown) }
+    for connection in connections.withLock({ Array($0.all.values) }) { connection.end(.shuttingDown) }
     poll.stop()
     processes.stop()
   }
@@ -90,14 +97,26 @@ public final class HostServer: Sendable {
 
   /// Somebody has connected. Takes over the descriptor.
   func accept(_ descriptor: Int32) {
-    guard connectionCount < limits.connections, let process = PeerProcess(of: descriptor) else {
+    guard let process = PeerProcess(of: descriptor) else {
       close(descriptor)
       return
     }
     let connection = Connection(descriptor, process, self)
     guard let place = poll.place(connection) else { return }
     connection.place = place
-    connections.withLock { $0[ObjectIdentifier(connection)] = connection }
+    let user = process.identity.userID
+    let isTaken = connections.withLock { known in
+      guard known.all.count < limits.connections,
+        user == 0 || user == geteuid() || known.ofUser[user, default: 0] < limits.connectionsPerUser
+      else { return false }
+      known.all[ObjectIdentifier(connection)] = connection
+      known.ofUser[user, default: 0] += 1
+      return true
+    }
+    guard isTaken else {
+      if process.descriptor >= 0 { close(process.descriptor) }
+      return poll.remove(place, descriptor)
+    }
     if process.descriptor >= 0 {
       // The socket may outlive the process, in a child of it.
       connection.watched(processes.watch(process.descriptor, whenGone: { [weak connection] in connection?.end(.lost) }))
@@ -105,7 +124,14 @@ public final class HostServer: Sendable {
     if !poll.watch(place, descriptor) { connection.end(.overQuota) }
   }
 
-  func left(_ connection: Connection) { connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) } }
+  func left(_ connection: Connection) {
+    connections.withLock { known in
+      guard known.all.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+      let user = connection.process.identity.userID
+      let rest = known.ofUser[user, default: 1] - 1
+      known.ofUser[user] = rest > 0 ? rest : nil
+    }
+  }
 }
 
 /// The socket that clients connect to.

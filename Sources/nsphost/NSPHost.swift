@@ -17,7 +17,8 @@ struct NSPHost: ParsableCommand {
     version: version,
     subcommands: [
       ProvidersCommand.self, InspectCommand.self, LookupCommand.self, RegisterCommand.self, UnregisterCommand.self,
-      ModulesCommand.self, CallsCommand.self, ServeCommand.self, SessionsCommand.self, EnableCommand.self, DisableCommand.self,
+      ModulesCommand.self, CallsCommand.self, ServeCommand.self, SessionsCommand.self, ConfigCommand.self, EnableCommand.self,
+      DisableCommand.self,
       ReloadCommand.self, UnloadCommand.self,
       StatsCommand.self,
       RunCommand.self, CompletionsCommand.self,

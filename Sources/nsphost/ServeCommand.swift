@@ -15,16 +15,20 @@ struct ServeCommand: ParsableCommand {
       """)
 
   @OptionGroup var options: HostOptions
+  @OptionGroup var file: ConfigurationFile
 
   func run() throws {
-    let host = options.makeHost()
+    let configuration = try file.load(isJSON: options.json)
+    let host = ProviderHost(admits: { configuration.admits($0) })
+    host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
     defer { host.stop() }
     _ = host.watch()
     ProcessEnvironment.isServing = true
     let desk = ControlDesk(host: host)
     let server: HostServer
     do throws(ListenFailure) {
-      server = try HostServer(host, path: options.socketPath) { words, client, isOperator in
+      let path = options.socket ?? ProcessEnvironment.variables["NSP_SOCKET"] ?? configuration.socket ?? options.socketPath
+      server = try HostServer(host, path: path, limits: configuration.limits) { words, client, isOperator in
         desk.answer(words, client, isOperator: isOperator)
       }
     } catch {

@@ -99,6 +99,19 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   check "another user may look up" says "192.0.2.1:7  hello" strangers lookup hello
   stranger_calls() { strangers calls; [ $? = 77 ]; }
   check "and may not see the calls of others" stranger_calls
+  configured() {
+    printf 'plugins = ["%s"]\nsocket = "%s"\n[access]\ngroups = ["%s"]\n' "$samples" "$work/other" "$1" >"$work/nsphost.toml"
+    says "the configuration is good" "$program" config check --config "$work/nsphost.toml" || return 1
+    env -u NSP_SOCKET -u NSP_PLUGIN_PATH "$program" serve --config "$work/nsphost.toml" 2>"$work/other.log" & local other=$!
+    for _ in $(seq 100); do [ -S "$work/other" ] && break; sleep 0.05; done
+    strangers lookup --socket "$work/other" hello >"$work/answer" 2>&1; local status=$?
+    says "192.0.2.1:7  hello" "$program" lookup --socket "$work/other" hello || return 1
+    kill $other && wait $other
+    return $status
+  }
+  turned_away() { ! configured root && says WSAEACCES cat "$work/answer"; }
+  check "a configuration admits the members of a group" configured "$(getent group 65534 | cut -d: -f1)"
+  check "and turns away the others" turned_away
 fi
 
 garbage() {

@@ -1,0 +1,53 @@
+import HostDaemon
+import Sessions
+import Testing
+
+@Suite struct ConfigurationTests {
+  @Test("values have a source; those that a file leaves out are the defaults")
+  func sources() throws {
+    let text = """
+      plugins = ["/opt/nsp", "/usr/lib/nsp"]
+      socket = "/tmp/socket"
+      [limits]
+      connections = 7
+      [access]
+      users = ["root", 1234]
+      """
+    let configuration = try Configuration(toml: text, path: "x.toml")
+    #expect(configuration.plugins == ["/opt/nsp", "/usr/lib/nsp"] && configuration.socket == "/tmp/socket")
+    #expect(configuration.limits.connections == 7 && configuration.limits.bytesQueued == Limits().bytesQueued)
+    #expect(configuration.users == [0, 1234])
+    #expect(configuration.entries.first { $0.key == "limits.connections" }?.source == "x.toml")
+    #expect(configuration.entries.first { $0.key == "limits.frame-bytes" }?.source == "default")
+  }
+
+  @Test(
+    "what is wrong is named, with what to do",
+    arguments: [
+      ("plugins = 7", "x.toml: plugins is not a list of absolute paths"),
+      ("plugins = [\"relative\"]", "x.toml: plugins is not a list of absolute paths"),
+      ("socket = \"relative\"", "x.toml: socket is not an absolute path in quotes"),
+      ("[limits]\nconnections = 0", "x.toml: limits.connections is not a number from 1 to 1048576"),
+      ("[limits]\nframe-bytes = \"much\"", "x.toml: limits.frame-bytes is not a number from 4096 to 67108864"),
+      ("[limits]\nconections = 1", "x.toml has an unknown key \"limits.conections\""),
+      ("[access]\nusers = [\"no-such-user-here\"]", "x.toml: access.users is not a list of users that exist, by name or number"),
+      ("unknown = 1", "x.toml has an unknown key \"unknown\""),
+    ])
+  func defects(text: String, detail: String) {
+    #expect { try Configuration(toml: text, path: "x.toml") } throws: { error in
+      (error as? Configuration.Defect)?.detail == detail && (error as? Configuration.Defect)?.remedy.isEmpty == false
+    }
+    #expect(throws: Configuration.Defect.self) { try Configuration(toml: "= nonsense", path: "x.toml") }
+  }
+
+  @Test("a list of users or groups admits those, root, and nobody else; without one everybody may")
+  func access() throws {
+    func client(_ user: UInt32, _ group: UInt32) -> ClientIdentity {
+      ClientIdentity(processID: 1, userID: user, groupID: group, command: "x")
+    }
+    #expect(Configuration().admits(client(9, 9)))
+    let configuration = try Configuration(toml: "[access]\nusers = [7]\ngroups = [8]", path: "x.toml")
+    #expect(configuration.admits(client(7, 1)) && configuration.admits(client(1, 8)) && configuration.admits(client(0, 0)))
+    #expect(!configuration.admits(client(9, 9)))
+  }
+}
