@@ -50,6 +50,7 @@ public struct Configuration: Sendable {
     Number(
       key: "limits.connections-per-user", range: 1...(1 << 20), get: { $0.connectionsPerUser },
       set: { $0.connectionsPerUser = $1 }),
+    Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
   ]
 
   private static let keys = ["plugins", "socket", "access.users", "access.groups"] + numbers.map(\.key)

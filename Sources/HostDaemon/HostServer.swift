@@ -18,8 +18,12 @@ public struct Limits: Sendable {
   public var bytesQueued = 4 << 20
   public var lookupsPerClient = 1024
   public var connections = 65_536
-  /// Of all processes of a user; the host's own and root's are not counted.
+  /// Of all processes of a user.
   public var connectionsPerUser = 4096
+  /// Of all processes of a user, served at once; half of what the host serves at most.
+  public var requestsPerUser = 256
+  /// Users to whom what is said of a user does not apply.
+  public var unlimitedUsers: Set<UInt32> = [0, geteuid()]
 
   public init() {}
 }
@@ -41,12 +45,8 @@ public final class HostServer: Sendable {
   let transport: PeerTransport<Connection>
   private let link: TransportLink
   private let listener: Listener
-  private let connections = Mutex<Connections>(Connections())
-
-  private struct Connections {
-    var all: [ObjectIdentifier: Connection] = [:]
-    var ofUser: [UInt32: Int] = [:]
-  }
+  private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+  private let userConnections: UserQuota
 
   /// Listens, and serves from now on.
   /// - Parameter control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
@@ -64,6 +64,7 @@ public final class HostServer: Sendable {
     self.poll = poll
     self.processes = processes
     requests = Requests(host: host, limits: limits, control: control)
+    userConnections = UserQuota(limits.connectionsPerUser, except: limits.unlimitedUsers)
     listener = try Listener(path)
     (transport, link) = PeerTransport.attach("unix", to: host.layer, mayWait: false)
     Self.raiseFileLimit()
@@ -74,14 +75,14 @@ public final class HostServer: Sendable {
   }
 
   /// How many clients are connected.
-  public var connectionCount: Int { connections.withLock { $0.all.count } }
+  public var connectionCount: Int { connections.withLock { $0.count } }
 
   /// Takes no more clients, closes every call, waits for their sessions to end, and lets go of the socket.
   public func stop(deadline: Duration = .seconds(10)) {
     listener.stop(poll)
     link.close(.shuttingDown)
     _ = link.ended.wait(for: deadline)
-    for connection in connections.withLock({ Array($0.all.values) }) { connection.end(.shuttingDown) }
+    for connection in connections.withLock({ Array($0.values) }) { connection.end(.shuttingDown) }
     poll.stop()
     processes.stop()
   }
@@ -104,18 +105,15 @@ public final class HostServer: Sendable {
     let connection = Connection(descriptor, process, self)
     guard let place = poll.place(connection) else { return }
     connection.place = place
-    let user = process.identity.userID
+    guard userConnections.take(process.identity.userID) else { return turnAway(connection) }
     let isTaken = connections.withLock { known in
-      guard known.all.count < limits.connections,
-        user == 0 || user == geteuid() || known.ofUser[user, default: 0] < limits.connectionsPerUser
-      else { return false }
-      known.all[ObjectIdentifier(connection)] = connection
-      known.ofUser[user, default: 0] += 1
+      guard known.count < limits.connections else { return false }
+      known[ObjectIdentifier(connection)] = connection
       return true
     }
     guard isTaken else {
-      if process.descriptor >= 0 { close(process.descriptor) }
-      return poll.remove(place, descriptor)
+      userConnections.giveBack(process.identity.userID)
+      return turnAway(connection)
     }
     if process.descriptor >= 0 {
       // The socket may outlive the process, in a child of it.
@@ -124,13 +122,15 @@ public final class HostServer: Sendable {
     if !poll.watch(place, descriptor) { connection.end(.overQuota) }
   }
 
+  /// There are too many. The socket is closed with the last reference.
+  private func turnAway(_ connection: Connection) {
+    if connection.process.descriptor >= 0 { close(connection.process.descriptor) }
+    poll.remove(connection.place, connection.descriptor)
+  }
+
   func left(_ connection: Connection) {
-    connections.withLock { known in
-      guard known.all.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-      let user = connection.process.identity.userID
-      let rest = known.ofUser[user, default: 1] - 1
-      known.ofUser[user] = rest > 0 ? rest : nil
-    }
+    guard connections.withLock({ $0.removeValue(forKey: ObjectIdentifier(connection)) }) != nil else { return }
+    userConnections.giveBack(connection.process.identity.userID)
   }
 }
 

@@ -26,6 +26,17 @@ struct Requests: Sendable {
   let limits: Limits
   /// The words of a command line, the session of who asks, and whether that is an operator.
   let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+  /// What may wait for a provider, all processes of a user together.
+  private let waiting: UserQuota
+
+  init(
+    host: ProviderHost, limits: Limits, control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+  ) {
+    self.host = host
+    self.limits = limits
+    self.control = control
+    waiting = UserQuota(limits.requestsPerUser, except: limits.unlimitedUsers)
+  }
 
   /// The answer's frame; nil where there is none.
   func answer(_ frame: UnsafeMutableRawBufferPointer, for connection: Connection) -> [UInt8]? {
@@ -36,6 +47,9 @@ struct Requests: Sendable {
     }
     if kind == .hello { return hello(header, payload, connection) }
     guard let session = connection.session else { return failure(kind.answer, header, .notInitialised) }
+    let user = connection.process.identity.userID
+    if kind.waitsForProviders, !waiting.take(user) { return failure(kind.answer, header, .noBuffers) }
+    defer { if kind.waitsForProviders { waiting.giveBack(user) } }
     do throws(WinsockError) {
       var answer = FrameWriter(kind.answer, request: header.request)
       switch kind {
@@ -240,6 +254,16 @@ extension WinsockError {
     case .resources: self = .noBuffers
     case .closing: self = .systemNotReady
     default: self = .networkDown
+    }
+  }
+}
+
+extension RequestKind {
+  /// Those that end something are always served.
+  fileprivate var waitsForProviders: Bool {
+    switch self {
+    case .begin, .next, .lookup, .setService: true
+    default: false
     }
   }
 }

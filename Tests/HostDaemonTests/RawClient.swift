@@ -101,13 +101,21 @@ final class RawClient {
   deinit { close(descriptor) }
 
   func hello(magic: UInt32 = WireVersion.magic, major: UInt16 = WireVersion.major) throws -> Answer {
-    try ask(.hello) { frame in
-      frame.append(magic)
-      frame.append(major)
-      frame.append(UInt16(0))
-      frame.append(UInt32(1 << 20))
-      frame.append(UInt32(0))
-    }
+    try ask(.hello) { Self.fillHello(&$0, magic, major) }
+  }
+
+  /// Whether the host closes the connection instead of answering the hello.
+  func isTurnedAway() -> Bool {
+    post(.hello) { Self.fillHello(&$0, WireVersion.magic, WireVersion.major) }
+    return receive() == nil
+  }
+
+  private static func fillHello(_ frame: inout FrameWriter, _ magic: UInt32, _ major: UInt16) {
+    frame.append(magic)
+    frame.append(major)
+    frame.append(UInt16(0))
+    frame.append(UInt32(1 << 20))
+    frame.append(UInt32(0))
   }
 
   func send(_ bytes: [UInt8]) { _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }

@@ -211,6 +211,28 @@ import Wire
     served.host.stop()
   }
 
+  @Test("what a user has is counted over all of its connections; one more is told or turned away, and what ends is given back")
+  func userQuotas() throws {
+    var limits = Limits()
+    (limits.unlimitedUsers, limits.requestsPerUser, limits.connectionsPerUser) = ([], 2, 4)
+    let served = try ServedHost("scripted-a", limits: limits)
+    let clients = try (0..<3).map { _ in try RawClient(served) }
+    for client in clients[..<2] {
+      let handle = try #require(try client.begin("late").handle)
+      client.post(.next) { frame in
+        frame.append(handle)
+        frame.append(UInt32(0))
+      }
+    }
+    try served.wait("the third is refused") { (try? clients[2].begin("late").status) == .noBuffers }
+    let fourth = try RawClient(served)
+    #expect(try RawClient(served, hello: false).isTurnedAway())
+    #expect(try fourth.ask(.goodbye).status == .success)
+    try served.wait("there is room for one again") { try !RawClient(served, hello: false).isTurnedAway() }
+    served.server.stop(deadline: .milliseconds(100))
+    served.host.stop()
+  }
+
   @Test("2,000 connections of 8 threads come, ask and go: none is lost, nothing is left")
   func comingAndGoing() throws {
     let served = try ServedHost("scripted-a")
