@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <ws2tcpip.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -145,6 +146,50 @@ static void lives(void) {
   report("daemon.life", median(times, LIVES), "us", median(floor_times, LIVES), 3, 0);
 }
 
+static void *flood_host(void *unused) {
+  for (;;) lookup();
+  return unused;
+}
+static void *flood_floor(void *unused) {
+  int descriptor = floor_connect();
+  for (;;) floor_ping(descriptor);
+  return unused;
+}
+/* Another process asks with 16 threads as fast as it is answered: how much longer does a request take? Turn by turn, with the flood
+   stopped and going on. */
+static double flooded(int through_host, double *median_beside) {
+  enum { ROUNDS = 20, EACH = 250 };
+  static double alone[ROUNDS * EACH], beside[ROUNDS * EACH];
+  WSADATA data;
+  pid_t other = fork();
+  if (other == 0) {
+    pthread_t thread;
+    if (through_host) WSAStartup(0x0202, &data);
+    for (int i = 0; i < 16; i++) pthread_create(&thread, NULL, through_host ? flood_host : flood_floor, NULL);
+    for (;;) pause();
+  }
+  int descriptor = through_host ? -1 : floor_connect();
+  if (through_host) WSAStartup(0x0202, &data);
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int is_flooded = 0; is_flooded < 2; is_flooded++) {
+      kill(other, is_flooded ? SIGCONT : SIGSTOP);
+      usleep(20000);
+      for (int i = 0; i < EACH; i++) {
+        double start = now();
+        if (through_host) lookup();
+        else floor_ping(descriptor);
+        (is_flooded ? beside : alone)[round * EACH + i] = now() - start;
+      }
+    }
+  }
+  kill(other, SIGKILL);
+  waitpid(other, NULL, 0);
+  if (through_host) WSACleanup();
+  else close(descriptor);
+  *median_beside = median(beside, ROUNDS * EACH);
+  return *median_beside / median(alone, ROUNDS * EACH);
+}
+
 static long resident(pid_t process) {
   char path[64], line[256];
   long pages = 0;
@@ -198,6 +243,8 @@ int main(int count, char **words) {
     report(name, value / 1000, "1000/s", floor / 1000, 0.6, 1);
   }
   lives();
+  double beside, floor = flooded(0, &beside), value = flooded(1, &beside);
+  printf("{\"name\":\"daemon.flooded\",\"value\":%.3g,\"unit\":\"us\",\"ratio\":%.3g,\"ratio_of_floor\":%.3g,\"goal\":2,\"goal_of\":\"ratio\",\"met\":%s}\n", beside, value, floor, value <= 2 ? "true" : "false");
   memory((pid_t)atoi(words[1]), echo);
   kill(echo, SIGKILL);
   unlink(floor_address.sun_path);

@@ -7,7 +7,7 @@ work=$(mktemp -d)
 binaries=$(cd $root && swift build -c release --show-bin-path)
 cp "$binaries/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=$(command -v clang || command -v cc)
-$cc -O2 -std=gnu11 -Wall -Wextra -I$root/Sources/CWinsock/include floor.c -o "$work/floor" -L"$work" -lnsp
+$cc -O2 -std=gnu11 -Wall -Wextra -I$root/Sources/CWinsock/include floor.c -o "$work/floor" -L"$work" -lnsp -pthread
 export NSP_SOCKET=$work/socket LD_LIBRARY_PATH=$work
 NSP_PLUGIN_PATH=$1 "$binaries/nsphost" serve >/dev/null &
 host=$!
