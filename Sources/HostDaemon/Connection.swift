@@ -18,6 +18,10 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
 
   private struct State {
     var inbound: [UInt8] = []
+    /// Whole frames that nobody serves yet, the oldest first.
+    var backlog: [[UInt8]] = []
+    /// A thread is on its way that will look at the backlog.
+    var isThreadCalled = false
     var outbound: [UInt8] = []
     /// Nil until the client has said hello and was accepted.
     var session: ClientSession?
@@ -45,20 +49,35 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
 
   func ready() {
     flush()
-    var frames: [[UInt8]] = []
     var outcome = Outcome.more
-    while outcome == .more { outcome = read(&frames) }
-    for (index, frame) in frames.enumerated() {
-      if index == frames.count - 1, outcome == .all {
-        serve(frame)
-      } else {
-        HostThreads.run { self.serve(frame) }
-      }
-    }
+    while outcome == .more { outcome = read() }
+    // The rest is for a thread of the connection's own: a flood does not keep the poll.
+    serveBacklog(atMost: 1)
     switch outcome {
     case .all, .more: break
     case .over: end(.lost)
     case .nonsense: end(.protocolError)
+    }
+  }
+
+  /// Serves what has come. While there is more, another thread is on its way, so that a request that waits holds up nobody; where
+  /// requests are answered at once it finds nothing left to do.
+  private func serveBacklog(atMost limit: Int = .max) {
+    for _ in 0..<limit {
+      let (frame, callsThread): ([UInt8]?, Bool) = state.withLock { state in
+        let frame = state.backlog.isEmpty ? nil : state.backlog.removeFirst()
+        let callsThread = !state.backlog.isEmpty && !state.isThreadCalled
+        if callsThread { state.isThreadCalled = true }
+        return (frame, callsThread)
+      }
+      if callsThread {
+        HostThreads.run {
+          self.state.withLock { $0.isThreadCalled = false }
+          self.serveBacklog()
+        }
+      }
+      guard let frame else { return }
+      serve(frame)
     }
   }
 
@@ -70,7 +89,7 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
     case nonsense
   }
 
-  private func read(_ frames: inout [[UInt8]]) -> Outcome {
+  private func read() -> Outcome {
     state.withLock { state in
       guard !state.isPaused, !state.isEnding else { return .all }
       return withUnsafeTemporaryAllocation(byteCount: 1 << 14, alignment: 16) { chunk in
@@ -78,18 +97,21 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
         if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return .over }
         guard count > 0 else { return errno == EINTR ? .more : .all }
         let bytes = UnsafeRawBufferPointer(rebasing: chunk[..<count])
-        let known = frames.count
+        let known = state.backlog.count
         let (used, isNonsense): (Int, Bool)
         if state.inbound.isEmpty {
-          (used, isNonsense) = cut(bytes, &frames)
+          (used, isNonsense) = cut(bytes, &state.backlog)
           if used < count { state.inbound = Array(bytes[used...]) }
         } else {
-          state.inbound.append(contentsOf: bytes)
-          (used, isNonsense) = state.inbound.withUnsafeBytes { cut($0, &frames) }
-          if used == state.inbound.count { state.inbound = [] } else { state.inbound.removeFirst(used) }
+          var inbound: [UInt8] = []
+          swap(&inbound, &state.inbound)
+          inbound.append(contentsOf: bytes)
+          (used, isNonsense) = inbound.withUnsafeBytes { cut($0, &state.backlog) }
+          inbound.removeFirst(used)
+          state.inbound = inbound
         }
         if isNonsense { return .nonsense }
-        state.requests += frames.count - known
+        state.requests += state.backlog.count - known
         state.isPaused = state.requests >= server.limits.requestsPerClient
         // Less than there was room for is all that there was.
         return count < chunk.count || state.isPaused ? .all : .more
