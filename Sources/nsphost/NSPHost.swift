@@ -90,7 +90,8 @@ struct HostOptions: ParsableArguments {
       return running
     }
     if let socket {
-      throw CommandFailure(what: socket, why: "no host listens there", remedy: "start one with nsphost serve", isJSON: json)
+      throw CommandFailure(
+        kind: .unreachable, what: socket, why: "no host listens there", remedy: "start one with nsphost serve", isJSON: json)
     }
     return note("no host listens on \(socketPath): in this process")
   }

@@ -10,6 +10,7 @@ struct CommandFailure: Error {
     case failed = 1
     case nothingFound = 2
     case usage = 64
+    case unreachable = 69
     case notPermitted = 77
   }
 

@@ -69,7 +69,8 @@ final class RunningHost {
   }
 
   private func failure(_ what: String, _ why: String, _ remedy: String) -> CommandFailure {
-    CommandFailure(what: what, why: "the running host: " + why, remedy: remedy + ", or use --local", isJSON: false)
+    CommandFailure(
+      kind: .unreachable, what: what, why: "the running host: " + why, remedy: remedy + ", or use --local", isJSON: false)
   }
 
   private func exchange(_ frame: [UInt8], _ what: String, isControl: Bool = false) throws -> (Int32, [UInt8]) {

@@ -38,6 +38,8 @@ figure() { ledger | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
 settled() { for _ in $(seq 100); do [ "$(figure live)" = 0 ] && return; sleep 0.02; done; ledger; return 1; }
 
 check "without a host: WSAENETDOWN" client start fails=10050:hello cleanup
+unreachable() { "$program" lookup --socket "$work/nobody" hello; [ $? = 69 ]; }
+check "a socket that nobody listens on is said, with status 69" unreachable
 serve
 check "the library checks what it is given" client arguments
 check "names are resolved" says "hello 192.0.2.1 7" client start resolve=hello cleanup
