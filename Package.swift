@@ -81,7 +81,7 @@ let package = Package(
     .target(
       name: "ClientLibrary", dependencies: ["CClientSystem", "CWinsock"], swiftSettings: embedded, linkerSettings: clientExports),
     .target(name: "Wire", swiftSettings: strict),
-    .target(name: "NSPClient", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
+    .target(name: "NSPClient", dependencies: ["CWinsock", "QuerySets", "Rundown", "Wire"], swiftSettings: strict),
     .target(
       name: "HostDaemon",
       dependencies: [

@@ -21,13 +21,16 @@ public func GetAddrInfoExW(
   guard let result = ppResult else { return answer(Int32(WSAEINVAL)) }
   result.pointee = nil
   guard lpOverlapped != nil || lpCompletionRoutine == nil && lpHandle == nil else { return answer(Int32(WSAEINVAL)) }
-  if let overlapped = lpOverlapped, overlapped.pointee.hEvent != nil { return answer(Int32(WSAEINVAL)) }
+  let event = UInt(bitPattern: lpOverlapped?.pointee.hEvent)
+  if lpOverlapped != nil {
+    guard lpCompletionRoutine != nil ? event == 0 : nsp_signal_is(event) != 0 else { return answer(Int32(WSAEINVAL)) }
+  }
   let (made, code) = AddressQuery.make(pName, pServiceName, dwNameSpace, lpNspId, hints, .wide)
   guard let query = made else { return answer(code) }
   let limit = timeout.map { Int64($0.pointee.tv_sec) * 1_000_000 + Int64($0.pointee.tv_usec) }
   if let overlapped = lpOverlapped {
     let request = AddressRequest(
-      query, process, .init(result: result, overlapped: overlapped, routine: lpCompletionRoutine))
+      query, process, .init(result: result, overlapped: overlapped, routine: lpCompletionRoutine, event: event))
     overlapped.pointee.Internal = ULONG_PTR(WSAEINPROGRESS)
     overlapped.pointee.Pointer = PVOID(result)
     process.keep(request)

@@ -9,6 +9,8 @@ final class AddressRequest {
     var result: UnsafeMutablePointer<UnsafeMutablePointer<ADDRINFOEXW>?>
     var overlapped: LPOVERLAPPED
     var routine: LPLOOKUPSERVICE_COMPLETION_ROUTINE?
+    /// Set where there is no routine.
+    var event: UInt
   }
 
   private let query: AddressQuery
@@ -87,7 +89,9 @@ final class AddressRequest {
         overlapped.pointee.Internal = ULONG_PTR(UInt32(bitPattern: code))
         routine(DWORD(bitPattern: code), 0, overlapped)
       } else {
+        // Whoever looks at the code may free the overlapped at once; the event is known by its handle.
         nsp_store_release(&overlapped.pointee.Internal, ULONG_PTR(UInt32(bitPattern: code)))
+        _ = nsp_signal_set(completion.event)
       }
     }
     nsp_event_set(done)

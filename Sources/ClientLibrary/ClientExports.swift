@@ -5,13 +5,14 @@ import CWinsock
 
 // The client API (winsock2.h), over the host's socket.
 
-private func fail(_ code: Int32) -> INT {
+/// Leaves a code in the last error.
+func fail(_ code: Int32) -> INT {
   WSASetLastError(code)
   return SOCKET_ERROR
 }
 
 /// This process, if it was started.
-private func started() -> Process? {
+func started() -> Process? {
   let process = Process.current
   return process.isStarted ? process : nil
 }
@@ -149,83 +150,5 @@ private func setService(_ info: UnsafeRawPointer?, _ form: TextForm, _ operation
   switch process.ask(&request).0 {
   case .failed(let code): return fail(code)
   case .frame(_, let status): return status == 0 ? 0 : fail(status)
-  }
-}
-
-// MARK: The catalog
-
-@c @implementation
-public func WSAEnumNameSpaceProvidersW(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOW?) -> INT {
-  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .wide, MemoryLayout<WSANAMESPACE_INFOW>.size)
-}
-
-@c @implementation
-public func WSAEnumNameSpaceProvidersA(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOA?) -> INT {
-  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .narrow, MemoryLayout<WSANAMESPACE_INFOA>.size)
-}
-
-@c @implementation
-public func WSAEnumNameSpaceProvidersExW(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOEXW?) -> INT {
-  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .wide, MemoryLayout<WSANAMESPACE_INFOEXW>.size)
-}
-
-@c @implementation
-public func WSAEnumNameSpaceProvidersExA(_ lpdwBufferLength: LPDWORD?, _ lpnspBuffer: LPWSANAMESPACE_INFOEXA?) -> INT {
-  enumerate(lpdwBufferLength, lpnspBuffer.map { UnsafeMutableRawPointer($0) }, .narrow, MemoryLayout<WSANAMESPACE_INFOEXA>.size)
-}
-
-/// The array first, then the names; both forms of the structure begin alike.
-private func enumerate(_ length: LPDWORD?, _ buffer: UnsafeMutableRawPointer?, _ form: TextForm, _ size: Int) -> INT {
-  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
-  guard let length else { return fail(Int32(WSAEFAULT)) }
-  var request = FrameWriter(RequestKind.enumerate.rawValue, request: 1)
-  switch process.ask(&request).0 {
-  case .failed(let code): return fail(code)
-  case .frame(let payload, let status):
-    guard status == 0 else { return fail(status) }
-    guard let (needed, count) = lay(payload, form, size, nil) else { return fail(Int32(WSASYSCALLFAILURE)) }
-    guard let buffer, Int(length.pointee) >= needed else {
-      length.pointee = DWORD(needed)
-      return fail(Int32(WSAEFAULT))
-    }
-    _ = lay(payload, form, size, buffer)
-    return INT(count)
-  }
-}
-
-/// Lays the answer out, or measures it only. Nil when it can't be read.
-private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: UnsafeMutableRawPointer?) -> (
-  bytes: Int, count: Int
-)? {
-  payload.withUnsafeBytes { bytes in
-    var fields = FieldReader(bytes)
-    guard let count = fields.uint32(), fields.uint32() != nil, Int(count) <= bytes.count / 32 else { return nil }
-    var used = Int(count) * size
-    for index in 0..<Int(count) {
-      guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
-        let units = fields.uint32(), let name = fields.bytes(Int(units) * 2), fields.align()
-      else { return nil }
-      var text = [UInt16](repeating: 0, count: Int(units) + 1)
-      text.withUnsafeMutableBytes { $0.copyBytes(from: name) }
-      used = (used + 7) & ~7
-      if let target {
-        let entry = target + index * size
-        memset(entry, 0, size)
-        if let start = id.baseAddress { entry.copyMemory(from: start, byteCount: 16) }
-        entry.storeBytes(of: space, toByteOffset: 16, as: UInt32.self)
-        entry.storeBytes(of: active, toByteOffset: 20, as: UInt32.self)
-        entry.storeBytes(of: version, toByteOffset: 24, as: UInt32.self)
-        entry.storeBytes(of: target + used, toByteOffset: 32, as: UnsafeMutableRawPointer?.self)
-      }
-      switch form {
-      case .wide:
-        if let target { text.withUnsafeBytes { (target + used).copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
-        used += text.count * 2
-      case .narrow:
-        let room = target.map { ($0 + used).assumingMemoryBound(to: UInt8.self) }
-        used += text.withUnsafeBufferPointer { narrow($0.baseAddress!, into: room) }
-      }
-    }
-    return ((used + 7) & ~7, Int(count))
   }
 }

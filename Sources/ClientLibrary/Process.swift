@@ -106,6 +106,7 @@ final class Process {
   /// The epoch of the host that answered comes with the answer.
   func ask(_ frame: inout FrameWriter, epoch expected: UInt64? = nil) -> (Answer, epoch: UInt64) {
     let bytes = frame.finish()
+    let wasStarted = isStarted
     for attempt in 0..<2 {
       let (descriptor, isFresh) = take()
       guard descriptor >= 0 else { return (.failed(Int32(WSAENETDOWN)), 0) }
@@ -119,7 +120,7 @@ final class Process {
         return (answer, at)
       }
       let isOver = lose(descriptor)
-      if isOver { return (.failed(Int32(WSA_E_CANCELLED)), at) }
+      if isOver, wasStarted { return (.failed(Int32(WSA_E_CANCELLED)), at) }
       // A connection that was kept may be one to a host that is gone; a new one that breaks is a failure.
       if isFresh || attempt > 0 || expected != nil { return (.failed(Int32(WSAENETDOWN)), at) }
     }

@@ -1,4 +1,5 @@
 import Glibc
+import Providers
 import Sessions
 import TOMLKit
 
@@ -18,12 +19,12 @@ public struct Configuration: Sendable {
 
   public var plugins: [String]?
   public var socket: String?
+  /// Where the host keeps what outlives it.
+  public var state: String?
   public var limits = Limits()
   /// Who may have a session, besides root and the host's own user; nil: everybody.
-  public var users: Set<UInt32>?
-  public var groups: Set<UInt32>?
-  /// Those whom the group database names as members of `groups`; read once, so that no session waits for a directory service.
-  private var members: Set<UInt32> = []
+  public var access: AccessList?
+  public var providers = SettingsByProvider()
   public private(set) var entries: [Entry] = []
 
   /// Without a file: everything is as it is by default.
@@ -53,7 +54,8 @@ public struct Configuration: Sendable {
     Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
   ]
 
-  private static let keys = ["plugins", "socket", "access.users", "access.groups"] + numbers.map(\.key)
+  private static let keys = ["plugins", "socket", "state", "access.users", "access.groups"] + numbers.map(\.key)
+  private static let providerKeys = ["enabled", "order", "deadline-ms", "concurrency", "users", "groups", "isolation"]
 
   /// Reads a file's text. Unknown keys and values of the wrong kind are defects that say where and what to do.
   public init(toml text: String, path: String) throws(Defect) {
@@ -62,12 +64,20 @@ public struct Configuration: Sendable {
     do { table = try TOMLTable(string: text) } catch {
       throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
     }
+    if let providers = table["providers"] {
+      guard let settings = providers.table else { throw Self.wrong("providers", "tables, one a provider", path) }
+      for name in settings.keys.sorted() { try take(provider: name, settings[name], path) }
+    }
     for (key, value) in try Self.flatten(table, path) { try take(key, value, path) }
+  }
+
+  private static func wrong(_ key: String, _ kind: String, _ path: String) -> Defect {
+    Defect(detail: "\(path): \(key) is not \(kind)", remedy: "write \(key) as \(kind)")
   }
 
   private static func flatten(_ table: TOMLTable, _ path: String) throws(Defect) -> [(String, any TOMLValueConvertible)] {
     var values: [(String, any TOMLValueConvertible)] = []
-    for key in table.keys.sorted() {
+    for key in table.keys.sorted() where key != "providers" {
       guard let value = table[key] else { continue }
       guard let inner = value.table else {
         values.append((key, value))
@@ -86,7 +96,7 @@ public struct Configuration: Sendable {
   }
 
   private mutating func take(_ key: String, _ value: any TOMLValueConvertible, _ path: String) throws(Defect) {
-    func wrong(_ kind: String) -> Defect { Defect(detail: "\(path): \(key) is not \(kind)", remedy: "write \(key) as \(kind)") }
+    func wrong(_ kind: String) -> Defect { Self.wrong(key, kind, path) }
     let text: String
     if let number = Self.numbers.first(where: { $0.key == key }) {
       guard let given = value.int, number.range.contains(given) else {
@@ -94,9 +104,9 @@ public struct Configuration: Sendable {
       }
       number.set(&limits, given)
       text = String(given)
-    } else if key == "socket" {
+    } else if key == "socket" || key == "state" {
       guard let given = value.string, given.hasPrefix("/") else { throw wrong("an absolute path in quotes") }
-      socket = given
+      if key == "socket" { socket = given } else { state = given }
       text = given
     } else if key == "plugins" {
       guard let given = Self.texts(value), given.allSatisfy({ $0.hasPrefix("/") }) else {
@@ -106,20 +116,83 @@ public struct Configuration: Sendable {
       text = given.joined(separator: ":")
     } else {
       let isUsers = key == "access.users"
-      guard let given = Self.ids(value, isUsers ? Self.userID : Self.groupID) else {
-        throw wrong("a list of \(isUsers ? "users" : "groups") that exist, by name or number")
-      }
-      if isUsers {
-        users = given
-      } else {
-        groups = given
-        members = Set(given.flatMap(Self.memberIDs))
-      }
-      text = given.sorted().map(String.init).joined(separator: ", ")
+      guard let given = Self.admit(value, isUsers: isUsers, to: &access) else { throw wrong(Self.kind(isUsers: isUsers)) }
+      text = given
     }
+    note(key, text, path)
+  }
+
+  private mutating func note(_ key: String, _ text: String, _ path: String) {
     entries.removeAll { $0.key == key }
     entries.append(Entry(key: key, value: text, source: path))
     entries.sort { $0.key < $1.key }
+  }
+
+  private mutating func take(provider name: String, _ value: (any TOMLValueConvertible)?, _ path: String) throws(Defect) {
+    guard let table = value?.table else { throw Self.wrong("providers.\(name)", "a table", path) }
+    var settings = ProviderSettings()
+    for key in table.keys.sorted() {
+      let full = "providers.\(name).\(key)"
+      guard Self.providerKeys.contains(key), let value = table[key] else {
+        throw Defect(
+          detail: "\(path) has an unknown key \"\(full)\"", remedy: "known are \(Self.providerKeys.joined(separator: ", "))")
+      }
+      note(full, try Self.take(key, value, &settings, { kind in Self.wrong(full, kind, path) }), path)
+    }
+    providers.settings[name] = settings
+  }
+
+  /// Answers the value as people read it.
+  private static func take(
+    _ key: String, _ value: any TOMLValueConvertible, _ settings: inout ProviderSettings, _ wrong: (String) -> Defect
+  ) throws(Defect) -> String {
+    switch key {
+    case "enabled":
+      guard let given = value.bool else { throw wrong("true or false") }
+      settings.isEnabled = given
+      return String(given)
+    case "order":
+      guard let given = value.int else { throw wrong("a number") }
+      settings.order = given
+      return String(given)
+    case "deadline-ms":
+      guard let given = value.int, (1...86_400_000).contains(given) else { throw wrong("a number from 1 to 86400000") }
+      settings.deadline = .milliseconds(given)
+      return String(given)
+    case "concurrency":
+      guard let given = value.int, (1...4096).contains(given) else { throw wrong("a number from 1 to 4096") }
+      settings.concurrency = given
+      return String(given)
+    case "isolation":
+      guard let given = value.string, let isolation = Manifest.Isolation(rawValue: given) else {
+        throw wrong("\"in-process\" or \"worker\"")
+      }
+      settings.isolation = isolation
+      return given
+    default:
+      guard let given = admit(value, isUsers: key == "users", to: &settings.access) else {
+        throw wrong(kind(isUsers: key == "users"))
+      }
+      return given
+    }
+  }
+
+  // MARK: Values
+
+  private static func kind(isUsers: Bool) -> String { "a list of \(isUsers ? "users" : "groups") that exist, by name or number" }
+
+  /// Adds users or groups to a list. Nil where one of them does not exist.
+  private static func admit(_ value: any TOMLValueConvertible, isUsers: Bool, to access: inout AccessList?) -> String? {
+    guard let given = ids(value, isUsers ? userID : groupID) else { return nil }
+    var list = access ?? AccessList()
+    if isUsers {
+      list.users = given
+    } else {
+      list.groups = given
+      list.members = Set(given.flatMap(memberIDs))
+    }
+    access = list
+    return given.sorted().map(String.init).joined(separator: ", ")
   }
 
   private static func texts(_ value: any TOMLValueConvertible) -> [String]? {
@@ -147,10 +220,10 @@ public struct Configuration: Sendable {
     return names.compactMap(userID)
   }
 
-  /// Whether a client may have a session. A group admits those whose primary group it is, and its members.
+  /// Whether a client may have a session.
   public func admits(_ client: ClientIdentity) -> Bool {
-    if users == nil, groups == nil { return true }
+    guard let access else { return true }
     if client.userID == 0 || client.userID == geteuid() { return true }
-    return users?.contains(client.userID) == true || groups?.contains(client.groupID) == true || members.contains(client.userID)
+    return access.admits(user: client.userID, group: client.groupID)
   }
 }

@@ -29,6 +29,8 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
     var requests = 0
     /// The client sends faster than it is served: it is read again when a request has been answered.
     var isPaused = false
+    /// A goodbye has been read, perhaps behind requests that are still served.
+    var hasSaidGoodbye = false
     var isEnding = false
     var isGone = false
   }
@@ -40,6 +42,9 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
   }
 
   deinit { close(descriptor) }
+
+  /// Root, and the host's own user.
+  var isOperator: Bool { process.identity.userID == 0 || process.identity.userID == geteuid() }
 
   var session: ClientSession? { state.withLock { $0.session } }
 
@@ -55,9 +60,19 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
     serveBacklog(atMost: 1)
     switch outcome {
     case .all, .more: break
-    case .over: end(.lost)
+    case .over: vanished()
     case .nonsense: end(.protocolError)
     }
+  }
+
+  /// Nothing more comes. A client that said goodbye before has ended in order, also where the goodbye has not had its turn yet.
+  private func vanished() { end(state.withLock { $0.hasSaidGoodbye } ? .remote : .lost) }
+
+  /// The process is gone. What it said before counts.
+  func processEnded() {
+    var outcome = Outcome.more
+    while outcome == .more { outcome = read() }
+    vanished()
   }
 
   /// Serves what has come. While there is more, another thread is on its way, so that a request that waits holds up nobody; where
@@ -112,6 +127,7 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
         }
         if isNonsense { return .nonsense }
         state.requests += state.backlog.count - known
+        state.hasSaidGoodbye = state.hasSaidGoodbye || state.backlog[known...].contains(where: Self.isGoodbye)
         state.isPaused = state.requests >= server.limits.requestsPerClient
         // Less than there was room for is all that there was.
         return count < chunk.count || state.isPaused ? .all : .more
@@ -130,6 +146,10 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
       used = end
     }
     return (used, false)
+  }
+
+  private static func isGoodbye(_ frame: [UInt8]) -> Bool {
+    frame.withUnsafeBytes { FrameHeader($0)?.kind == RequestKind.goodbye.rawValue }
   }
 
   private func serve(_ frame: [UInt8]) {

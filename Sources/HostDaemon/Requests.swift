@@ -60,7 +60,10 @@ struct Requests: Sendable {
       case .lookup: try lookup(payload, session, &answer)
       case .setService: try setService(payload, session)
       case .enumerate: enumerate(&answer)
-      case .install, .uninstall, .enable, .order: throw .operationNotSupported
+      case .install: try changeCatalog(payload, connection, install)
+      case .uninstall: try changeCatalog(payload, connection, uninstall)
+      case .enable: try changeCatalog(payload, connection, enable)
+      case .order: try changeCatalog(payload, connection, order)
       case .goodbye:
         connection.send(answer.finish())
         connection.end(.remote)
@@ -207,37 +210,25 @@ struct Requests: Sendable {
     if let failure = outcomes.result { throw failure }
   }
 
-  // MARK: The catalog
-
-  private func enumerate(_ answer: inout FrameWriter) {
-    let entries = host.catalog.entries
-    answer.append(UInt32(entries.count))
-    answer.append(UInt32(0))
-    for entry in entries {
-      let name = Array(entry.manifest.displayName.utf16)
-      withUnsafeBytes(of: entry.id) { answer.append($0) }
-      answer.append(entry.manifest.nameSpace.rawValue)
-      answer.append(UInt32(entry.isActive ? 1 : 0))
-      answer.append(entry.manifest.version)
-      answer.append(UInt32(name.count))
-      for unit in name { answer.append(unit) }
-      answer.align()
-    }
-  }
-
   // MARK: Operators
+
+  private func changeCatalog(
+    _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection,
+    _ change: (inout FieldReader, Connection) throws(WinsockError) -> Void
+  ) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    try change(&fields, connection)
+  }
 
   private func control(
     _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection, _ answer: inout FrameWriter
   ) throws(WinsockError) {
-    let asker = connection.process.identity
-    let isOperator = asker.userID == 0 || asker.userID == geteuid()
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard fields.uint32() != nil, fields.uint32() != nil, let session = connection.session else { throw .invalidArgument }
     let words = fields.rest.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
       String(decoding: $0, as: UTF8.self)
     }
-    let result = control(words, session, isOperator)
+    let result = control(words, session, connection.isOperator)
     answer.set(status: result.status)
     answer.append(UInt32(result.output.utf8.count))
     answer.append(UInt32(result.errors.utf8.count))

@@ -1,4 +1,5 @@
 import CWinsock
+import Glibc
 import ModuleRegistrar
 import Providers
 import QuerySets
@@ -13,6 +14,12 @@ extension ProviderHost {
     /// The provider has no file of its own, or none that is there any more.
     case noFile
     case refused(Refusal)
+    case alreadyInstalled
+    case invalid
+    /// Another change is being made.
+    case busy
+    /// It could not be written down, and was not made.
+    case notKept(CatalogFile.Defect)
   }
 
   /// What a look at the plugin directories changed, by path.
@@ -44,25 +51,42 @@ extension ProviderHost {
   /// Looks at the directories again: loads files that are new, replaces those whose contents changed, unloads those that are
   /// gone. A file that turned bad does not take a good one's place. Calls out.
   @discardableResult
-  public func rescan() -> Changes {
-    changes.take {
-      var changes = Changes()
-      let scan = PluginScan(directories: shelf.withLock { $0.directories }, hostExports: Self.exports)
-      var candidates = scan.candidates()
-      let present = Set(candidates.map(\.path))
-      for file in shelf.withLock({ Array($0.files.values) }) where !present.contains(file.path) {
-        remove(file)
-        changes.removed.append(file.path)
-      }
-      for index in candidates.indices {
-        if let refusal = take(candidates[index], &changes) {
-          candidates[index].state = .refused(refusal)
-          changes.refused.append(refusal)
-        }
-      }
-      shelf.withLock { $0.candidates = candidates }
-      return changes
+  public func rescan() -> Changes { changes.take { lookAgain() } }
+
+  /// Whoever calls has the turn.
+  @discardableResult
+  func lookAgain() -> Changes {
+    var changes = Changes()
+    let installed = takeInstalled(readRecord())
+    let scan = self.scan(shelf.withLock { $0.directories })
+    let paths = Dictionary(installed.map { ($0.installation.id, $0.path) }, uniquingKeysWith: { first, _ in first })
+    var candidates = scan.candidates(taken: paths)
+    var present = Set(candidates.map(\.path))
+    for (installation, path) in installed {
+      candidates.append(scan.candidate(at: path, of: installation))
+      if access(path, F_OK) == 0 { present.insert(path) }
     }
+    for file in shelf.withLock({ Array($0.files.values) }) where !present.contains(file.path) {
+      if paths[file.manifest.id] == file.path { putAway(file) } else { remove(file) }
+      changes.removed.append(file.path)
+    }
+    for index in candidates.indices {
+      if let refusal = take(candidates[index], &changes) {
+        candidates[index].state = .refused(refusal)
+        changes.refused.append(refusal)
+      }
+      if case .refused(let refusal) = candidates[index].state, index >= candidates.count - installed.count {
+        note(refusal, of: installed[index - (candidates.count - installed.count)].installation.id)
+      }
+    }
+    arrange()
+    shelf.withLock { $0.candidates = candidates }
+    return changes
+  }
+
+  /// An installed provider stays in the catalog without its file.
+  private func note(_ refusal: Refusal, of id: GUID) {
+    catalog.update(id) { entry in if entry.provider == nil { entry.failure = refusal } }
   }
 
   /// Brings the host in line with one candidate. Answers why its file could not be loaded.
@@ -139,13 +163,19 @@ extension ProviderHost {
 
   // MARK: Single providers
 
-  /// Disables a provider: it gets no new calls, calls in progress end or reach its deadline, every session gets its Cleanup, then its
+  /// Disables a provider, for good where changes are kept: it gets no new calls, calls in progress end or reach its deadline, every session gets its Cleanup, then its
   /// file is unloaded. The entry stays. Calls out.
   public func disable(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
-      guard catalog.setActive(false, id: id) else { throw .notInstalled }
+      try keepSwitch(id, isOn: false)
       putAwayProvider(id)
     }
+  }
+
+  private func keepSwitch(_ id: GUID, isOn: Bool) throws(ChangeFailure) {
+    guard catalog[id] != nil else { throw .notInstalled }
+    try keep { (record: inout CatalogRecord) throws(ChangeFailure) in record.enabled[id] = isOn }
+    _ = catalog.setActive(isOn, id: id)
   }
 
   /// Unloads a provider's file, in the same order. It comes back with `enable` or `reload`, or when the file changes. Calls out.
@@ -158,17 +188,17 @@ extension ProviderHost {
     }
   }
 
-  private func putAwayProvider(_ id: GUID) {
+  func putAwayProvider(_ id: GUID) {
     if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: id) }) { deregister(advertised) }
     guard let path = catalog[id]?.path, let file = shelf.withLock({ $0.files[path] }) else { return }
     putAway(file)
   }
 
-  /// Enables a provider, and loads its file if it is not loaded. Calls out.
+  /// Enables a provider, for good where changes are kept, and loads its file if it is not loaded. Calls out.
   public func enable(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
-      guard catalog.setActive(true, id: id), let entry = catalog[id] else { throw .notInstalled }
-      guard !entry.path.isEmpty, shelf.withLock({ $0.files[entry.path] }) == nil else { return }
+      try keepSwitch(id, isOn: true)
+      guard let entry = catalog[id], !entry.path.isEmpty, shelf.withLock({ $0.files[entry.path] }) == nil else { return }
       try loadAgain(entry)
     }
   }
@@ -184,7 +214,8 @@ extension ProviderHost {
   }
 
   private func loadAgain(_ entry: Catalog.Entry) throws(ChangeFailure) {
-    let candidate = PluginScan(directories: [], hostExports: Self.exports).candidate(at: entry.path)
+    let installation = keeping.withLock { $0.record.installed.first { $0.id == entry.id } }
+    let candidate = scan().candidate(at: entry.path, of: installation)
     switch (candidate.state, candidate.manifest) {
     case (.refused(let refusal), _): throw .refused(refusal)
     case (_, var manifest?):

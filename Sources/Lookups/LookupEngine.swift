@@ -16,8 +16,8 @@ public struct LookupEngine: Sendable {
     if CallDepth.current >= CallDepth.maximum { throw .noRecovery }
     let entries = catalog.entries
     let request = RouteRequest(
-      providerID: restrictions.providerID, nameSpace: restrictions.nameSpace, name: restrictions.serviceInstanceName,
-      flags: flags)
+      client: client.identity, providerID: restrictions.providerID, nameSpace: restrictions.nameSpace,
+      name: restrictions.serviceInstanceName, flags: flags)
     let route = try Route(request, in: entries)
     var legs: [Lookup.Leg] = []
     for (place, step) in route.steps.enumerated() {
@@ -48,8 +48,8 @@ public struct LookupEngine: Sendable {
     if CallDepth.current >= CallDepth.maximum { throw .noRecovery }
     guard registration.serviceInstanceName != nil else { throw .invalidArgument }
     let request = RouteRequest(
-      providerID: registration.providerID, nameSpace: registration.nameSpace, name: registration.serviceInstanceName,
-      flags: [])
+      client: client.identity, providerID: registration.providerID, nameSpace: registration.nameSpace,
+      name: registration.serviceInstanceName, flags: [])
     let route = try Route(request, in: catalog.entries)
     var given = registration
     given.context = registration.context ?? ""

@@ -118,12 +118,12 @@ final class PluginWatch: Sendable {
 
 extension ProviderHost {
   /// Follows the plugin directories from now on: files that are dropped in are loaded, replaced ones are replaced, removed ones
-  /// are detached. Ends with `stop`.
+  /// are detached; and the catalog file, which other processes may change. Ends with `stop`.
   /// - Parameter changed: Told of every change, on a thread of the host.
   /// - Returns: false when the system gives no descriptor for it.
   @discardableResult
   public func watch(_ changed: @escaping @Sendable (Changes) -> Void = { _ in }) -> Bool {
-    let directories = shelf.withLock { $0.directories }
+    let directories = shelf.withLock { $0.directories } + (catalogFile.map { [$0.directory] } ?? [])
     guard
       let watch = PluginWatch(
         directories,

@@ -23,6 +23,7 @@ public final class ProviderHost: Sendable {
   let transports: TransportModule
   private let loopback: (transport: LoopbackTransport, link: TransportLink)
   let shelf = Mutex<Shelf>(Shelf())
+  let keeping = Mutex<CatalogKeeping>(CatalogKeeping())
   /// One change of the set of providers at a time. A turn, not a lock: nothing of the host is held while a provider runs.
   let changes = Turn()
 

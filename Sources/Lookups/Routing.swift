@@ -1,6 +1,8 @@
 import CWinsock
+import Glibc
 import Providers
 import QuerySets
+import Sessions
 
 /// Whom a query or a registration goes to, and why not the others (nsp.md §8.3, §13.2).
 struct Route: Sendable {
@@ -17,6 +19,7 @@ struct Route: Sendable {
 }
 
 struct RouteRequest: Sendable {
+  var client: ClientIdentity
   var providerID: GUID?
   var nameSpace: NameSpace
   var name: String?
@@ -28,11 +31,21 @@ struct RouteRequest: Sendable {
     let domain = name[name.index(after: at)...]
     return domain.isEmpty ? nil : domain.lowercased()
   }
+
+  /// Whether an entry takes calls, and from this client. Root and the host's own user may use every provider.
+  func mayUse(_ entry: Catalog.Entry) -> Bool { entry.isActive && isAdmitted(to: entry) }
+
+  func isAdmitted(to entry: Catalog.Entry) -> Bool {
+    guard let access = entry.manifest.access else { return true }
+    if client.userID == 0 || client.userID == geteuid() { return true }
+    return access.admits(user: client.userID, group: client.groupID)
+  }
 }
 
 /// Why a provider was not asked.
 public enum SkipReason: String, Sendable {
   case disabled
+  case notAdmitted = "not-admitted"
   case otherProviderNamed = "other-provider-named"
   case otherNameSpace = "other-name-space"
   case notAdvertised = "not-advertised"
@@ -43,6 +56,7 @@ public enum SkipReason: String, Sendable {
   public var text: String {
     switch self {
     case .disabled: "it is disabled"
+    case .notAdmitted: "it is not for this user"
     case .otherProviderNamed: "the query names another provider"
     case .otherNameSpace: "its name space does not match"
     case .notAdvertised: "nobody advertises it"
@@ -59,13 +73,14 @@ extension Route {
     if let id = request.providerID {
       guard let entry = entries.first(where: { $0.id == id }) else { throw .invalidArgument }
       guard entry.isActive else { throw .serviceNotFound }
+      guard request.isAdmitted(to: entry) else { throw .accessDenied }
       guard let provider = entry.provider else { throw entry.failure == nil ? .serviceNotFound : .providerFailedInit }
       steps = [.provider(provider)]
       return
     }
     var mailIsRouted = false
     for entry in entries {
-      guard entry.isActive, let provider = entry.provider else { continue }
+      guard request.mayUse(entry), let provider = entry.provider else { continue }
       guard Self.serves(provider.nameSpace, request.nameSpace) else { continue }
       if provider.nameSpace == .email {
         guard !mailIsRouted else { continue }
@@ -82,6 +97,7 @@ extension Route {
   static func skipReason(_ entry: Catalog.Entry, _ request: RouteRequest, in entries: [Catalog.Entry]) -> SkipReason? {
     if let id = request.providerID, id != entry.id { return .otherProviderNamed }
     if !entry.isActive { return .disabled }
+    if !request.isAdmitted(to: entry) { return .notAdmitted }
     if request.providerID == nil, !serves(entry.manifest.nameSpace, request.nameSpace) { return .otherNameSpace }
     guard let provider = entry.provider else { return entry.failure == nil ? .notAdvertised : .failedToLoad }
     if request.providerID == nil, provider.nameSpace == .email {
@@ -104,7 +120,7 @@ extension Route {
   /// The e-mail providers in the order of §13.2: primary, secondaries, wildcards; a chain for an authoritative query.
   private static func mailSteps(_ request: RouteRequest, _ entries: [Catalog.Entry]) -> [Step] {
     let mail = entries.compactMap { entry in
-      entry.isActive && entry.provider?.nameSpace == .email ? entry.provider : nil
+      request.mayUse(entry) && entry.provider?.nameSpace == .email ? entry.provider : nil
     }
     if request.flags.contains(.returnPreferredNames), request.name == nil { return mail.map { .provider($0) } }
     var ordered: [Provider] = []

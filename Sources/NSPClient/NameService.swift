@@ -68,6 +68,8 @@ public final class NameService: Sendable {
     public var nameSpace: NameSpace
     public var version: UInt32
     public var isActive: Bool
+    /// What came with its installation (`ProviderSpecific`); empty where nothing did.
+    public var installationData: [UInt8]
   }
 
   /// In the order in which they are asked.
@@ -79,12 +81,13 @@ public final class NameService: Sendable {
       guard let count = fields.uint32(), fields.uint32() != nil else { throw WinsockError.systemCallFailure }
       return try (0..<count).map { _ in
         guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
-          let units = fields.uint32(), let name = fields.bytes(Int(units) * 2), fields.align()
+          let units = fields.uint32(), let blobSize = fields.uint32(), fields.uint32() != nil,
+          let name = fields.bytes(Int(units) * 2), fields.align(), let blob = fields.bytes(Int(blobSize)), fields.align()
         else { throw WinsockError.systemCallFailure }
         let text = (0..<Int(units)).map { name.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) }
         return Provider(
           id: id.loadUnaligned(as: GUID.self), name: String(decoding: text, as: UTF16.self),
-          nameSpace: NameSpace(rawValue: space), version: version, isActive: active != 0)
+          nameSpace: NameSpace(rawValue: space), version: version, isActive: active != 0, installationData: Array(blob))
       }
     }
   }

@@ -11,6 +11,8 @@ public final class Catalog: Sendable {
     /// Empty: the provider can only be advertised.
     public var path: String
     public var isActive: Bool
+    /// What came with its installation (`ProviderSpecific`); nil for none.
+    public var blob: [UInt8]?
     /// The callable provider; nil while nobody advertises it, or where its file failed to load.
     public var provider: Provider?
     public var failure: Refusal?
@@ -57,13 +59,14 @@ public final class Catalog: Sendable {
   public subscript(id: GUID) -> Entry? { state.withLock { $0.first { $0.manifest.id == id } } }
 
   /// Adds an entry at the end; new entries are active unless their manifest says otherwise.
-  public func install(_ manifest: Manifest, path: String = "", provider: Provider? = nil, failure: Refusal? = nil)
-    throws(Rejection)
-  {
+  public func install(
+    _ manifest: Manifest, path: String = "", blob: [UInt8]? = nil, provider: Provider? = nil, failure: Refusal? = nil
+  ) throws(Rejection) {
     let isNew = state.withLock { entries in
       guard !entries.contains(where: { $0.id == manifest.id }) else { return false }
       entries.append(
-        Entry(manifest: manifest, path: path, isActive: manifest.isEnabled, provider: provider, failure: failure))
+        Entry(
+          manifest: manifest, path: path, isActive: manifest.isEnabled, blob: blob, provider: provider, failure: failure))
       return true
     }
     if !isNew { throw .alreadyInstalled }
@@ -122,6 +125,15 @@ public final class Catalog: Sendable {
       guard let index = entries.firstIndex(where: { $0.id == id }) else { return false }
       entries[index].isActive = isActive
       return true
+    }
+  }
+
+  /// Puts the entries in the order of their ranks; those of one rank stay as they are among themselves.
+  public func arrange(by rank: (Entry) -> (Int, Int)) {
+    state.withLock { entries in
+      let ranked = entries.enumerated().map { (rank($0.element), $0.offset) }
+      let sorted = ranked.sorted { ($0.0.0, $0.0.1, $0.1) < ($1.0.0, $1.0.1, $1.1) }
+      entries = sorted.map { entries[$0.1] }
     }
   }
 

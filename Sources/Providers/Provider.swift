@@ -23,7 +23,7 @@ public final class Provider: Sendable {
   public let deadline: Duration
 
   private let keptFile: Mutex<SharedObject?>
-  /// One routine at a time, where the manifest asks for it (nsp.md T5). A turn, not a lock: nothing of the host is held.
+  /// Where its routines run one at a time (nsp.md T5), or so many. A turn, not a lock: nothing of the host is held.
   private let turn: DispatchSemaphore?
   private let provedSlow: Atomic<Bool>
 
@@ -38,8 +38,9 @@ public final class Provider: Sendable {
     name = manifest.displayName
     nameSpace = manifest.nameSpace
     deadline = manifest.deadline ?? Self.defaultDeadline
-    turn = manifest.serialises ? DispatchSemaphore(value: 1) : nil
-    provedSlow = Atomic(manifest.isBlocking)
+    turn = (manifest.serialises ? 1 : manifest.concurrency).map { DispatchSemaphore(value: $0) }
+    // Who waits for a turn is on a thread that its own caller can leave behind.
+    provedSlow = Atomic(manifest.isBlocking || manifest.concurrency != nil)
     self.manifest = manifest
     self.routines = routines
     keptFile = Mutex(file)

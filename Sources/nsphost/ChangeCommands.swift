@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Lookups
 import Providers
+import Sessions
 
 /// Which provider a command is about.
 struct ProviderChoice: ParsableArguments {
@@ -27,49 +28,83 @@ struct ProviderChoice: ParsableArguments {
   }
 }
 
-struct EnableCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "enable", abstract: "Enable a provider, for good: says so in the sidecar beside its file.",
-    discussion: "Hosts that watch the folder load it at once, others when they start.")
-
-  @OptionGroup var choice: ProviderChoice
-
-  func run() throws { try Sidecar.set(enabled: true, choice) }
+/// Enables or disables a provider for good: a running host does it at once, and keeps it in its catalog file.
+protocol SwitchCommand: HostCommand {
+  var choice: ProviderChoice { get }
+  static var enables: Bool { get }
 }
 
-struct DisableCommand: ParsableCommand {
+extension SwitchCommand {
+  var options: HostOptions { choice.options }
+
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
+    let verb = Self.enables ? "enable" : "disable"
+    let entry = try choice.entry(in: host, for: verb)
+    do throws(ProviderHost.ChangeFailure) {
+      if Self.enables { try host.enable(entry.id) } else { try host.disable(entry.id) }
+    } catch { throw choice.failure(verb, error) }
+    let (name, catalog) = (entry.manifest.displayName, host.catalogFile?.path)
+    if options.json {
+      return CommandOutput(SwitchDocument(change: .init(name: name, file: entry.path, catalog: catalog, enabled: Self.enables)))
+    }
+    return CommandOutput(["\(verb)d \(name)" + (catalog.map { ", for good: kept in \($0)" } ?? "")])
+  }
+}
+
+private struct SwitchDocument: Encodable {
+  struct Body: Encodable {
+    var name: String
+    var file: String
+    var catalog: String?
+    var enabled: Bool
+  }
+  let schema = "nsphost.change/1"
+  let host = HostEnvelope()
+  var change: Body
+}
+
+struct EnableCommand: SwitchCommand {
   static let configuration = CommandConfiguration(
-    commandName: "disable", abstract: "Disable a provider, for good: says so in the sidecar beside its file.",
+    commandName: "enable", abstract: "Enable a provider, for good.",
+    discussion: "Overrules its manifest and the configuration. A running host loads it at once, others when they start.")
+  static let enables = true
+
+  @OptionGroup var choice: ProviderChoice
+}
+
+struct DisableCommand: SwitchCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "disable", abstract: "Disable a provider, for good.",
     discussion: """
-      Hosts that watch the folder let go of it at once: it gets no new calls, calls in progress end or reach its deadline, every \
-      session its Cleanup, then its file is unloaded.
+      Overrules its manifest and the configuration. A running host lets go of it at once: it gets no new calls, calls in progress end \
+      or reach its deadline, every session its Cleanup, then its file is unloaded.
+      """)
+  static let enables = false
+
+  @OptionGroup var choice: ProviderChoice
+}
+
+struct ReloadCommand: HostCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reload", abstract: "Load a provider's file anew.",
+    discussion: """
+      The new one is attached before the old one is detached. A file that can't be loaded changes nothing. Where no host is running, \
+      it is tried here, and hosts that watch its folder are told.
       """)
 
   @OptionGroup var choice: ProviderChoice
+  var options: HostOptions { choice.options }
 
-  func run() throws { try Sidecar.set(enabled: false, choice) }
-}
-
-struct ReloadCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "reload", abstract: "Load a provider's file anew; hosts that watch its folder do the same.",
-    discussion: """
-      The new one is attached before the old one is detached. It is tried here first: a file that can't be loaded changes nothing \
-      anywhere.
-      """)
-
-  @OptionGroup var choice: ProviderChoice
-
-  func run() throws {
-    let host = choice.options.makeHost()
-    defer { host.stop() }
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let entry = try choice.entry(in: host, for: "reload")
     do throws(ProviderHost.ChangeFailure) { try host.reload(entry.id) } catch { throw choice.failure("reload", error) }
+    let report = ChangeReport(host, entry, "reloaded")
+    if ProcessEnvironment.isServing { return report.output(nil, options) }
     // A new time makes the file a changed one to every host that watches.
     let isAnnounced = utimensat(AT_FDCWD, entry.path, nil, 0) == 0
-    ChangeReport(host, entry, "reloaded").show(
+    return report.output(
       isAnnounced ? "hosts that watch its folder load it anew" : "other hosts were not told: \(String(cString: strerror(errno)))",
-      choice.options)
+      options)
   }
 }
 
@@ -85,7 +120,7 @@ struct UnloadCommand: ParsableCommand {
     defer { host.stop() }
     let entry = try choice.entry(in: host, for: "unload")
     do throws(ProviderHost.ChangeFailure) { try host.unload(entry.id) } catch { throw choice.failure("unload", error) }
-    ChangeReport(host, entry, "unloaded").show(nil, choice.options)
+    try ChangeReport(host, entry, "unloaded").output(nil, choice.options).show()
   }
 }
 
@@ -113,13 +148,12 @@ struct ChangeReport {
     "\(verb) \(name): " + (staysMapped.map { "what was loaded before stays mapped: \($0)" } ?? "nothing of before stays mapped")
   }
 
-  func show(_ more: String?, _ options: HostOptions) {
+  func output(_ more: String?, _ options: HostOptions) -> CommandOutput {
     if options.json {
-      Output.json(Document(change: .init(name: name, file: path, done: verb, mapped: staysMapped != nil, cause: staysMapped)))
-    } else {
-      print(line)
-      if let more { print("    " + more) }
+      return CommandOutput(
+        Document(change: .init(name: name, file: path, done: verb, mapped: staysMapped != nil, cause: staysMapped)))
     }
+    return CommandOutput([line] + (more.map { ["    " + $0] } ?? []))
   }
 
   private struct Document: Encodable {
@@ -143,69 +177,10 @@ extension ProviderHost.ChangeFailure {
     case .notInstalled: ("there is no provider of this name", "nsphost providers lists the names")
     case .noFile: ("it has no file that is loaded", "nsphost inspect shows its state")
     case .refused(let refusal): (refusal.detail, refusal.remedy)
+    case .alreadyInstalled: ("a provider has this id already", "uninstall that one first")
+    case .invalid: ("the ids are not those of the catalog", "nsphost providers lists them")
+    case .busy: ("another change is being made", "try again")
+    case .notKept(let defect): (defect.detail, defect.remedy)
     }
-  }
-}
-
-/// The manifest beside a provider's file, as far as commands write it.
-enum Sidecar {
-  static func set(enabled: Bool, _ choice: ProviderChoice) throws {
-    let verb = enabled ? "enable" : "disable"
-    let host = choice.options.makeHost()
-    defer { host.stop() }
-    let entry = try choice.entry(in: host, for: verb)
-    guard entry.path.hasSuffix(".so") else { throw choice.failure(verb, .noFile) }
-    let path = entry.path.dropLast(3) + ".toml"
-    do {
-      let present =
-        FileManager.default.fileExists(atPath: String(path)) ? try String(contentsOfFile: String(path), encoding: .utf8) : ""
-      try write(text(present, enabled: enabled), to: String(path))
-    } catch {
-      throw CommandFailure(
-        kind: .notPermitted, what: "\(verb) \(choice.provider)", why: "\(path) can't be written: \(error.localizedDescription)",
-        remedy: "run it as the owner of the folder", isJSON: choice.options.json)
-    }
-    if choice.options.json {
-      Output.json(
-        Document(change: .init(name: entry.manifest.displayName, file: entry.path, sidecar: String(path), enabled: enabled)))
-    } else {
-      print("\(verb)d \(entry.manifest.displayName): enabled = \(enabled) in \(path)")
-    }
-  }
-
-  /// The sidecar with its `enabled` line changed, or added where there is none. Everything else stays as it is.
-  static func text(_ present: String, enabled: Bool) -> String {
-    let line = "enabled = \(enabled)"
-    var lines = present.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    let isEnabledLine = { (text: String) in
-      let key = text.prefix { $0 != "=" }.trimmingCharacters(in: .whitespaces)
-      return key == "enabled" && text.contains("=")
-    }
-    if let index = lines.firstIndex(where: isEnabledLine) {
-      lines[index] = line
-      return lines.joined(separator: "\n")
-    }
-    // At the top: keys after a table's heading would belong to the table.
-    return line + "\n" + present
-  }
-
-  /// Written aside and moved into place, readable by all and writable by the owner alone.
-  private static func write(_ text: String, to path: String) throws {
-    let new = path + ".new"
-    try text.write(toFile: new, atomically: false, encoding: .utf8)
-    chmod(new, 0o644)
-    guard rename(new, path) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-  }
-
-  private struct Document: Encodable {
-    struct Body: Encodable {
-      var name: String
-      var file: String
-      var sidecar: String
-      var enabled: Bool
-    }
-    let schema = "nsphost.change/1"
-    let host = HostEnvelope()
-    var change: Body
   }
 }

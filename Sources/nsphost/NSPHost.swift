@@ -109,7 +109,9 @@ struct HostOptions: ParsableArguments {
   /// A host with every provider loaded.
   func makeHost() -> ProviderHost {
     let host = ProviderHost()
+    host.keepChanges(in: CatalogFile(directory: ProcessEnvironment.stateDirectory), environment: ProcessEnvironment.variables)
     host.load(from: resolvedDirectories)
+    if let defect = host.catalogDefect { Output.aside("\(defect.detail): \(defect.remedy)") }
     return host
   }
 

@@ -10,6 +10,14 @@ enum ProcessEnvironment {
 
   static var variables: [String: String] { isPrivileged ? [:] : ProcessInfo.processInfo.environment }
 
+  /// Where a host keeps what outlives it: what systemd gave it, /var/lib/nsphost for root, ~/.local/state/nsphost for others.
+  static var stateDirectory: String {
+    let variables = variables
+    if let given = variables["STATE_DIRECTORY"], given.hasPrefix("/") { return given }
+    if geteuid() == 0 { return "/var/lib/nsphost" }
+    return (variables["XDG_STATE_HOME"] ?? (variables["HOME"] ?? "/") + "/.local/state") + "/nsphost"
+  }
+
   /// This process as a client of its own host.
   static var identity: ClientIdentity {
     ClientIdentity(processID: getpid(), userID: getuid(), groupID: getgid(), command: "nsphost")

@@ -3,6 +3,7 @@ import Dispatch
 import Glibc
 import HostDaemon
 import Lookups
+import Providers
 import Sessions
 
 struct ServeCommand: ParsableCommand {
@@ -20,8 +21,12 @@ struct ServeCommand: ParsableCommand {
   func run() throws {
     let configuration = try file.load(isJSON: options.json)
     let host = ProviderHost(admits: { configuration.admits($0) })
+    let catalog = CatalogFile(directory: configuration.state ?? ProcessEnvironment.stateDirectory)
+    host.keepChanges(in: catalog, environment: ProcessEnvironment.variables)
+    host.configure(configuration.providers)
     host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
     defer { host.stop() }
+    if let defect = host.catalogDefect { Output.aside("\(defect.detail): \(defect.remedy)") }
     _ = host.watch()
     ProcessEnvironment.isServing = true
     let desk = ControlDesk(host: host)

@@ -8,12 +8,13 @@ samples=${NSPHOST_SAMPLES:-$PWD/$root/build/providers}
 work=$(mktemp -d)
 host=
 trap '[ -z "$host" ] || kill -9 $host 2>/dev/null; rm -rf "$work"' EXIT
-export NSP_SOCKET=$work/run/socket
+export NSP_SOCKET=$work/run/socket STATE_DIRECTORY=$work/state
 program=$(cd $root && swift build --show-bin-path)/nsphost
 library=$(cd $root && swift build --show-bin-path)/libNSPLibrary.so
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=$(command -v clang || command -v cc)
 $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include client.c -o "$work/client" -L"$work" -lnsp -pthread || exit 1
+$cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include catalog.c -o "$work/catalog" -L"$work" -lnsp -pthread || exit 1
 export LD_LIBRARY_PATH=$work
 client() { "$work/client" "$@"; }
 
@@ -41,18 +42,20 @@ check "without a host: WSAENETDOWN" client start fails=10050:hello cleanup
 unreachable() { "$program" lookup --socket "$work/nobody" hello; [ $? = 69 ]; }
 check "a socket that nobody listens on is said, with status 69" unreachable
 serve
-check "the library checks what it is given" client arguments
+check "NSP-133 to NSP-141, NSP-168 to NSP-178 the library checks what it is given" client arguments
+check "events are set, reset and waited for" "$work/catalog" events
 check "names are resolved" says "hello 192.0.2.1 7" client start resolve=hello cleanup
 check "a name that nobody has" client start fails=10108:nobody cleanup
 check "the catalog is listed" says "addressbook 37 1" client start providers cleanup
 check "a registration is found, and taken back" says "a@example.org 10.0.0.7 5060" client start publish=a@example.org resolve=a@example.org withdraw=a@example.org cleanup
 check "100 threads in one process" client start many cleanup
 check "End from another thread answers a Next that waits" client start cancel cleanup
-check "addresses by name, in three styles" client start addresses cleanup
-check "addresses are registered and taken back" client start registers cleanup
-check "the final cleanup completes what is pending" client start cleanup-completes cleanup
+check "NSP-203 to NSP-218 NSP-221 NSP-222 addresses by name, in three styles" client start addresses cleanup
+check "NSP-223 addresses are registered and taken back" client start registers cleanup
+check "NSP-219 the final cleanup completes what is pending" client start cleanup-completes cleanup
 check "fork in the middle" client start fork cleanup
 check "the books balance" settled
+check "NSP-189 to NSP-200 NSP-226 the catalog is changed" "$work/catalog" changes
 
 # How processes end. Each uses two providers with a session argument: one cleanup or rundown at each.
 ends() { # name, cleanups or rundowns, words...
@@ -82,6 +85,20 @@ stopped() {
   settled
 }
 check "end: SIGSTOP, then SIGKILL" stopped
+# Those that live on after the end of their session, as something else.
+outlives() { # words
+  local before=$(figure rundowns) child status
+  "$work/client" start publish=f@example.org resolve=hello "$@" >/dev/null 2>&1 & child=$!
+  for _ in $(seq 100); do [ "$(figure rundowns)" -gt "$before" ] && break; sleep 0.02; done
+  settled; status=$?
+  kill -0 $child 2>/dev/null && kill $child
+  wait $child 2>/dev/null
+  [ $status = 0 ] && [ "$(figure rundowns)" -gt "$before" ]
+}
+check "end: exec" outlives exec
+check "end: close of the socket only" outlives close pause
+check "end: a daemon of two forks that holds the socket" outlives daemon
+check "end: a process number that is used again at once" outlives reuse
 
 kicked() {
   "$work/client" start publish=e@example.org ready pause >"$work/kicked" &
@@ -101,6 +118,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   check "another user may look up" says "192.0.2.1:7  hello" strangers lookup hello
   stranger_calls() { strangers calls; [ $? = 77 ]; }
   check "and may not see the calls of others" stranger_calls
+  stranger_changes() { LD_LIBRARY_PATH=$work setpriv --reuid=65534 --regid=65534 --clear-groups "$work/catalog" refused; }
+  check "NSP-201 nor change the catalog" stranger_changes
   configured() {
     printf 'plugins = ["%s"]\nsocket = "%s"\n[access]\ngroups = ["%s"]\n' "$samples" "$work/other" "$1" >"$work/nsphost.toml"
     says "the configuration is good" "$program" config check --config "$work/nsphost.toml" || return 1
@@ -138,6 +157,7 @@ comes_back() {
   wait $child
 }
 check "the host is killed and comes back" comes_back
+check "NSP-200 what was installed and ordered is still there" "$work/catalog" kept
 fifty() {
   local i children=
   for i in $(seq 50); do "$work/client" start persist=3000 cleanup & children="$children $!"; done

@@ -1,5 +1,6 @@
 /* A client outside the package: winsock2.h and libnsp, nothing else. Each word on its command line is one thing to do, in order; it prints
    what came of it and ends with the number of things that went wrong. */
+#define _GNU_SOURCE
 #include <ws2tcpip.h>
 
 #include <arpa/inet.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,8 +184,9 @@ static VOID completed(DWORD code, DWORD bytes, LPWSAOVERLAPPED overlapped) {
   request.code = (int)code;
   completions++;
 }
-static INT ask(const WCHAR *name, struct timeval *timeout, LPLOOKUPSERVICE_COMPLETION_ROUTINE routine, HANDLE *handle) {
+static INT ask(const WCHAR *name, struct timeval *timeout, LPLOOKUPSERVICE_COMPLETION_ROUTINE routine, HANDLE event, HANDLE *handle) {
   memset(&request.overlapped, 0, sizeof request.overlapped);
+  request.overlapped.hEvent = event;
   request.result = NULL;
   return GetAddrInfoExW((PCWSTR)name, NULL, NS_ALL, NULL, NULL, &request.result, timeout, &request.overlapped, routine, handle);
 }
@@ -194,7 +198,7 @@ static void addresses(void) {
   ADDRINFOEXA hints, *narrow;
   ADDRINFOEXW wide_hints;
   PADDRINFOEXW wide;
-  HANDLE handle;
+  HANDLE handle, event = WSACreateEvent();
   struct timeval second = {0, 300000};
   int before = completions;
   CHECK(GetAddrInfoExA("hello", "7000", NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == 0 && WSAGetLastError() == 0);
@@ -219,27 +223,33 @@ static void addresses(void) {
   CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, NULL, &wide, NULL, NULL, completed, NULL) == WSAEINVAL);
   CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, NULL, &wide, NULL, NULL, NULL, &handle) == WSAEINVAL);
   /* with a routine */
-  CHECK(ask(u"hello", NULL, completed, &handle) == WSA_IO_PENDING && wait_for(before + 1) && request.code == 0);
+  CHECK(ask(u"hello", NULL, completed, NULL, &handle) == WSA_IO_PENDING && wait_for(before + 1) && request.code == 0);
   CHECK(request.overlapped.Pointer == &request.result && request.result->ai_family == AF_INET);
   CHECK(GetAddrInfoExCancel(&handle) == WSA_INVALID_HANDLE);
   FreeAddrInfoExW(request.result);
-  /* asked for */
-  CHECK(ask(u"wait-200", NULL, NULL, NULL) == WSA_IO_PENDING && GetAddrInfoExOverlappedResult(&request.overlapped) == WSAEINPROGRESS);
-  for (int i = 0; i < 500 && GetAddrInfoExOverlappedResult(&request.overlapped) == WSAEINPROGRESS; i++) usleep(10000);
+  /* with an event, which the result can be asked for too; one of the two, and a real one */
+  CHECK(ask(u"hello", NULL, NULL, NULL, NULL) == WSAEINVAL && ask(u"hello", NULL, completed, event, NULL) == WSAEINVAL);
+  CHECK(ask(u"hello", NULL, NULL, (HANDLE)0x77, NULL) == WSAEINVAL);
+  CHECK(ask(u"wait-200", NULL, NULL, event, NULL) == WSA_IO_PENDING && GetAddrInfoExOverlappedResult(&request.overlapped) == WSAEINPROGRESS);
+  CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 0, FALSE) == WSA_WAIT_TIMEOUT);
+  CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 5000, FALSE) == WSA_WAIT_EVENT_0 && request.overlapped.hEvent == event);
   CHECK(GetAddrInfoExOverlappedResult(&request.overlapped) == WSANO_DATA && request.result == NULL); /* it has a name and no address */
+  CHECK(WSAResetEvent(event) && ask(u"hello", NULL, NULL, event, &handle) == WSA_IO_PENDING);
+  CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 5000, FALSE) == WSA_WAIT_EVENT_0 && request.overlapped.Internal == 0 && request.result->ai_family == AF_INET);
+  FreeAddrInfoExW(request.result), WSACloseEvent(event);
   CHECK(GetAddrInfoExOverlappedResult(NULL) == WSAEINVAL);
   /* cancelled */
-  CHECK(ask(u"wait-3000", NULL, completed, &handle) == WSA_IO_PENDING && GetAddrInfoExCancel(&handle) == 0 && wait_for(before + 2) && request.code == WSA_E_CANCELLED);
+  CHECK(ask(u"wait-3000", NULL, completed, NULL, &handle) == WSA_IO_PENDING && GetAddrInfoExCancel(&handle) == 0 && wait_for(before + 2) && request.code == WSA_E_CANCELLED);
   CHECK(GetAddrInfoExCancel(&handle) == WSA_INVALID_HANDLE && GetAddrInfoExCancel(NULL) == WSA_INVALID_HANDLE);
   /* out of time, with and without an overlapped */
-  CHECK(ask(u"wait-3000", &second, completed, &handle) == WSA_IO_PENDING && wait_for(before + 3) && request.code == WSAETIMEDOUT);
+  CHECK(ask(u"wait-3000", &second, completed, NULL, &handle) == WSA_IO_PENDING && wait_for(before + 3) && request.code == WSAETIMEDOUT);
   CHECK(GetAddrInfoExW((PCWSTR)u"wait-3000", NULL, NS_ALL, NULL, NULL, &wide, &second, NULL, NULL, NULL) == WSAETIMEDOUT && wide == NULL);
   CHECK(GetAddrInfoExW((PCWSTR)u"hello", NULL, NS_ALL, NULL, NULL, &wide, &second, NULL, NULL, NULL) == 0 && wide != NULL);
   FreeAddrInfoExW(wide), FreeAddrInfoExW(NULL);
   /* many races of cancellation and completion: one completion each */
   before = completions;
   for (int i = 0; i < 2000; i++) {
-    CHECK(ask(u"hello", NULL, completed, &handle) == WSA_IO_PENDING);
+    CHECK(ask(u"hello", NULL, completed, NULL, &handle) == WSA_IO_PENDING);
     if (i % 3 != 0) usleep((unsigned)i % 150);
     GetAddrInfoExCancel(&handle);
     while (completions < before + i + 1) usleep(10);
@@ -265,7 +275,7 @@ static void registers(void) {
 static void cleanup_completes(void) {
   int before = completions;
   WSADATA data;
-  CHECK(ask(u"wait-3000", NULL, completed, NULL) == WSA_IO_PENDING);
+  CHECK(ask(u"wait-3000", NULL, completed, NULL, NULL) == WSA_IO_PENDING);
   CHECK(WSACleanup() == 0 && completions == before + 1 && request.code == WSA_E_CANCELLED);
   CHECK(WSAStartup(0x0202, &data) == 0);
 }
@@ -285,6 +295,24 @@ static void lives(int count) {
     }
     waitpid(child, &status, 0);
     CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+  }
+}
+
+/* A process that dies, and at once another of the same number. Says so where that can't be had. */
+static void reuse(void) {
+  pid_t wanted = fork();
+  struct clone_args arguments = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&wanted, .set_tid_size = 1};
+  for (int life = 0; life < 2; life++) {
+    int status;
+    pid_t child = life == 0 ? wanted : (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child < 0) { puts("no process number can be chosen here"); return; }
+    if (child == 0) {
+      WSADATA data;
+      failures = 0;
+      CHECK(WSAStartup(0x0202, &data) == 0 && resolve("hello", 0) == 1 && publish("r@example.org", RNRSERVICE_REGISTER) == 0);
+      failures == 0 ? (void)kill(syscall(SYS_getpid), SIGKILL) : _exit(failures);
+    }
+    CHECK(child == wanted && waitpid(child, &status, 0) == child && WIFSIGNALED(status));
   }
 }
 
@@ -323,6 +351,10 @@ int main(int count, char **words) {
     else if (strcmp(word, "quit") == 0) _exit(failures);
     else if (strcmp(word, "ready") == 0) puts("ready"), fflush(stdout);
     else if (strcmp(word, "pause") == 0) pause();
+    else if (strcmp(word, "reuse") == 0) reuse();
+    else if (strcmp(word, "exec") == 0) execl("/bin/sleep", "sleep", "30", (char *)NULL);
+    else if (strcmp(word, "close") == 0) close_range(3, ~0u, 0);
+    else if (strcmp(word, "daemon") == 0) { if (fork() == 0) setsid(), fork() == 0 ? sleep(30), _exit(0) : _exit(0); }
     else if (strcmp(word, "linger") == 0) { if (fork() == 0) sleep(30), _exit(0); }
     else if (strncmp(word, "sleep=", 6) == 0) usleep(1000 * atoi(word + 6));
     else if (strncmp(word, "lives=", 6) == 0) lives(atoi(word + 6));

@@ -56,6 +56,27 @@ import Wire
     served.finish()
   }
 
+  @Test("a goodbye counts, also behind requests that take their time, and however soon the socket is closed after it")
+  func goodbyeBeforeTheEnd() throws {
+    let served = try ServedHost("scripted-a")
+    for number in 1...100 {
+      let client = try RawClient(served)
+      for _ in 0..<number {
+        client.post(.lookup) { frame in
+          frame.append(LookupFlags.returnAll.rawValue)
+          frame.append(UInt32(0))
+          RawClient.append("records-3", to: &frame)
+        }
+      }
+      client.post(.goodbye)
+      shutdown(client.descriptor, Int32(SHUT_WR))
+      try served.wait("the session ends") { served.host.sessions.sessions.isEmpty }
+    }
+    let figures = try #require(served.host.ledger.first?.figures)
+    #expect(figures.rundowns == 0 && figures.cleanups == figures.startups, "\(figures)")
+    served.finish()
+  }
+
   @Test("before the hello nothing is answered; another version, another protocol, a client that may not: each is told or closed")
   func hellos() throws {
     let served = try ServedHost("scripted-a")

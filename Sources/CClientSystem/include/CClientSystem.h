@@ -39,6 +39,18 @@ void nsp_event_set(struct nsp_event *event);
 /* 1 when it was set, 0 when the time (in microseconds, -1: none) is over first. */
 int nsp_event_wait(struct nsp_event *event, int64_t microseconds);
 
+/* Events that programs make, set and wait for; each stays set until it is reset. A handle is never given twice, and 0 is none. Setting,
+   resetting and closing answer -1 for what is no event. A child of fork shares the events of its parent. */
+uintptr_t nsp_signal_create(void);
+int nsp_signal_close(uintptr_t handle);
+int nsp_signal_is(uintptr_t handle);
+int nsp_signal_set(uintptr_t handle);
+int nsp_signal_reset(uintptr_t handle);
+#define NSP_SIGNALS_AT_ONCE 64
+/* Which one is set, the first of several; 0 when all had to be; NSP_SIGNALS_AT_ONCE when the time (-1: none) is over; -1 when one is no
+   event. Of at most NSP_SIGNALS_AT_ONCE. */
+int nsp_signal_wait(const void *const *handles, unsigned count, int waitsForAll, int64_t milliseconds);
+
 static inline void nsp_store_release(uintptr_t *place, uintptr_t value) { __atomic_store_n(place, value, __ATOMIC_RELEASE); }
 static inline uintptr_t nsp_load_acquire(const uintptr_t *place) { return __atomic_load_n(place, __ATOMIC_ACQUIRE); }
 

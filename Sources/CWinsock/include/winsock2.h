@@ -594,6 +594,23 @@ NSP_EXPORT VOID WSAAPI WSASetLastError(INT iError);
 NSP_EXPORT DWORD WINAPI GetLastError(void);
 NSP_EXPORT VOID WINAPI SetLastError(DWORD dwErrCode);
 
+/* Events: made unset, set until they are reset. WSAWaitForMultipleEvents answers WSA_WAIT_EVENT_0 plus the place of the first that is
+   set (plus 0 when it waits for all), WSA_WAIT_TIMEOUT, or WSA_WAIT_FAILED with WSA_INVALID_PARAMETER (none, or more than 64) or
+   WSA_INVALID_HANDLE in the last error. The time is in milliseconds; no thread is alertable. These need no WSAStartup. */
+#define WSAEVENT HANDLE
+#define LPWSAEVENT LPHANDLE
+#define WSA_INVALID_EVENT ((WSAEVENT)NULL)
+#define WSA_MAXIMUM_WAIT_EVENTS 64
+#define WSA_WAIT_EVENT_0 WAIT_OBJECT_0
+#define WSA_WAIT_TIMEOUT WAIT_TIMEOUT
+#define WSA_WAIT_FAILED ((DWORD)0xFFFFFFFF)
+#define WSA_INFINITE INFINITE
+NSP_EXPORT WSAEVENT WSAAPI WSACreateEvent(void);
+NSP_EXPORT BOOL WSAAPI WSACloseEvent(WSAEVENT hEvent);
+NSP_EXPORT BOOL WSAAPI WSASetEvent(WSAEVENT hEvent);
+NSP_EXPORT BOOL WSAAPI WSAResetEvent(WSAEVENT hEvent);
+NSP_EXPORT DWORD WSAAPI WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT *lphEvents, BOOL fWaitAll, DWORD dwTimeout, BOOL fAlertable);
+
 /* What a program starts with. */
 typedef struct WSAData {
   WORD wVersion;

@@ -73,8 +73,8 @@ typedef VOID(CALLBACK *LPLOOKUPSERVICE_COMPLETION_ROUTINE)(DWORD dwError, DWORD 
 
 /* Every address of a name. Returns the code itself, and leaves the same in the thread's last error. With an overlapped it returns
    WSA_IO_PENDING, and exactly one completion follows: *ppResult and Internal are written, then the routine runs, on a thread of the
-   library; without a routine GetAddrInfoExOverlappedResult tells. Events (hEvent) are not served: WSAEINVAL. A timeout works with and
-   without an overlapped: WSAETIMEDOUT. */
+   library, or hEvent is set. Either a routine or an event (WSACreateEvent), else WSAEINVAL. GetAddrInfoExOverlappedResult tells too. A
+   timeout works with and without an overlapped: WSAETIMEDOUT. */
 NSP_EXPORT INT WSAAPI GetAddrInfoExW(PCWSTR pName, PCWSTR pServiceName, DWORD dwNameSpace, LPGUID lpNspId, const ADDRINFOEXW *hints, PADDRINFOEXW *ppResult, struct timeval *timeout, LPOVERLAPPED lpOverlapped, LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine, LPHANDLE lpHandle);
 /* The same at once: the last four are NULL, or it is WSAEINVAL. */
 NSP_EXPORT INT WSAAPI GetAddrInfoExA(PCSTR pName, PCSTR pServiceName, DWORD dwNameSpace, LPGUID lpNspId, const ADDRINFOEXA *hints, PADDRINFOEXA *ppResult, struct timeval *timeout, LPOVERLAPPED lpOverlapped, LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine, LPHANDLE lpNameHandle);

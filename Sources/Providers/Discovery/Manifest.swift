@@ -15,12 +15,15 @@ public struct Manifest: Hashable, Sendable {
     case fileName
     /// A module that registered itself said so.
     case registration
+    /// It was installed by its id.
+    case installation
 
     public var description: String {
       switch self {
       case .elfNote: "inside the file"
       case .sidecar(let path): path
       case .registration: "given at registration"
+      case .installation: "given at installation"
       case .fileName: "none: the id is made from the file name"
       }
     }
@@ -42,6 +45,10 @@ public struct Manifest: Hashable, Sendable {
   public var advertises: Bool
   /// One routine at a time (nsp.md T5).
   public var serialises: Bool
+  /// So many routines at a time; nil: no bound.
+  public var concurrency: Int?
+  /// Whose queries and registrations it gets; nil: everybody's.
+  public var access: AccessList?
   public var isEnabled: Bool
   public var deadline: Duration?
   public var source: Source

@@ -21,22 +21,28 @@ public struct PluginScan: Sendable {
   private let directories: [String]
   private let hostExports: Set<String>
   private let libraryPath: String?
+  private let settle: @Sendable (inout Manifest) -> Void
 
-  /// - Parameter hostExports: The symbols that the host supplies to providers.
-  /// - Parameter libraryPath: Searched before the standard directories; this process's `LD_LIBRARY_PATH`, where it counts.
+  /// - Parameters:
+  ///   - hostExports: The symbols that the host supplies to providers.
+  ///   - libraryPath: Searched before the standard directories; this process's `LD_LIBRARY_PATH`, where it counts.
+  ///   - settle: Has the last word on what a manifest says.
   public init(
-    directories: [String], hostExports: Set<String>, libraryPath: String? = LibrarySearch.environmentPath
+    directories: [String], hostExports: Set<String>, libraryPath: String? = LibrarySearch.environmentPath,
+    settle: @escaping @Sendable (inout Manifest) -> Void = { _ in }
   ) {
     self.directories = directories
     self.hostExports = hostExports
     self.libraryPath = libraryPath
+    self.settle = settle
   }
 
   /// Every candidate, directory by directory, sorted by name within each. A directory that doesn't exist has none.
-  public func candidates() -> [Candidate] {
+  /// - Parameter taken: Ids that a file elsewhere has already.
+  public func candidates(taken: [GUID: String] = [:]) -> [Candidate] {
     let libraries = LibrarySearch(environmentPath: libraryPath)
     let trust = Trust()
-    var owners: [GUID: String] = [:]
+    var owners = taken
     var candidates: [Candidate] = []
     for directory in directories {
       guard let stream = opendir(directory) else { continue }
@@ -69,7 +75,8 @@ public struct PluginScan: Sendable {
   }
 
   /// Inspects one file, wherever it is.
-  public func candidate(at path: String) -> Candidate {
+  /// - Parameter installation: Whose file it is, where it is one that was installed.
+  public func candidate(at path: String, of installation: Installation? = nil) -> Candidate {
     let cut = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     let directory = cut.map { String(path[..<$0]) } ?? "."
     let sidecar = (path.hasSuffix(".so") ? String(path.dropLast(3)) : path) + ".toml"
@@ -78,13 +85,13 @@ public struct PluginScan: Sendable {
     }
     return inspect(
       path, path, in: AT_FDCWD, access(sidecar, F_OK) == 0 ? sidecar : nil, mayBeLink: true, Trust(),
-      LibrarySearch(environmentPath: libraryPath))
+      LibrarySearch(environmentPath: libraryPath), installation)
   }
 
   /// - Parameter name: What to open, relative to `directory`.
   private func inspect(
     _ path: String, _ name: String, in directory: Int32, _ sidecar: String?, mayBeLink: Bool, _ trust: Trust,
-    _ libraries: LibrarySearch
+    _ libraries: LibrarySearch, _ installation: Installation? = nil
   ) -> Candidate {
     // Non-blocking: a FIFO of this name must not hold the scan.
     let descriptor = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -104,11 +111,13 @@ public struct PluginScan: Sendable {
     }
     var image: ELFImage
     do throws(ELFImage.Defect) { image = try ELFImage(bytes) } catch { return Self.refused(path, error) }
-    let manifest: Manifest
+    var manifest: Manifest
     do throws(Refusal) { manifest = try self.manifest(path, sidecar, image, trust) } catch {
       image.forgetContents()
       return Candidate(path: path, state: .refused(error), image: image, version: FileVersion(status))
     }
+    if let installation { manifest = installation.manifest(over: manifest) }
+    settle(&manifest)
     let state = judge(path, image, manifest, libraries)
     image.forgetContents()
     return Candidate(path: path, state: state, manifest: manifest, image: image, version: FileVersion(status))

@@ -1,0 +1,150 @@
+import CWinsock
+import Providers
+import QuerySets
+import Synchronization
+
+/// What is kept from one host to the next, and what the configuration says of providers.
+struct CatalogKeeping: Sendable {
+  var file: CatalogFile?
+  /// As it was read last.
+  var record = CatalogRecord()
+  /// Why the file can't be read, if it can't.
+  var defect: CatalogFile.Defect?
+  var settings = SettingsByProvider()
+  /// For the paths of installed files.
+  var environment: [String: String] = [:]
+}
+
+/// Changes of the catalog that outlive the host (nsp.md §8.8).
+extension ProviderHost {
+  /// Keeps what is installed, ordered, enabled and disabled in a file from now on; without this, for as long as the host lives.
+  /// To be called before the first `load`.
+  /// - Parameter environment: For the parts `%NAME%` of installed paths.
+  public func keepChanges(in file: CatalogFile, environment: [String: String]) {
+    keeping.withLock { ($0.file, $0.environment) = (file, environment) }
+  }
+
+  /// Has the last word on manifests, except where an operator said otherwise since. To be called before the first `load`.
+  public func configure(_ settings: SettingsByProvider) { keeping.withLock { $0.settings = settings } }
+
+  public var catalogFile: CatalogFile? { keeping.withLock { $0.file } }
+
+  /// Why what was kept can't be read; the host goes on without it, and changes nothing in it.
+  public var catalogDefect: CatalogFile.Defect? { keeping.withLock { $0.defect } }
+
+  /// Installs a provider by its id: active, and last. Its file need not exist yet; where it does, it is loaded. Calls out.
+  public func install(_ installation: Installation) throws(ChangeFailure) {
+    try changeCatalog { () throws(ChangeFailure) in
+      guard catalog[installation.id] == nil else { throw .alreadyInstalled }
+      try keep { (record: inout CatalogRecord) throws(ChangeFailure) in
+        guard !record.installed.contains(where: { $0.id == installation.id }) else { throw .alreadyInstalled }
+        record.installed.append(installation)
+        if !record.order.isEmpty { record.order.append(installation.id) }
+      }
+      lookAgain()
+    }
+  }
+
+  /// Takes an installed provider out of the catalog; its sessions are drained. One that a plugin directory has goes with its
+  /// file. Calls out.
+  public func uninstall(_ id: GUID) throws(ChangeFailure) {
+    try changeCatalog { () throws(ChangeFailure) in
+      try keep { (record: inout CatalogRecord) throws(ChangeFailure) in
+        guard record.installed.contains(where: { $0.id == id }) else { throw .notInstalled }
+        record.installed.removeAll { $0.id == id }
+        record.order.removeAll { $0 == id }
+        record.enabled[id] = nil
+      }
+      lookAgain()
+    }
+  }
+
+  /// Orders the catalog: every provider's id, once.
+  public func order(_ ids: [GUID]) throws(ChangeFailure) {
+    try changeCatalog { () throws(ChangeFailure) in
+      let known = catalog.entries.map(\.id)
+      guard ids.count == known.count, Set(ids) == Set(known) else { throw .invalid }
+      try keep { (record: inout CatalogRecord) throws(ChangeFailure) in record.order = ids }
+      arrange()
+    }
+  }
+
+  /// One change at a time; a second one is not kept waiting (`WSATRY_AGAIN`).
+  private func changeCatalog(_ change: () throws(ChangeFailure) -> Void) throws(ChangeFailure) {
+    guard try changes.takeNow(change) else { throw .busy }
+  }
+
+  /// Changes the record, in the file too where there is one.
+  func keep(_ change: (inout CatalogRecord) throws(ChangeFailure) -> Void) throws(ChangeFailure) {
+    let (file, known) = keeping.withLock { ($0.file, $0.record) }
+    var record = known
+    if let file {
+      do throws(CatalogFile.ChangeFailure<ChangeFailure>) {
+        try file.change { (kept: inout CatalogRecord) throws(ChangeFailure) in
+          try change(&kept)
+          record = kept
+        }
+      } catch {
+        switch error {
+        case .defect(let defect): throw .notKept(defect)
+        case .refused(let failure): throw failure
+        }
+      }
+    } else {
+      try change(&record)
+    }
+    keeping.withLock { $0.record = record }
+  }
+
+  /// Reads what is kept, which others may have changed.
+  func readRecord() -> CatalogRecord {
+    let (file, known) = keeping.withLock { ($0.file, $0.record) }
+    guard let file else { return known }
+    do throws(CatalogFile.Defect) {
+      let record = try file.read()
+      keeping.withLock { ($0.record, $0.defect) = (record, nil) }
+      return record
+    } catch {
+      keeping.withLock { $0.defect = error }
+      return known
+    }
+  }
+
+  /// The scan of files, with what the configuration and operators say of their providers.
+  func scan(_ directories: [String] = []) -> PluginScan {
+    let (settings, record) = keeping.withLock { ($0.settings, $0.record) }
+    return PluginScan(directories: directories, hostExports: Self.exports) { manifest in
+      settings.apply(to: &manifest)
+      manifest.isEnabled = record.enabled[manifest.id] ?? manifest.isEnabled
+    }
+  }
+
+  /// Brings the catalog's entries in line with what is installed; answers the files of those that have one.
+  func takeInstalled(_ record: CatalogRecord) -> [(installation: Installation, path: String)] {
+    for entry in catalog.entries where entry.manifest.source == .installation {
+      if record.installed.contains(where: { $0.id == entry.id }) { continue }
+      putAwayProvider(entry.id)
+      _ = catalog.uninstall(id: entry.id)
+    }
+    let environment = keeping.withLock { $0.environment }
+    var files: [(Installation, String)] = []
+    for installation in record.installed {
+      let path = installation.file(in: environment)
+      if catalog[installation.id] == nil {
+        var manifest = installation.manifest()
+        keeping.withLock { $0.settings }.apply(to: &manifest)
+        manifest.isEnabled = record.enabled[installation.id] ?? manifest.isEnabled
+        try? catalog.install(manifest, path: path ?? installation.path, blob: installation.blob)
+      }
+      guard !installation.path.isEmpty, catalog[installation.id]?.manifest.source == .installation else { continue }
+      if let path { files.append((installation, path)) }
+    }
+    return files
+  }
+
+  func arrange() {
+    let (order, settings) = keeping.withLock { ($0.record.order, $0.settings) }
+    let ranks = Dictionary(order.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    catalog.arrange { entry in ranks[entry.id].map { (0, $0) } ?? (1, settings[entry.manifest]?.order ?? 0) }
+  }
+}

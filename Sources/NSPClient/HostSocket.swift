@@ -1,0 +1,64 @@
+import Glibc
+import QuerySets
+import Synchronization
+import Wire
+
+/// A connected socket, closed with its last user: its number is never another file's while somebody may still send or receive.
+final class HostSocket: Sendable {
+  private let descriptor: Int32
+  /// One sender at a time, so that frames never mix. Held while sending: those behind would wait for the socket anyway.
+  private let writers = Mutex<Void>(())
+
+  /// Nil where nobody listens.
+  init?(_ path: String) {
+    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    guard descriptor >= 0, path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let status = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+    }
+    guard status == 0 else { return nil }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  func shut(_ how: Int) { shutdown(descriptor, Int32(how)) }
+
+  /// A whole frame; false when the connection is broken.
+  func send(_ bytes: [UInt8]) -> Bool {
+    writers.withLock { _ in
+      var sent = 0
+      while sent < bytes.count {
+        let count = bytes.withUnsafeBytes {
+          Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return false }
+        sent += count
+      }
+      return true
+    }
+  }
+
+  /// The next frame, with the number of its request; nil when the connection is broken.
+  func receive() -> (UInt32, HostChannel.Answer)? {
+    guard let head = bytes(FrameHeader.size), let header = head.withUnsafeBytes({ FrameHeader($0) }),
+      header.isAcceptable(maximum: 1 << 26), let payload = bytes(Int(header.length) - FrameHeader.size)
+    else { return nil }
+    return (header.request, HostChannel.Answer(status: WinsockError(rawValue: header.status), payload: payload))
+  }
+
+  private func bytes(_ count: Int) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var have = 0
+    while have < count {
+      let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + have, count - have, 0) }
+      if got < 0, errno == EINTR { continue }
+      guard got > 0 else { return nil }
+      have += got
+    }
+    return bytes
+  }
+}

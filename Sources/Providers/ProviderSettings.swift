@@ -1,0 +1,35 @@
+/// What the configuration says of one provider, over what its manifest says.
+public struct ProviderSettings: Sendable, Hashable {
+  public var isEnabled: Bool?
+  /// Providers with a smaller number are asked first; 0 for those without one.
+  public var order: Int?
+  /// How long one call may take before the client is answered without it.
+  public var deadline: Duration?
+  /// How many of its routines run at a time.
+  public var concurrency: Int?
+  public var access: AccessList?
+  public var isolation: Manifest.Isolation?
+
+  public init() {}
+
+  func apply(to manifest: inout Manifest) {
+    manifest.isEnabled = isEnabled ?? manifest.isEnabled
+    manifest.deadline = deadline ?? manifest.deadline
+    manifest.concurrency = concurrency ?? manifest.concurrency
+    manifest.access = access ?? manifest.access
+    manifest.isolation = isolation ?? manifest.isolation
+  }
+}
+
+/// Settings by the name or the id of the provider.
+public struct SettingsByProvider: Sendable, Hashable {
+  public var settings: [String: ProviderSettings] = [:]
+
+  public init() {}
+
+  public subscript(manifest: Manifest) -> ProviderSettings? {
+    settings[manifest.displayName] ?? settings[manifest.id.description]
+  }
+
+  public func apply(to manifest: inout Manifest) { self[manifest]?.apply(to: &manifest) }
+}
