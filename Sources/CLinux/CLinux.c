@@ -23,11 +23,11 @@ int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number) {
 }
 void nsp_poll_remove(int poll, int descriptor) { epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, NULL); }
 
-int nsp_poll_wait(int poll, struct nsp_ready *ready, int milliseconds) {
-  struct epoll_event event;
+int nsp_poll_wait(int poll, uint64_t *numbers, int most, int milliseconds) {
+  struct epoll_event events[NSP_MOST_EVENTS];
   int count;
-  do count = epoll_wait(poll, &event, 1, milliseconds);
+  do count = epoll_wait(poll, events, most < NSP_MOST_EVENTS ? most : NSP_MOST_EVENTS, milliseconds);
   while (count < 0 && errno == EINTR);
-  if (count == 1) *ready = (struct nsp_ready){event.data.u64, event.events};
+  for (int i = 0; i < count; i++) numbers[i] = events[i].data.u64;
   return count;
 }

@@ -51,6 +51,13 @@ public struct Configuration: Sendable {
     Number(
       key: "limits.connections-per-user", range: 1...(1 << 20), get: { $0.connectionsPerUser },
       set: { $0.connectionsPerUser = $1 }),
+    Number(
+      key: "limits.sessions-per-user", range: 1...(1 << 20), get: { $0.sessionsPerUser }, set: { $0.sessionsPerUser = $1 }),
+    Number(key: "limits.lookups-per-user", range: 1...(1 << 24), get: { $0.lookupsPerUser }, set: { $0.lookupsPerUser = $1 }),
+    Number(
+      key: "limits.registrations-per-user", range: 1...(1 << 24), get: { $0.registrationsPerUser },
+      set: { $0.registrationsPerUser = $1 }),
+    Number(key: "limits.bytes-per-user", range: 65536...(1 << 40), get: { $0.bytesPerUser }, set: { $0.bytesPerUser = $1 }),
     Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
   ]
 

@@ -7,9 +7,8 @@ import Synchronization
 import Wire
 
 /// One client's end of a Unix socket: frames in, frames out, one call.
-final class Connection: CallPeer, Polled, @unchecked Sendable {
-  // Unchecked: `vc`, `place` and `processWatch` are written before anybody else has the connection.
-  let descriptor: Int32
+final class Connection: Polled, CallPeer, @unchecked Sendable {
+  // Unchecked: `vc` and `place` are written before anybody else has the connection.
   let process: PeerProcess
   var vc = Handle(rawValue: 0)
   var place = Handle(rawValue: 0)
@@ -20,9 +19,9 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
     var inbound: [UInt8] = []
     /// Whole frames that nobody serves yet, the oldest first.
     var backlog: [[UInt8]] = []
-    /// A thread is on its way that will look at the backlog.
-    var isThreadCalled = false
     var outbound: [UInt8] = []
+    /// Bytes of all three that count for the user.
+    var counted = 0
     /// Nil until the client has said hello and was accepted.
     var session: ClientSession?
     var processWatch: UInt64?
@@ -36,9 +35,9 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
   }
 
   init(_ descriptor: Int32, _ process: PeerProcess, _ server: HostServer) {
-    self.descriptor = descriptor
     self.process = process
     self.server = server
+    super.init(descriptor, of: .init(user: process.identity.userID, process: process.identity.processID))
   }
 
   deinit { close(descriptor) }
@@ -52,16 +51,16 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
 
   // MARK: Reading
 
-  func ready() {
+  override func ready() {
     flush()
     var outcome = Outcome.more
     while outcome == .more { outcome = read() }
-    // The rest is for a thread of the connection's own: a flood does not keep the poll.
-    serveBacklog(atMost: 1)
+    serveOne()
     switch outcome {
     case .all, .more: break
     case .over: vanished()
     case .nonsense: end(.protocolError)
+    case .tooMuch: end(.overQuota)
     }
   }
 
@@ -75,25 +74,15 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
     vanished()
   }
 
-  /// Serves what has come. While there is more, another thread is on its way, so that a request that waits holds up nobody; where
-  /// requests are answered at once it finds nothing left to do.
-  private func serveBacklog(atMost limit: Int = .max) {
-    for _ in 0..<limit {
-      let (frame, callsThread): ([UInt8]?, Bool) = state.withLock { state in
-        let frame = state.backlog.isEmpty ? nil : state.backlog.removeFirst()
-        let callsThread = !state.backlog.isEmpty && !state.isThreadCalled
-        if callsThread { state.isThreadCalled = true }
-        return (frame, callsThread)
-      }
-      if callsThread {
-        HostThreads.run {
-          self.state.withLock { $0.isThreadCalled = false }
-          self.serveBacklog()
-        }
-      }
-      guard let frame else { return }
-      serve(frame)
+  /// Serves the oldest request that has come. What is behind it waits for another turn, on another thread where this one takes long.
+  private func serveOne() {
+    let (frame, isMore): ([UInt8]?, Bool) = state.withLock { state in
+      guard !state.backlog.isEmpty else { return (nil, false) }
+      return (state.backlog.removeFirst(), !state.backlog.isEmpty)
     }
+    guard let frame else { return }
+    if isMore { server.poll.again(self) }
+    serve(frame)
   }
 
   private enum Outcome {
@@ -102,6 +91,8 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
     case more
     case over
     case nonsense
+    /// The user has more bytes waiting than it may.
+    case tooMuch
   }
 
   private func read() -> Outcome {
@@ -111,6 +102,7 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
         let count = recv(descriptor, chunk.baseAddress, chunk.count, Int32(MSG_DONTWAIT))
         if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return .over }
         guard count > 0 else { return errno == EINTR ? .more : .all }
+        guard take(count, &state) else { return .tooMuch }
         let bytes = UnsafeRawBufferPointer(rebasing: chunk[..<count])
         let known = state.backlog.count
         let (used, isNonsense): (Int, Bool)
@@ -153,16 +145,18 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
   }
 
   private func serve(_ frame: [UInt8]) {
+    let size = frame.count
     var frame = frame
     let answer = frame.withUnsafeMutableBytes { server.requests.answer($0, for: self) }
     let resumes = state.withLock { state in
       state.requests -= 1
+      giveBack(size, &state)
       guard state.isPaused, state.requests < server.limits.requestsPerClient else { return false }
       state.isPaused = false
       return true
     }
     // What came while the client had to wait is not said again.
-    if resumes { HostThreads.run { self.ready() } }
+    if resumes { server.poll.again(self) }
     if let answer { send(answer) }
   }
 
@@ -176,7 +170,8 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
         sent = max(0, frame.withUnsafeBytes { Self.write(descriptor, $0) })
         if sent == frame.count { return false }
       }
-      guard state.outbound.count + frame.count - sent <= server.limits.bytesQueued else { return true }
+      let rest = frame.count - sent
+      guard state.outbound.count + rest <= server.limits.bytesQueued, take(rest, &state) else { return true }
       // The poll says when there is room again.
       state.outbound.append(contentsOf: frame[sent...])
       return false
@@ -184,10 +179,24 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
     if isTooMuch { end(.overQuota) }
   }
 
+  private func take(_ bytes: Int, _ state: inout State) -> Bool {
+    guard server.quotas.bytes.take(process.identity.userID, bytes) else { return false }
+    state.counted += bytes
+    return true
+  }
+
+  private func giveBack(_ bytes: Int, _ state: inout State) {
+    // What a connection has left is given back with it.
+    let counted = min(bytes, state.counted)
+    state.counted -= counted
+    server.quotas.bytes.giveBack(process.identity.userID, counted)
+  }
+
   private func flush() {
     state.withLock { state in
       guard !state.outbound.isEmpty else { return }
       let sent = max(0, state.outbound.withUnsafeBytes { Self.write(descriptor, $0) })
+      giveBack(sent, &state)
       if sent == state.outbound.count { state.outbound = [] } else { state.outbound.removeFirst(sent) }
     }
   }
@@ -205,6 +214,8 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
       state.session = session
       return state.isEnding
     }
+    // Refused after it was accepted: whoever asked ends it.
+    if !server.quotas.enter(session) { throw .resources }
     // Its socket was closed meanwhile.
     if isTooLate { server.transport.close(self, .lost) }
   }
@@ -228,6 +239,7 @@ final class Connection: CallPeer, Polled, @unchecked Sendable {
   private func leave() {
     let watch: (isFirst: Bool, number: UInt64?) = state.withLock { state in
       defer { state.isGone = true }
+      giveBack(state.counted, &state)
       return (!state.isGone, state.processWatch.take())
     }
     guard watch.isFirst else { return }

@@ -22,6 +22,12 @@ public struct Limits: Sendable {
   public var connectionsPerUser = 4096
   /// Of all processes of a user, served at once; half of what the host serves at most.
   public var requestsPerUser = 256
+  public var lookupsPerUser = 16_384
+  public var sessionsPerUser = 2048
+  /// Names that processes have registered and not taken back.
+  public var registrationsPerUser = 16_384
+  /// Of requests that were not served yet and answers that were not read yet.
+  public var bytesPerUser = 64 << 20
   /// Users to whom what is said of a user does not apply.
   public var unlimitedUsers: Set<UInt32> = [0, geteuid()]
 
@@ -46,7 +52,7 @@ public final class HostServer: Sendable {
   private let link: TransportLink
   private let listener: Listener
   private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
-  private let userConnections: UserQuota
+  let quotas: UserQuotas
 
   /// Listens, and serves from now on.
   /// - Parameter control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
@@ -63,8 +69,8 @@ public final class HostServer: Sendable {
     self.limits = limits
     self.poll = poll
     self.processes = processes
-    requests = Requests(host: host, limits: limits, control: control)
-    userConnections = UserQuota(limits.connectionsPerUser, except: limits.unlimitedUsers)
+    quotas = UserQuotas(limits)
+    requests = Requests(host: host, limits: limits, quotas: quotas, control: control)
     listener = try Listener(path)
     (transport, link) = PeerTransport.attach("unix", to: host.layer, mayWait: false)
     Self.raiseFileLimit()
@@ -105,14 +111,14 @@ public final class HostServer: Sendable {
     let connection = Connection(descriptor, process, self)
     guard let place = poll.place(connection) else { return }
     connection.place = place
-    guard userConnections.take(process.identity.userID) else { return turnAway(connection) }
+    guard quotas.connections.take(process.identity.userID) else { return turnAway(connection) }
     let isTaken = connections.withLock { known in
       guard known.count < limits.connections else { return false }
       known[ObjectIdentifier(connection)] = connection
       return true
     }
     guard isTaken else {
-      userConnections.giveBack(process.identity.userID)
+      quotas.connections.giveBack(process.identity.userID)
       return turnAway(connection)
     }
     if process.descriptor >= 0 {
@@ -130,14 +136,13 @@ public final class HostServer: Sendable {
 
   func left(_ connection: Connection) {
     guard connections.withLock({ $0.removeValue(forKey: ObjectIdentifier(connection)) }) != nil else { return }
-    userConnections.giveBack(connection.process.identity.userID)
+    quotas.connections.giveBack(connection.process.identity.userID)
   }
 }
 
 /// The socket that clients connect to.
 final class Listener: Polled, @unchecked Sendable {
   // Unchecked: `place` and `server` are written before the socket is watched.
-  let descriptor: Int32
   private let path: String
   /// Keeps a second host from taking the path over.
   private let lock: Int32
@@ -148,14 +153,18 @@ final class Listener: Polled, @unchecked Sendable {
   init(_ path: String) throws(ListenFailure) {
     self.path = path
     if let given = Self.activated {
-      (descriptor, lock) = (given, -1)
+      lock = -1
+      super.init(given, of: Self.share)
       return
     }
     lock = try Self.lock(path)
-    descriptor = try Self.bind(path)
+    super.init(try Self.bind(path), of: Self.share)
     // Everybody on the machine may ask; who may have a session is decided by their credentials.
     chmod(path, 0o666)
   }
+
+  /// Those who come take turns with those who are there.
+  private static let share = FairQueue<Polled>.Share(user: .max, process: 0)
 
   deinit {
     close(descriptor)
@@ -233,7 +242,7 @@ final class Listener: Polled, @unchecked Sendable {
     flock(lock, LOCK_UN)
   }
 
-  func ready() {
+  override func ready() {
     while let server {
       let client = nsp_accept(descriptor)
       if client >= 0 {

@@ -58,11 +58,11 @@ final class ProcessWatch: Sendable {
   func stop() { nsp_eventfd_signal(wake) }
 
   private func run() {
-    var ready = nsp_ready()
+    var number: UInt64 = 0
     // No deadline: `stop` wakes it.
-    while nsp_poll_wait(poll, &ready, -1) == 1, ready.number != 0 {
-      let gone = watched.withLock { $0[ready.number] }
-      cancel(ready.number)
+    while nsp_poll_wait(poll, &number, 1, -1) == 1, number != 0 {
+      let gone = watched.withLock { $0[number] }
+      cancel(number)
       gone?.whenGone()
     }
   }

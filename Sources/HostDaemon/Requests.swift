@@ -24,19 +24,9 @@ public struct ControlAnswer: Sendable {
 struct Requests: Sendable {
   let host: ProviderHost
   let limits: Limits
+  let quotas: UserQuotas
   /// The words of a command line, the session of who asks, and whether that is an operator.
   let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
-  /// What may wait for a provider, all processes of a user together.
-  private let waiting: UserQuota
-
-  init(
-    host: ProviderHost, limits: Limits, control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
-  ) {
-    self.host = host
-    self.limits = limits
-    self.control = control
-    waiting = UserQuota(limits.requestsPerUser, except: limits.unlimitedUsers)
-  }
 
   /// The answer's frame; nil where there is none.
   func answer(_ frame: UnsafeMutableRawBufferPointer, for connection: Connection) -> [UInt8]? {
@@ -48,8 +38,8 @@ struct Requests: Sendable {
     if kind == .hello { return hello(header, payload, connection) }
     guard let session = connection.session else { return failure(kind.answer, header, .notInitialised) }
     let user = connection.process.identity.userID
-    if kind.waitsForProviders, !waiting.take(user) { return failure(kind.answer, header, .noBuffers) }
-    defer { if kind.waitsForProviders { waiting.giveBack(user) } }
+    if kind.waitsForProviders, !quotas.requests.take(user) { return failure(kind.answer, header, .noBuffers) }
+    defer { if kind.waitsForProviders { quotas.requests.giveBack(user) } }
     do throws(WinsockError) {
       var answer = FrameWriter(kind.answer, request: header.request)
       switch kind {
@@ -129,8 +119,16 @@ struct Requests: Sendable {
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let flags = fields.uint32() else { throw .invalidArgument }
-    guard session.resources.count < limits.lookupsPerClient else { throw .noBuffers }
-    let lookup = try host.engine.begin(session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags))
+    let user = session.identity.userID
+    guard session.resources.count < limits.lookupsPerClient, quotas.lookups.take(user) else { throw .noBuffers }
+    let lookup: Lookup
+    do throws(WinsockError) {
+      lookup = try host.engine.begin(session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags))
+    } catch {
+      quotas.lookups.giveBack(user)
+      throw error
+    }
+    lookup.afterEnd { [quotas] in quotas.lookups.giveBack(user) }
     guard let handle = lookup.handle else { throw .cancelled }
     answer.append(handle.rawValue)
   }
@@ -206,8 +204,11 @@ struct Requests: Sendable {
     else {
       throw .invalidArgument
     }
-    let outcomes = try host.engine.setService(session, try query(payload, at: 8), operation: operation, flags: flags)
-    if let failure = outcomes.result { throw failure }
+    let set = try query(payload, at: 8)
+    try quotas.register(set, session, isAdding: operation == .register) { () throws(WinsockError) in
+      let outcomes = try host.engine.setService(session, set, operation: operation, flags: flags)
+      if let failure = outcomes.result { throw failure }
+    }
   }
 
   // MARK: Operators

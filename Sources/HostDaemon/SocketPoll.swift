@@ -6,14 +6,26 @@ import Rundown
 import Synchronization
 
 /// Something with a descriptor that the poll watches.
-protocol Polled: AnyObject, Sendable {
-  var descriptor: Int32 { get }
-  /// Something has changed: there is more to read, or room to write, or the other end is gone. Said once for each change, perhaps
-  /// on several threads at once. May take its time.
-  func ready()
+class Polled: @unchecked Sendable {
+  // Unchecked: subclasses say why.
+  let descriptor: Int32
+  /// Who it is served for.
+  let share: FairQueue<Polled>.Share
+  /// It has a place in the queue: a second one would serve nothing.
+  private let isQueued = Atomic<Bool>(false)
+
+  init(_ descriptor: Int32, of share: FairQueue<Polled>.Share) { (self.descriptor, self.share) = (descriptor, share) }
+
+  /// Something has changed: there is more to read, or room to write, or the other end is gone. Said after each change, perhaps on
+  /// several threads at once. May take its time.
+  func ready() { preconditionFailure("a descriptor that nobody handles") }
+
+  fileprivate func takesPlace() -> Bool { !isQueued.exchange(true, ordering: .acquiringAndReleasing) }
+  fileprivate func leavesPlace() { isQueued.store(false, ordering: .releasing) }
 }
 
-/// Threads that share one epoll: whoever gets an event handles it on the spot, so that a request changes threads once, as it must.
+/// Threads that share one epoll: whoever gets an event handles it on the spot, so that a request changes threads once, as it must. Where
+/// several have something, users and processes take turns.
 ///
 /// One thread is enough as long as it comes back for the next event: where several wait, the kernel wakes one that has gone to sleep
 /// elsewhere. There are more while one is held up, so that a routine that never returns keeps one thread and nobody else, and while
@@ -21,7 +33,7 @@ protocol Polled: AnyObject, Sendable {
 final class SocketPoll: Sendable {
   private let poll: Int32
   private let wake: Int32
-  private let polled = HandleTable<any Polled>(kind: 27)
+  private let polled = HandleTable<Polled>(kind: 27)
   private let threads = Mutex<Threads>(Threads())
   private let maximum: Int
   private let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
@@ -31,7 +43,9 @@ final class SocketPoll: Sendable {
 
   private struct Threads {
     var count = 0
+    /// Those that wait for events.
     var idle = 0
+    var queue = FairQueue<Polled>()
     var isWatched = false
     var isStopping = false
   }
@@ -60,7 +74,7 @@ final class SocketPoll: Sendable {
   // MARK: Descriptors
 
   /// A place for something that will be watched. Nil when there are too many.
-  func place(_ one: any Polled) -> Handle? { polled.insert(one) }
+  func place(_ one: Polled) -> Handle? { polled.insert(one) }
 
   /// Watches it from now on; what has happened already counts as a change.
   func watch(_ place: Handle, _ descriptor: Int32) -> Bool {
@@ -71,6 +85,12 @@ final class SocketPoll: Sendable {
   func remove(_ handle: Handle, _ descriptor: Int32) {
     nsp_poll_remove(poll, descriptor)
     _ = polled.remove(handle)
+  }
+
+  /// There is more to do for it than was done: it gets another turn. Whoever calls is a thread of the poll, or about to be.
+  func again(_ one: Polled) {
+    guard one.takesPlace() else { return }
+    threads.withLock { $0.queue.append(one, of: one.share) }
   }
 
   // MARK: Threads
@@ -88,27 +108,55 @@ final class SocketPoll: Sendable {
   }
 
   private func serve() {
-    var event = nsp_ready()
-    while true {
-      let count = nsp_poll_wait(poll, &event, 100)
-      let (isOver, startsWatch): (Bool, Bool) = threads.withLock { state in
-        if state.isStopping || count == 0 && state.idle > 1 {
-          state.count -= 1
-          state.idle -= 1
-          return (true, false)
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(NSP_MOST_EVENTS)) { numbers in
+      var isQueue = false
+      while true {
+        // Where somebody waits, those that have come meanwhile take their places before the next turn is given.
+        let count = nsp_poll_wait(poll, numbers.baseAddress, Int32(numbers.count), isQueue ? 0 : 100)
+        let step = step(UnsafeBufferPointer(rebasing: numbers[..<max(0, Int(count))]), mayEnd: !isQueue)
+        switch step {
+        case .end: return
+        case .wait: isQueue = false
+        case .serve(let one, let startsWatch):
+          taken.add(1, ordering: .relaxed)
+          if startsWatch { HostThreads.run { self.watchThreads() } }
+          one.leavesPlace()
+          one.ready()
+          isQueue = threads.withLock { state in
+            state.idle += 1
+            return !state.queue.isEmpty
+          }
         }
-        guard count > 0 else { return (false, false) }
-        state.idle -= 1
-        defer { state.isWatched = true }
-        return (false, !state.isWatched)
       }
-      if isOver { return }
-      guard count > 0 else { continue }
-      taken.add(1, ordering: .relaxed)
-      if startsWatch { HostThreads.run { self.watchThreads() } }
-      polled[Handle(rawValue: event.number)]?.ready()
-      threads.withLock { $0.idle += 1 }
     }
+  }
+
+  private enum Step {
+    case serve(Polled, startsWatch: Bool)
+    case wait
+    case end
+  }
+
+  private func step(_ numbers: UnsafeBufferPointer<UInt64>, mayEnd: Bool) -> Step {
+    let come = numbers.compactMap { polled[Handle(rawValue: $0)] }.filter { $0.takesPlace() }
+    return threads.withLock { state in
+      if state.isStopping || mayEnd && come.isEmpty && state.queue.isEmpty && state.idle > 1 {
+        state.count -= 1
+        state.idle -= 1
+        return .end
+      }
+      guard let next = Self.turn(come, &state.queue) else { return .wait }
+      state.idle -= 1
+      defer { state.isWatched = true }
+      return .serve(next, startsWatch: !state.isWatched)
+    }
+  }
+
+  private static func turn(_ come: [Polled], _ queue: inout FairQueue<Polled>) -> Polled? {
+    // As a rule there is one, and nobody else.
+    if come.count == 1, queue.isEmpty { return come[0] }
+    for one in come { queue.append(one, of: one.share) }
+    return queue.popFirst()
   }
 
   /// Looks every other millisecond, while there is something to do, whether there are threads enough.
@@ -122,7 +170,8 @@ final class SocketPoll: Sendable {
         guard !state.isStopping else { return nil }
         busy = state.idle == 0 ? busy + 1 : 0
         // Held up; or found at work at every look for a while.
-        return isMoving ? busy >= 8 && state.count < processors : busy > 0 && state.count < maximum
+        return isMoving
+          ? busy >= 8 && state.count < processors : (busy > 0 || !state.queue.isEmpty) && state.count < maximum
       }
       guard let isShort else { return }
       if isShort {

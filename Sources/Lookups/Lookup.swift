@@ -35,6 +35,15 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   /// What the client knows it by; dead once the lookup has ended.
   public var handle: Handle? { state.withLock { $0.handle } }
 
+  /// Has something done when the lookup ends, however that happens; at once where it has. Replaces what was asked for before.
+  public func afterEnd(_ action: @escaping @Sendable () -> Void) {
+    let isOver = state.withLock { state in
+      if state.phase != .ended { state.whenEnded = action }
+      return state.phase == .ended
+    }
+    if isOver { action() }
+  }
+
   // MARK: Begin
 
   /// Calls Begin at every provider of the route, in order; of a chain only until one accepts. Calls out.
@@ -426,6 +435,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       var waiting: NextTicket?
       var opened: [Opened] = []
       var idleCall: AsyncCall?
+      var whenEnded: (@Sendable () -> Void)?
     }
     let work: Work? = state.withLock { state in
       guard state.phase != .ended else { return nil }
@@ -449,9 +459,11 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         if let opened = Self.takeOut(&state.legs[index]) { work.opened.append(opened) }
       }
       state.entries = []
+      work.whenEnded = state.whenEnded.take()
       return work
     }
     guard let work else { return }
+    work.whenEnded?()
     if let handle { _ = client.resources.remove(handle) }
     work.waiting?.answer(.failure(.cancelled))
     for ticket in work.tickets { ticket.giveTurn(false) }

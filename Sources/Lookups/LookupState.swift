@@ -42,6 +42,7 @@ extension Lookup {
 
   struct State {
     var phase = Phase.idle
+    var whenEnded: (@Sendable () -> Void)?
     var legs: [Leg]
     /// The catalog as the route was chosen from; let go of at the end.
     var entries: [Catalog.Entry]

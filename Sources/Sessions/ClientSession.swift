@@ -91,6 +91,16 @@ public final class ClientSession: Sendable {
     }
   }
 
+  /// Has something done once every provider has been told of the end; at once where that is so already.
+  public func afterEnd(_ action: @escaping @Sendable () -> Void) {
+    let isOver = state.withLock { state in
+      guard state.isOpen || !state.providers.isEmpty else { return true }
+      state.whenEnded.append(action)
+      return false
+    }
+    if isOver { action() }
+  }
+
   /// Lets go of a provider that is being detached: its lookups end, then it gets its Cleanup.
   public func detach(_ provider: Provider) {
     for resource in resources.values { resource.drop(provider) }

@@ -254,6 +254,66 @@ import Wire
     served.host.stop()
   }
 
+  @Test("a user's open lookups, registrations and bytes are counted over its connections, and given back when they end")
+  func userTotals() throws {
+    var limits = Limits()
+    (limits.unlimitedUsers, limits.lookupsPerUser, limits.registrationsPerUser, limits.bytesPerUser) = ([], 2, 2, 100_000)
+    let served = try ServedHost("scripted-a", limits: limits)
+    var clients = try (0..<3).map { _ in try RawClient(served) }
+    let handles = try (0..<2).map { try #require(try clients[$0].begin("records-1").handle) }
+    #expect(try clients[2].begin("records-1").status == .noBuffers)
+    #expect(try clients[0].end(handles[1]).status == .success)
+    #expect(try clients[2].begin("begin-fail-11004").status == .noData, "what fails is not counted")
+    #expect(try clients[2].begin("records-1").status == .success)
+
+    func register(_ name: String, _ operation: UInt32 = 0) throws -> WinsockError {
+      try clients[1].ask(.setService) { frame in
+        frame.append(operation)
+        frame.append(UInt32(0))
+        RawClient.append(name, to: &frame)
+      }.status
+    }
+    #expect(try register("one") == .success && register("two") == .success && register("two") == .success)
+    #expect(try register("three") == .noBuffers)
+    #expect(try register("one", 1) == .success && register("three") == .success && register("one") == .noBuffers)
+
+    // Most of a frame each, the rest of which never comes.
+    var head = [UInt8](withUnsafeBytes(of: UInt32(60_000)) { Array($0) }) + [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+    head += [UInt8](repeating: 0, count: 55_000)
+    clients[0].send(head)
+    clients[1].send(head)
+    try served.wait("one of them is closed") { served.server.connectionCount == 2 }
+    clients.removeAll()
+    try served.wait("all sessions end") { served.host.sessions.sessions.isEmpty }
+    let again = try RawClient(served)
+    #expect(try again.begin("records-1").status == .success && again.begin("records-1").status == .success)
+    served.finish()
+  }
+
+  @Test("a user has so many sessions; one more process is told, and one that ends makes room")
+  func userSessions() throws {
+    var limits = Limits()
+    (limits.unlimitedUsers, limits.sessionsPerUser) = ([], 1)
+    let served = try ServedHost("scripted-a", limits: limits)
+    let first = try RawClient(served)
+    let second = try RawClient(served)
+    #expect(try first.lookup("records-1").count == 1 && second.lookup("records-1").count == 1, "one process, one session")
+    let other = Process()
+    other.executableURL = URL(filePath: "/usr/bin/perl")
+    other.arguments = [
+      "-e",
+      """
+      use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or exit 9; binmode $s;
+      print $s pack("VvvVV", 32, 1, 0, 1, 0) . "NSP1" . pack("vvVV", 1, 0, 1 << 20, 0); read $s, my $head, 16; exit(unpack("x12V", $head) == 10055 ? 55 : 1);
+      """, served.server.path,
+    ]
+    try other.run()
+    other.waitUntilExit()
+    #expect(other.terminationStatus == 55)
+    #expect(try first.lookup("records-1").count == 1)
+    served.finish()
+  }
+
   @Test("2,000 connections of 8 threads come, ask and go: none is lost, nothing is left")
   func comingAndGoing() throws {
     let served = try ServedHost("scripted-a")

@@ -1,0 +1,81 @@
+/// Whose turn it is: users take turns, the processes of one user take turns in those, and what one process has waits in order. However much
+/// one of them asks for, the next of another is at most one turn of each away.
+struct FairQueue<Element> {
+  struct Share: Hashable {
+    var user: UInt32
+    var process: Int32
+  }
+
+  private struct Ring<Key: Hashable, Content> {
+    private var contents: [Key: Content] = [:]
+    private var order = FIFO<Key>()
+
+    var isEmpty: Bool { contents.isEmpty }
+
+    /// Those that are new stand behind the others.
+    mutating func update(_ key: Key, _ new: @autoclosure () -> Content, _ change: (inout Content) -> Void) {
+      if contents[key] == nil { order.append(key) }
+      change(&contents[key, default: new()])
+    }
+
+    /// Gives the turn to the one in front; it goes to the back, or leaves when it has nothing more.
+    mutating func turn<Result>(_ take: (inout Content) -> (Result, isEmpty: Bool)?) -> Result? {
+      guard let key = order.popFirst(), var content = contents[key] else { return nil }
+      // The content is taken out, so that changing it copies nothing.
+      contents[key] = nil
+      guard let (result, isEmpty) = take(&content) else { return nil }
+      if !isEmpty {
+        contents[key] = content
+        order.append(key)
+      }
+      return result
+    }
+  }
+
+  private struct FIFO<Item> {
+    private var items: [Item?] = []
+    private var first = 0
+
+    var isEmpty: Bool { first == items.count }
+
+    mutating func append(_ item: Item) { items.append(item) }
+
+    mutating func popFirst() -> Item? {
+      guard first < items.count else { return nil }
+      defer {
+        items[first] = nil
+        first += 1
+        if first == items.count {
+          items.removeAll(keepingCapacity: first < 64)
+          first = 0
+        } else if first >= 64, first * 2 >= items.count {
+          items.removeFirst(first)
+          first = 0
+        }
+      }
+      return items[first]
+    }
+  }
+
+  private typealias Processes = Ring<Int32, FIFO<Element>>
+  private var users = Ring<UInt32, Processes>()
+
+  var isEmpty: Bool { users.isEmpty }
+
+  mutating func append(_ element: Element, of share: Share) {
+    users.update(share.user, Processes()) { processes in
+      processes.update(share.process, FIFO()) { $0.append(element) }
+    }
+  }
+
+  /// Nil when nobody waits.
+  mutating func popFirst() -> Element? {
+    users.turn { processes in
+      let element: Element? = processes.turn { waiting in
+        guard let element = waiting.popFirst() else { return nil }
+        return (element, waiting.isEmpty)
+      }
+      return element.map { ($0, processes.isEmpty) }
+    }
+  }
+}
