@@ -87,6 +87,14 @@ static void latency(void) {
   enum { ROUNDS = 40, EACH = 250 };
   static double floor_times[ROUNDS * EACH], times[ROUNDS * EACH];
   int descriptor = floor_connect();
+  /* The floor by itself first, and then turn by turn: where the scheduler puts the two sides makes a great difference, and the better
+     of the two is the floor. */
+  for (int i = 0; i < ROUNDS * EACH; i++) {
+    double start = now();
+    floor_ping(descriptor);
+    floor_times[i] = now() - start;
+  }
+  double alone = median(floor_times, ROUNDS * EACH);
   for (int round = 0; round < ROUNDS; round++) {
     for (int i = 0; i < EACH; i++) {
       double start = now();
@@ -100,7 +108,8 @@ static void latency(void) {
     }
   }
   close(descriptor);
-  report("daemon.lookup", median(times, ROUNDS * EACH), "us", median(floor_times, ROUNDS * EACH), 1.5, 0);
+  double beside = median(floor_times, ROUNDS * EACH);
+  report("daemon.lookup", median(times, ROUNDS * EACH), "us", alone < beside ? alone : beside, 1.5, 0);
 }
 
 /* Requests a second of so many processes, for a second. */
@@ -200,7 +209,7 @@ static long resident(pid_t process) {
   return pages * sysconf(_SC_PAGESIZE);
 }
 static void memory(pid_t host, pid_t echo) {
-  enum { CLIENTS = 2000 };
+  enum { CLIENTS = 10000 };
   static int descriptors[CLIENTS];
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   unsigned char hello[32] = {32, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 'N', 'S', 'P', '1', 1, 0, 0, 0, 0, 0, 16, 0}, answer[32];
@@ -224,11 +233,11 @@ static void memory(pid_t host, pid_t echo) {
 
 int main(int count, char **words) {
   WSADATA data;
-  struct rlimit files = {8192, 8192};
+  struct rlimit files = {16384, 16384};
   snprintf(floor_address.sun_path, sizeof floor_address.sun_path, "/tmp/nsp-floor-%d", getpid());
+  setrlimit(RLIMIT_NOFILE, &files);
   int listener = socket(AF_UNIX, SOCK_STREAM, 0);
   if (count != 2 || bind(listener, (struct sockaddr *)&floor_address, sizeof floor_address) != 0 || listen(listener, 4096) != 0) return 64;
-  setrlimit(RLIMIT_NOFILE, &files);
   pid_t echo = fork();
   if (echo == 0) serve(listener);
   WSAStartup(0x0202, &data);

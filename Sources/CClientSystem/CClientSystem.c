@@ -44,8 +44,35 @@ int nsp_client_send(int socket, const void *bytes, size_t count) {
   return 0;
 }
 
+/* To sleep and be woken on another processor costs more than a whole lookup. So an answer is looked for a moment before it is waited for,
+   as long as that pays: after a moment in vain the next few are waited for at once, after the next twice as many. */
+enum { MOMENT = 20000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
+static _Thread_local struct {
+  unsigned waits, next;
+} patience __attribute__((tls_model("initial-exec")));
+
+static int64_t nanoseconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+/* What recv answers; -1 with EAGAIN when nothing came. */
+static ssize_t look(int socket, void *bytes, size_t most) {
+  int64_t end = nanoseconds() + MOMENT;
+  ssize_t got;
+  if (patience.waits > 0) return patience.waits--, errno = EAGAIN, -1;
+  do got = recv(socket, bytes, most, MSG_DONTWAIT);
+  while (got < 0 && errno == EAGAIN && nanoseconds() < end);
+  if (got >= 0) patience.next = SHORT_WAIT;
+  else patience.waits = patience.next, patience.next = patience.next < LONG_WAIT ? (patience.next + SHORT_WAIT) * 2 : LONG_WAIT;
+  return got;
+}
+
 ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most) {
-  size_t have = 0;
+  ssize_t seen = look(socket, bytes, most);
+  size_t have = seen > 0 ? (size_t)seen : 0;
+  if (seen == 0) return -1;
   while (have < least) {
     ssize_t got = recv(socket, (char *)bytes + have, most - have, 0);
     if (got < 0 && errno == EINTR) continue;

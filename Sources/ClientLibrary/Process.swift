@@ -82,13 +82,10 @@ final class Process {
     case .last(let descriptors, let requests):
       for request in requests { request.finish(nil, Int32(WSA_E_CANCELLED)) }
       for descriptor in descriptors {
+        // What was said counts, also when nobody is there any more to hear the answer.
         var goodbye = FrameWriter(RequestKind.goodbye.rawValue, request: 1)
         let frame = goodbye.finish()
-        if nsp_client_send(descriptor, frame, frame.count) == 0 {
-          // The host answers before it ends the session; what is said last counts, so it is waited for.
-          var header = [UInt8](repeating: 0, count: FrameHeader.size)
-          _ = nsp_client_receive(descriptor, &header, header.count)
-        }
+        _ = nsp_client_send(descriptor, frame, frame.count)
         close(descriptor)
       }
       return true
@@ -115,7 +112,20 @@ final class Process {
         give(descriptor)
         return (.failed(Int32(WSA_INVALID_HANDLE)), at)
       }
-      if nsp_client_send(descriptor, bytes, bytes.count) == 0, let answer = receive(descriptor) {
+      let isSent: Bool
+      if isFresh {
+        // The hello takes no time of its own: the request follows at once.
+        let both = Self.hello() + bytes
+        let refusal = nsp_client_send(descriptor, both, both.count) == 0 ? refusal(descriptor) : -1
+        if refusal > 0 {
+          _ = lose(descriptor)
+          return (.failed(refusal), at)
+        }
+        isSent = refusal == 0
+      } else {
+        isSent = nsp_client_send(descriptor, bytes, bytes.count) == 0
+      }
+      if isSent, let answer = receive(descriptor) {
         give(descriptor)
         return (answer, at)
       }
@@ -148,7 +158,7 @@ final class Process {
     return payload.map { .frame($0, status: status) }
   }
 
-  /// A connection for one call: one that is idle, or a new one that has said hello. -1 when no host answers.
+  /// A connection for one call: one that is idle, or a new one that has not said hello yet. -1 when nobody listens.
   private func take() -> (Int32, isFresh: Bool) {
     let known: Int32 = locked {
       guard let descriptor = idle.popLast() else { return -1 }
@@ -157,21 +167,29 @@ final class Process {
     }
     if known >= 0 { return (known, false) }
     let descriptor = nsp_client_connect()
-    guard descriptor >= 0 else { return (-1, true) }
+    if descriptor >= 0 { locked { busy.append(descriptor) } }
+    return (descriptor, true)
+  }
+
+  private static func hello() -> [UInt8] {
     var hello = FrameWriter(RequestKind.hello.rawValue, request: 0)
     hello.append(WireVersion.magic)
     hello.append(WireVersion.major)
     hello.append(WireVersion.minor)
     hello.append(WireVersion.defaultMaximumFrame)
     hello.append(UInt32(0))
-    let frame = hello.finish()
-    guard nsp_client_send(descriptor, frame, frame.count) == 0, case .frame(_, let status)? = receive(descriptor), status == 0
-    else {
-      close(descriptor)
-      return (-1, true)
+    return hello.finish()
+  }
+
+  /// Reads the answer to the hello, and nothing of what follows it: 0, the code that the host refuses with, or -1.
+  private func refusal(_ descriptor: Int32) -> Int32 {
+    withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { room in
+      guard nsp_client_receive(descriptor, room.baseAddress, FrameHeader.size) == 0,
+        let header = FrameHeader(UnsafeRawBufferPointer(room)), header.isAcceptable(maximum: 64),
+        nsp_client_receive(descriptor, room.baseAddress, Int(header.length) - FrameHeader.size) == 0
+      else { return -1 }
+      return header.status
     }
-    locked { busy.append(descriptor) }
-    return (descriptor, true)
   }
 
   private func give(_ descriptor: Int32) {

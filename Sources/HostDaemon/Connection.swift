@@ -24,10 +24,12 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var counted = 0
     /// Nil until the client has said hello and was accepted.
     var session: ClientSession?
-    var processWatch: UInt64?
+    var processWatch: ProcessWatch.Ticket?
     var requests = 0
     /// The client sends faster than it is served: it is read again when a request has been answered.
     var isPaused = false
+    /// The hello is being served: what follows it waits.
+    var isGreeting = false
     /// A goodbye has been read, perhaps behind requests that are still served.
     var hasSaidGoodbye = false
     var isEnding = false
@@ -47,7 +49,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   var session: ClientSession? { state.withLock { $0.session } }
 
-  func watched(_ number: UInt64) { state.withLock { $0.processWatch = number } }
+  func watched(_ ticket: ProcessWatch.Ticket) { state.withLock { $0.processWatch = ticket } }
 
   // MARK: Reading
 
@@ -77,12 +79,20 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   /// Serves the oldest request that has come. What is behind it waits for another turn, on another thread where this one takes long.
   private func serveOne() {
     let (frame, isMore): ([UInt8]?, Bool) = state.withLock { state in
-      guard !state.backlog.isEmpty else { return (nil, false) }
-      return (state.backlog.removeFirst(), !state.backlog.isEmpty)
+      guard !state.backlog.isEmpty, !state.isGreeting else { return (nil, false) }
+      let frame = state.backlog.removeFirst()
+      if Self.kind(of: frame) == RequestKind.hello.rawValue { state.isGreeting = true }
+      return (frame, !state.backlog.isEmpty && !state.isGreeting)
     }
     guard let frame else { return }
     if isMore { server.poll.again(self) }
     serve(frame)
+    guard Self.kind(of: frame) == RequestKind.hello.rawValue else { return }
+    let hasWaited = state.withLock { state in
+      state.isGreeting = false
+      return !state.backlog.isEmpty
+    }
+    if hasWaited { server.poll.again(self) }
   }
 
   private enum Outcome {
@@ -119,7 +129,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
         }
         if isNonsense { return .nonsense }
         state.requests += state.backlog.count - known
-        state.hasSaidGoodbye = state.hasSaidGoodbye || state.backlog[known...].contains(where: Self.isGoodbye)
+        state.hasSaidGoodbye =
+          state.hasSaidGoodbye || state.backlog[known...].contains { Self.kind(of: $0) == RequestKind.goodbye.rawValue }
         state.isPaused = state.requests >= server.limits.requestsPerClient
         // Less than there was room for is all that there was.
         return count < chunk.count || state.isPaused ? .all : .more
@@ -140,9 +151,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     return (used, false)
   }
 
-  private static func isGoodbye(_ frame: [UInt8]) -> Bool {
-    frame.withUnsafeBytes { FrameHeader($0)?.kind == RequestKind.goodbye.rawValue }
-  }
+  private static func kind(of frame: [UInt8]) -> UInt16? { frame.withUnsafeBytes { FrameHeader($0)?.kind } }
 
   private func serve(_ frame: [UInt8]) {
     let size = frame.count
@@ -237,13 +246,13 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   }
 
   private func leave() {
-    let watch: (isFirst: Bool, number: UInt64?) = state.withLock { state in
+    let watch: (isFirst: Bool, ticket: ProcessWatch.Ticket?) = state.withLock { state in
       defer { state.isGone = true }
       giveBack(state.counted, &state)
       return (!state.isGone, state.processWatch.take())
     }
     guard watch.isFirst else { return }
-    if let number = watch.number { server.processes.cancel(number) }
+    if let ticket = watch.ticket { server.processes.cancel(ticket) }
     server.poll.remove(place, descriptor)
     // The client sees the end now; the descriptor's number is free again when nobody has the connection any more.
     shutdown(descriptor, Int32(SHUT_RDWR))

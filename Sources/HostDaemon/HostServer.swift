@@ -123,7 +123,7 @@ public final class HostServer: Sendable {
     }
     if process.descriptor >= 0 {
       // The socket may outlive the process, in a child of it.
-      connection.watched(processes.watch(process.descriptor, whenGone: { [weak connection] in connection?.processEnded() }))
+      connection.watched(processes.watch(process, whenGone: { [weak connection] in connection?.processEnded() }))
     }
     if !poll.watch(place, descriptor) { connection.end(.overQuota) }
   }

@@ -25,14 +25,14 @@ struct PeerProcess {
     if !Self.option(socket, 77, &given) { given = -1 }
     // From the socket where the kernel has it, else by id: then the process must still be the one that connected.
     let descriptor = given >= 0 ? given : nsp_pidfd_open(id)
-    let start = Self.start(of: id)
+    let (command, start) = Self.status(of: id)
     guard start != 0, descriptor < 0 || !Self.isGone(descriptor) else {
       if descriptor >= 0 { close(descriptor) }
       return nil
     }
     self.descriptor = descriptor
     identity = ClientIdentity(
-      processID: id, userID: credentials.userID, groupID: credentials.groupID, command: Self.command(of: id), processStart: start)
+      processID: id, userID: credentials.userID, groupID: credentials.groupID, command: command, processStart: start)
   }
 
   private static func option<Value: BitwiseCopyable>(_ socket: Int32, _ name: Int32, _ value: inout Value) -> Bool {
@@ -45,17 +45,17 @@ struct PeerProcess {
     return poll(&entry, 1, 0) > 0
   }
 
-  /// When the process began, in clock ticks since the system did: with its id, a name that is never used again. 0 when it is gone.
-  private static func start(of id: pid_t) -> UInt64 {
-    // Field 22, counted behind the command, which may contain anything.
+  /// What it is called, and when it began, in clock ticks since the system did: with its id, a name that is never used again. 0 when it is
+  /// gone.
+  private static func status(of id: pid_t) -> (command: String, start: UInt64) {
     let text = contents("/proc/\(id)/stat")
-    guard let close = text.lastIndex(of: UInt8(ascii: ")")) else { return 0 }
+    // The second field, in parentheses, may contain anything; the start is the 22nd.
+    guard let open = text.firstIndex(of: UInt8(ascii: "(")), let close = text.lastIndex(of: UInt8(ascii: ")")), open < close else {
+      return ("", 0)
+    }
     let fields = text[text.index(after: close)...].split(separator: UInt8(ascii: " "))
-    return fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) ?? 0 : 0
-  }
-
-  private static func command(of id: pid_t) -> String {
-    String(decoding: contents("/proc/\(id)/comm").prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    let start = fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) ?? 0 : 0
+    return (String(decoding: text[text.index(after: open)..<close], as: UTF8.self), start)
   }
 
   private static func contents(_ path: String) -> [UInt8] {

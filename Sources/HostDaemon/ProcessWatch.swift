@@ -6,14 +6,43 @@ import Synchronization
 /// Notices that processes end, also while others hold their sockets open: one thread that waits for all of their pidfds.
 final class ProcessWatch: Sendable {
   private struct Watched: Sendable {
+    let process: ProcessName
     let descriptor: Int32
-    let whenGone: @Sendable () -> Void
+    var whenGone: [UInt64: @Sendable () -> Void] = [:]
+  }
+
+  /// A process by a name that is never used again.
+  private struct ProcessName: Hashable {
+    var id: Int32
+    var start: UInt64
+  }
+
+  private struct State {
+    var last: UInt64 = 0
+    var watched: [UInt64: Watched] = [:]
+    var numbers: [ProcessName: UInt64] = [:]
+
+    mutating func number() -> UInt64 {
+      last += 1
+      return last
+    }
+
+    mutating func remove(_ number: UInt64) -> Watched? {
+      guard let one = watched.removeValue(forKey: number) else { return nil }
+      numbers[one.process] = nil
+      return one
+    }
+  }
+
+  /// What to cancel a watch by.
+  struct Ticket: Sendable {
+    fileprivate var process: UInt64
+    fileprivate var place: UInt64
   }
 
   private let poll: Int32
   private let wake: Int32
-  private let watched = Mutex<[UInt64: Watched]>([:])
-  private let next = Atomic<UInt64>(1)
+  private let state = Mutex<State>(State())
 
   init?() {
     poll = nsp_poll_create()
@@ -40,16 +69,35 @@ final class ProcessWatch: Sendable {
     if wake >= 0 { close(wake) }
   }
 
-  /// Takes over the pidfd. `whenGone` is called once, on the watch's thread, unless the watch is cancelled before; it must not wait.
-  func watch(_ descriptor: Int32, whenGone: @escaping @Sendable () -> Void) -> UInt64 {
-    let number = next.add(1, ordering: .relaxed).oldValue
-    watched.withLock { $0[number] = Watched(descriptor: descriptor, whenGone: whenGone) }
-    if nsp_poll_add(poll, descriptor, UInt32(NSP_READ), number) != 0 { cancel(number) }
-    return number
+  /// Takes over the pidfd; a process has one here, however many watch it. `whenGone` is called once, on the watch's thread, unless the
+  /// watch is cancelled before; it must not wait.
+  func watch(_ process: PeerProcess, whenGone: @escaping @Sendable () -> Void) -> Ticket {
+    let name = ProcessName(id: process.identity.processID, start: process.identity.processStart)
+    let (ticket, isNew): (Ticket, Bool) = state.withLock { state in
+      let known = state.numbers[name]
+      let number = known ?? state.number()
+      let place = state.number()
+      state.watched[number, default: Watched(process: name, descriptor: process.descriptor)].whenGone[place] = whenGone
+      state.numbers[name] = number
+      return (Ticket(process: number, place: place), known == nil)
+    }
+    if !isNew {
+      close(process.descriptor)
+    } else if nsp_poll_add(poll, process.descriptor, UInt32(NSP_READ), ticket.process) != 0 {
+      cancel(ticket)
+    }
+    return ticket
   }
 
-  func cancel(_ number: UInt64) {
-    guard let one = watched.withLock({ $0.removeValue(forKey: number) }) else { return }
+  func cancel(_ ticket: Ticket) {
+    let last = state.withLock { state in
+      state.watched[ticket.process]?.whenGone[ticket.place] = nil
+      return state.watched[ticket.process]?.whenGone.isEmpty == true ? state.remove(ticket.process) : nil
+    }
+    if let last { letGo(last) }
+  }
+
+  private func letGo(_ one: Watched) {
     nsp_poll_remove(poll, one.descriptor)
     close(one.descriptor)
   }
@@ -61,9 +109,9 @@ final class ProcessWatch: Sendable {
     var number: UInt64 = 0
     // No deadline: `stop` wakes it.
     while nsp_poll_wait(poll, &number, 1, -1) == 1, number != 0 {
-      let gone = watched.withLock { $0[number] }
-      cancel(number)
-      gone?.whenGone()
+      guard let gone = state.withLock({ $0.remove(number) }) else { continue }
+      letGo(gone)
+      for action in gone.whenGone.values { action() }
     }
   }
 }

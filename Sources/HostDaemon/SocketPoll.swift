@@ -109,19 +109,18 @@ final class SocketPoll: Sendable {
 
   private func serve() {
     withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(NSP_MOST_EVENTS)) { numbers in
-      var isQueue = false
+      var (isQueue, isWarm, patience) = (false, false, Patience())
       while true {
-        // Where somebody waits, those that have come meanwhile take their places before the next turn is given.
-        let count = nsp_poll_wait(poll, numbers.baseAddress, Int32(numbers.count), isQueue ? 0 : 100)
-        let step = step(UnsafeBufferPointer(rebasing: numbers[..<max(0, Int(count))]), mayEnd: !isQueue)
-        switch step {
+        let count = wait(numbers, isQueue: isQueue, isWarm: isWarm, &patience)
+        switch step(UnsafeBufferPointer(rebasing: numbers[..<count]), mayEnd: !isQueue) {
         case .end: return
-        case .wait: isQueue = false
+        case .wait: (isQueue, isWarm) = (false, false)
         case .serve(let one, let startsWatch):
           taken.add(1, ordering: .relaxed)
           if startsWatch { HostThreads.run { self.watchThreads() } }
           one.leavesPlace()
           one.ready()
+          isWarm = true
           isQueue = threads.withLock { state in
             state.idle += 1
             return !state.queue.isEmpty
@@ -129,6 +128,18 @@ final class SocketPoll: Sendable {
         }
       }
     }
+  }
+
+  /// How many events there are, after a while at most. Where somebody is in the queue those that have come take their places at once.
+  private func wait(
+    _ numbers: UnsafeMutableBufferPointer<UInt64>, isQueue: Bool, isWarm: Bool, _ patience: inout Patience
+  ) -> Int {
+    func poll(_ milliseconds: Int32) -> Int {
+      Int(max(0, nsp_poll_wait(self.poll, numbers.baseAddress, Int32(numbers.count), milliseconds)))
+    }
+    if isQueue { return poll(0) }
+    let soon = isWarm ? patience.look { poll(0) } : 0
+    return soon > 0 ? soon : poll(100)
   }
 
   private enum Step {

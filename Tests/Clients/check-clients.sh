@@ -182,6 +182,16 @@ many_lives() {
 }
 check "10,000 processes that connect, use and die: the books balance, descriptors and memory stay as they are" many_lives
 echo "        $figures; $(ledger)"
+idle_clients() {
+  "$work/client" start idle=10000 ready pause >"$work/idle" & local child=$!
+  for _ in $(seq 500); do grep -q ready "$work/idle" && break; kill -0 $child || return 1; sleep 0.02; done
+  figures="beside 10,000: $(descriptors) descriptors, $(resident) KiB"
+  says "hello 192.0.2.1" client start resolve=hello cleanup || return 1
+  kill -9 $child && wait $child 2>/dev/null
+  settled && for _ in $(seq 100); do [ "$(descriptors)" -lt 100 ] && return; sleep 0.05; done
+}
+check "10,000 connected idle clients, one that is served beside them, and all of them killed at once" idle_clients
+echo "        $figures"
 check "SIGHUP looks at the directories again" kill -HUP $host
 sleep 0.3
 check "and the host goes on" says "hello" client start resolve=hello cleanup

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/sched.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -316,6 +319,21 @@ static void reuse(void) {
   }
 }
 
+/* So many connections that have said hello (docs/wire.md) and then nothing; they stay until the program ends. */
+static void idle(int count) {
+  static const unsigned char hello[32] = {32, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 'N', 'S', 'P', '1', 1, 0, 0, 0, 0, 0, 16, 0};
+  unsigned char answer[32];
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files), files.rlim_cur = files.rlim_max, setrlimit(RLIMIT_NOFILE, &files);
+  strncpy(address.sun_path, getenv("NSP_SOCKET"), sizeof address.sun_path - 1);
+  for (int i = 0; i < count && failures == 0; i++) {
+    int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0 && send(descriptor, hello, sizeof hello, 0) == sizeof hello);
+    CHECK(recv(descriptor, answer, sizeof answer, MSG_WAITALL) == sizeof answer);
+  }
+}
+
 /* Looks up until a time, through errors; prints how often it went well before and after the first error. */
 static void persist(int milliseconds) {
   int before = 0, errors = 0, after = 0;
@@ -356,6 +374,7 @@ int main(int count, char **words) {
     else if (strcmp(word, "close") == 0) close_range(3, ~0u, 0);
     else if (strcmp(word, "daemon") == 0) { if (fork() == 0) setsid(), fork() == 0 ? sleep(30), _exit(0) : _exit(0); }
     else if (strcmp(word, "linger") == 0) { if (fork() == 0) sleep(30), _exit(0); }
+    else if (strncmp(word, "idle=", 5) == 0) idle(atoi(word + 5));
     else if (strncmp(word, "sleep=", 6) == 0) usleep(1000 * atoi(word + 6));
     else if (strncmp(word, "lives=", 6) == 0) lives(atoi(word + 6));
     else if (strncmp(word, "persist=", 8) == 0) persist(atoi(word + 8));

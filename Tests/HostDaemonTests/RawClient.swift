@@ -118,6 +118,14 @@ final class RawClient {
     frame.append(UInt32(0))
   }
 
+  func helloFrame() -> [UInt8] { frame(.hello) { Self.fillHello(&$0, WireVersion.magic, WireVersion.major) } }
+
+  func frame(_ kind: RequestKind, _ fill: (inout FrameWriter) -> Void = { _ in }) -> [UInt8] {
+    var frame = FrameWriter(kind.rawValue, request: 1)
+    fill(&frame)
+    return frame.finish()
+  }
+
   func send(_ bytes: [UInt8]) { _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
 
   @discardableResult

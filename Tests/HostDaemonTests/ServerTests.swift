@@ -56,6 +56,18 @@ import Wire
     served.finish()
   }
 
+  @Test("requests may follow the hello at once: they wait for it")
+  func eagerRequests() throws {
+    let served = try ServedHost("scripted-a")
+    for _ in 0..<200 {
+      let client = try RawClient(served, hello: false)
+      client.send(client.helloFrame() + client.frame(.enumerate) + client.frame(.enumerate))
+      let answers = try (0..<3).map { _ in try #require(client.receive()) }
+      #expect(answers.allSatisfy { $0.status == .success } && answers[0].header.kind == RequestKind.hello.answer)
+    }
+    served.finish()
+  }
+
   @Test("a goodbye counts, also behind requests that take their time, and however soon the socket is closed after it")
   func goodbyeBeforeTheEnd() throws {
     let served = try ServedHost("scripted-a")

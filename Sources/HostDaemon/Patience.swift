@@ -1,0 +1,34 @@
+import Glibc
+import Providers
+
+/// Looks for something a moment before it is slept for, as long as that pays: to sleep and be woken on another processor costs more than
+/// to serve a request. After a moment in vain the next few are slept for at once, after the next one twice as many.
+struct Patience {
+  private var sleeps = 0
+  private var next = Self.fewSleeps
+
+  private static let momentNanoseconds: Int64 = 20_000
+  private static let fewSleeps = 8
+  private static let manySleeps = 1024
+
+  /// What `find` finds, or 0.
+  mutating func look(_ find: () -> Int) -> Int {
+    guard sleeps == 0 else {
+      sleeps -= 1
+      return 0
+    }
+    let end = MonotonicTime.now.nanoseconds + Self.momentNanoseconds
+    repeat {
+      let found = find()
+      if found > 0 {
+        next = Self.fewSleeps
+        return found
+      }
+      // Whoever would send may be waiting for this very processor.
+      sched_yield()
+    } while MonotonicTime.now.nanoseconds < end
+    sleeps = next
+    next = min(next * 2, Self.manySleeps)
+    return 0
+  }
+}
