@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -70,16 +71,19 @@ static ssize_t look(int socket, void *bytes, size_t most) {
 }
 
 ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most) {
-  ssize_t seen = look(socket, bytes, most);
-  size_t have = seen > 0 ? (size_t)seen : 0;
-  if (seen == 0) return -1;
-  while (have < least) {
-    ssize_t got = recv(socket, (char *)bytes + have, most - have, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return -1;
-    have += (size_t)got;
+  ssize_t got = look(socket, bytes, most);
+  size_t have = 0;
+  for (;;) {
+    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) return -1;
+    if (got > 0) have += (size_t)got;
+    if (have >= least) return (ssize_t)have;
+    /* Waits in poll: in recv the kernel would wake it when the host has read the request, too. */
+    if (got < 0 && errno == EAGAIN) {
+      struct pollfd readable = {.fd = socket, .events = POLLIN};
+      poll(&readable, 1, -1);
+    }
+    got = recv(socket, (char *)bytes + have, most - have, MSG_DONTWAIT);
   }
-  return (ssize_t)have;
 }
 int nsp_client_receive(int socket, void *bytes, size_t count) { return nsp_client_receive_some(socket, bytes, count, count) < 0 ? -1 : 0; }
 

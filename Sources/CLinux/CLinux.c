@@ -21,6 +21,10 @@ int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number) {
   struct epoll_event event = {.events = events, .data.u64 = number};
   return epoll_ctl(poll, EPOLL_CTL_ADD, descriptor, &event);
 }
+int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number) {
+  struct epoll_event event = {.events = events, .data.u64 = number};
+  return epoll_ctl(poll, EPOLL_CTL_MOD, descriptor, &event);
+}
 void nsp_poll_remove(int poll, int descriptor) { epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, NULL); }
 
 int nsp_poll_wait(int poll, uint64_t *numbers, int most, int milliseconds) {

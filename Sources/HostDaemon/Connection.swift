@@ -182,6 +182,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
       let rest = frame.count - sent
       guard state.outbound.count + rest <= server.limits.bytesQueued, take(rest, &state) else { return true }
       // The poll says when there is room again.
+      if state.outbound.isEmpty { server.poll.watch(place, descriptor, forRoom: true) }
       state.outbound.append(contentsOf: frame[sent...])
       return false
     }
@@ -206,7 +207,11 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
       guard !state.outbound.isEmpty else { return }
       let sent = max(0, state.outbound.withUnsafeBytes { Self.write(descriptor, $0) })
       giveBack(sent, &state)
-      if sent == state.outbound.count { state.outbound = [] } else { state.outbound.removeFirst(sent) }
+      state.outbound.removeFirst(sent)
+      if state.outbound.isEmpty {
+        state.outbound = []
+        server.poll.watch(place, descriptor, forRoom: false)
+      }
     }
   }
 

@@ -45,14 +45,13 @@ struct PeerProcess {
     return poll(&entry, 1, 0) > 0
   }
 
-  /// What it is called, and when it began, in clock ticks since the system did: with its id, a name that is never used again. 0 when it is
-  /// gone.
+  /// What it is called, and when it began, in clock ticks since the system did: with its id, a name that is never used again. 0
+  /// when it is gone.
   private static func status(of id: pid_t) -> (command: String, start: UInt64) {
     let text = contents("/proc/\(id)/stat")
     // The second field, in parentheses, may contain anything; the start is the 22nd.
-    guard let open = text.firstIndex(of: UInt8(ascii: "(")), let close = text.lastIndex(of: UInt8(ascii: ")")), open < close else {
-      return ("", 0)
-    }
+    guard let open = text.firstIndex(of: UInt8(ascii: "(")), let close = text.lastIndex(of: UInt8(ascii: ")")), open < close
+    else { return ("", 0) }
     let fields = text[text.index(after: close)...].split(separator: UInt8(ascii: " "))
     let start = fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) ?? 0 : 0
     return (String(decoding: text[text.index(after: open)..<close], as: UTF8.self), start)

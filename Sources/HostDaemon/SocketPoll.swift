@@ -76,10 +76,16 @@ final class SocketPoll: Sendable {
   /// A place for something that will be watched. Nil when there are too many.
   func place(_ one: Polled) -> Handle? { polled.insert(one) }
 
-  /// Watches it from now on; what has happened already counts as a change.
+  private static let reading = UInt32(bitPattern: Int32(NSP_READ | NSP_HANGUP) | Int32(NSP_EDGE))
+
+  /// Watches it from now on for something to read, or its end; what has happened already counts as a change.
   func watch(_ place: Handle, _ descriptor: Int32) -> Bool {
-    let everything = UInt32(bitPattern: Int32(NSP_READ | NSP_WRITE | NSP_HANGUP) | Int32(NSP_EDGE))
-    return nsp_poll_add(poll, descriptor, everything, place.rawValue) == 0
+    nsp_poll_add(poll, descriptor, Self.reading, place.rawValue) == 0
+  }
+
+  /// Watches it for room to write, too, or no longer. Not all the time: the kernel would say so after each answer that is read.
+  func watch(_ place: Handle, _ descriptor: Int32, forRoom: Bool) {
+    _ = nsp_poll_change(poll, descriptor, Self.reading | (forRoom ? UInt32(NSP_WRITE) : 0), place.rawValue)
   }
 
   func remove(_ handle: Handle, _ descriptor: Int32) {

@@ -19,6 +19,7 @@ enum { NSP_READ = 1, NSP_WRITE = 4, NSP_HANGUP = 0x2000, NSP_EDGE = (int)(1u << 
 enum { NSP_MOST_EVENTS = 32 };
 int nsp_poll_create(void);
 int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number);
+int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number);
 void nsp_poll_remove(int poll, int descriptor);
 /* Waits for events: how many, or 0 when the time (in milliseconds, -1: none) is over; the number of each descriptor that has one. */
 int nsp_poll_wait(int poll, uint64_t *numbers, int most, int milliseconds);
