@@ -1,4 +1,5 @@
 import Glibc
+import Lookups
 import Providers
 import Sessions
 import TOMLKit
@@ -21,6 +22,7 @@ public struct Configuration: Sendable {
   public var socket: String?
   /// Where the host keeps what outlives it.
   public var state: String?
+  public var log: LogLevel?
   public var limits = Limits()
   /// Who may have a session, besides root and the host's own user; nil: everybody.
   public var access: AccessList?
@@ -61,7 +63,7 @@ public struct Configuration: Sendable {
     Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
   ]
 
-  private static let keys = ["plugins", "socket", "state", "access.users", "access.groups"] + numbers.map(\.key)
+  private static let keys = ["plugins", "socket", "state", "log", "access.users", "access.groups"] + numbers.map(\.key)
   private static let providerKeys = ["enabled", "order", "deadline-ms", "concurrency", "users", "groups", "isolation"]
 
   /// Reads a file's text. Unknown keys and values of the wrong kind are defects that say where and what to do.
@@ -114,6 +116,12 @@ public struct Configuration: Sendable {
     } else if key == "socket" || key == "state" {
       guard let given = value.string, given.hasPrefix("/") else { throw wrong("an absolute path in quotes") }
       if key == "socket" { socket = given } else { state = given }
+      text = given
+    } else if key == "log" {
+      guard let given = value.string, let level = LogLevel(named: given) else {
+        throw wrong("\"debug\", \"info\", \"warning\" or \"error\"")
+      }
+      log = level
       text = given
     } else if key == "plugins" {
       guard let given = Self.texts(value), given.allSatisfy({ $0.hasPrefix("/") }) else {

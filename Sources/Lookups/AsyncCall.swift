@@ -15,6 +15,7 @@ struct CallOutcome: Sendable {
 
 /// What a call is for, to those who go on when it completes.
 struct CallPurpose: Sendable {
+  var query: QueryID
   /// Which of the owner's providers.
   var leg: Int
   /// The effective flags of the Next that it serves (nsp.md §9.1).
@@ -43,7 +44,7 @@ final class AsyncCall: Sendable {
     var number: UInt64 = 0
     var handle = Handle(nil)
     var owner: (any AsyncCallOwner)?
-    var purpose = CallPurpose(leg: 0)
+    var purpose = CallPurpose(query: QueryID(rawValue: 0), leg: 0)
     var session: ProviderSession?
     var delivery: Delivery?
     /// Keeps the provider and its file while a completion is owed that nobody waits for any more.
@@ -75,6 +76,12 @@ final class AsyncCall: Sendable {
 
   /// Whom the call was made to, until it is complete.
   var provider: Provider? { state.withLock { $0.session?.provider ?? $0.forsaken } }
+
+  /// Which query the call is for, and at which provider, until it is complete.
+  static func origin(of handle: UnsafeMutableRawPointer) -> (query: QueryID, provider: Provider?)? {
+    guard let call = unfinished[Handle(handle)] else { return nil }
+    return call.state.withLock { ($0.purpose.query, $0.session?.provider ?? $0.forsaken) }
+  }
 
   /// Prepares for one call: enters the session's gate and makes the call's handle. The number tells this call from the earlier
   /// and later ones of the same object. Nil when the session is ending or no handle is left.

@@ -26,6 +26,17 @@ public func WSAUnadvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?) -> I
   return 0
 }
 
+@c @implementation
+public func NSPHostLog(_ hAsyncCall: HANDLE?, _ dwLevel: DWORD, _ lpszText: LPCSTR?) {
+  guard let text = lpszText, let level = LogLevel(rawValue: min(dwLevel, LogLevel.error.rawValue)), HostLog.isOpen(for: level)
+  else { return }
+  let here = CallFrame.current
+  let origin = hAsyncCall.flatMap { AsyncCall.origin(of: $0) }
+  HostLog.write(
+    level, provider: (origin?.provider ?? here?.provider)?.name ?? "a provider", query: origin?.query ?? here?.query,
+    String(cString: text))
+}
+
 /// The result convention of the interface: 0, or `SOCKET_ERROR` with the code in the thread's last error.
 private func result(_ error: WinsockError?) -> INT {
   guard let error else { return 0 }

@@ -11,6 +11,7 @@ import Synchronization
 /// Any thread may call. Nexts on one lookup are served one after the other; `end` may come at any time and makes a waiting
 /// Next answer `WSA_E_CANCELLED` without waiting for the provider (nsp.md §8.4, §8.5).
 public final class Lookup: ClientResource, AsyncCallOwner {
+  public let id: QueryID
   let client: ClientSession
   let restrictions: QuerySet
   let request: RouteRequest
@@ -20,9 +21,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   let state: Mutex<State>
 
   init(
-    client: ClientSession, restrictions: QuerySet, flags: LookupFlags, request: RouteRequest, catalog: Catalog,
+    id: QueryID, client: ClientSession, restrictions: QuerySet, flags: LookupFlags, request: RouteRequest, catalog: Catalog,
     entries: [Catalog.Entry], legs: [Leg], pool: AsyncCallPool
   ) {
+    self.id = id
     self.client = client
     self.restrictions = restrictions
     self.flags = flags
@@ -88,7 +90,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       HostThreads.run { [self] in
         let outcome = openAtProvider(provider)
         // Too late for the client: what was opened is closed again.
-        if !attempt.resolve(outcome), case .success(let opened) = outcome { Self.end(opened) }
+        if !attempt.resolve(outcome), case .success(let opened) = outcome { end(opened) }
       }
       result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
     } else {
@@ -105,7 +107,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         return false
       }
       guard isTooLate else { return nil }
-      Self.end(opened)
+      end(opened)
       return .cancelled
     }
   }
@@ -123,7 +125,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private func openAtProvider(_ provider: Provider) -> Result<Opened, WinsockError> {
     let session: ProviderSession
     let argument: SessionArgument
-    switch CallDepth.deeper({ client.use(provider) }) {
+    switch CallFrame.inside(provider, id, { client.use(provider) }) {
     case .failure(let error):
       provider.calls.leave()
       return .failure(error)
@@ -145,7 +147,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         buffer throws(QuerySetError) -> Result<ProviderLookupHandle, WinsockError> in
         try restrictions.pack(as: .v2, into: buffer)
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
-        return CallDepth.deeper {
+        return CallFrame.inside(provider, id) {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
         }
       }
@@ -155,9 +157,9 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   }
 
   /// Calls End at a provider, after which this lookup no longer holds it. Calls out.
-  private static func end(_ opened: Opened) {
-    CallDepth.deeper { opened.session.provider.call { _ = $0.lookupServiceEnd(opened.handle) } }
-    letGo(opened.session)
+  private func end(_ opened: Opened) {
+    CallFrame.inside(opened.session.provider, id) { opened.session.provider.call { _ = $0.lookupServiceEnd(opened.handle) } }
+    Self.letGo(opened.session)
   }
 
   private static func letGo(_ session: ProviderSession) {
@@ -172,7 +174,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   public func next<T>(
     _ nextFlags: LookupFlags = [], consume: (QuerySetView) throws(QuerySetError) -> T
   ) throws(LookupError) -> T {
-    if CallDepth.current >= CallDepth.maximum { throw .failed(.noRecovery) }
+    if CallFrame.depth >= CallFrame.maximumDepth { throw .failed(.noRecovery) }
     let turn: NextTicket? = try takeTurn()
     if let turn, !turn.waitForTurn() { throw .failed(.cancelled) }
     defer { passTurn() }
@@ -288,7 +290,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         }
         let delivery = AsyncCall.Delivery(
           keep: effective, provider: provider.id, nameSpace: provider.nameSpace, serviceClassID: restrictions.serviceClassID)
-        let purpose = CallPurpose(leg: index, flags: effective)
+        let purpose = CallPurpose(query: id, leg: index, flags: effective)
         guard let armed = call.arm(session: opened.session, owner: self, purpose: purpose, delivery: delivery) else {
           state.withLock { fail(&$0, index, .cancelled) }
           continue
@@ -297,7 +299,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         if mayBlock { scheduleDeadline(purpose, provider, armed.number) }
         call.length.pointee = UInt32(call.block.capacity)
         let start = MonotonicTime.now
-        CallDepth.deeper {
+        CallFrame.inside(provider, id) {
           provider.call { routines in
             routines.lookupServiceNextEx(
               asyncCall: armed.handle.pointer, lookup: opened.handle, flags: effective.subtracting(.flushPrevious),
@@ -437,6 +439,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       var idleCall: AsyncCall?
       var whenEnded: (@Sendable () -> Void)?
     }
+    let lines = HostLog.isOpen(for: .debug) ? trace.lines : []
     let work: Work? = state.withLock { state in
       guard state.phase != .ended else { return nil }
       var work = Work()
@@ -464,6 +467,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     }
     guard let work else { return }
     work.whenEnded?()
+    for line in lines { HostLog.write(.debug, query: id, "\(line.provider): \(line.verdict.text)") }
     if let handle { _ = client.resources.remove(handle) }
     work.waiting?.answer(.failure(.cancelled))
     for ticket in work.tickets { ticket.giveTurn(false) }
@@ -496,6 +500,6 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   }
 
   private func endAtProvider(_ opened: Opened) {
-    if opened.session.provider.isBlocking { HostThreads.run { Self.end(opened) } } else { Self.end(opened) }
+    if opened.session.provider.isBlocking { HostThreads.run { self.end(opened) } } else { end(opened) }
   }
 }

@@ -12,8 +12,11 @@ public struct LookupEngine: Sendable {
   public init(catalog: Catalog) { self.catalog = catalog }
 
   /// Opens a lookup (`WSALookupServiceBegin`, nsp.md §8.2): chooses providers and calls Begin at each.
-  public func begin(_ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags) throws(WinsockError) -> Lookup {
-    if CallDepth.current >= CallDepth.maximum { throw .noRecovery }
+  /// - Parameter id: What the query is called in explanations and logs.
+  public func begin(_ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags, id: QueryID = .next())
+    throws(WinsockError) -> Lookup
+  {
+    if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     let entries = catalog.entries
     let request = RouteRequest(
       client: client.identity, providerID: restrictions.providerID, nameSpace: restrictions.nameSpace,
@@ -33,8 +36,10 @@ public struct LookupEngine: Sendable {
     asked.outputFlags = 0
     asked.context = restrictions.context ?? ""
     do throws(QuerySetError) { _ = try asked.packedSize(as: .v2) } catch { throw error.winsockError }
+    HostLog.write(
+      .debug, query: id, "lookup of \(request.name ?? "-"), name space \(request.nameSpace), for \(client.identity)")
     let lookup = Lookup(
-      client: client, restrictions: asked, flags: flags, request: request, catalog: catalog, entries: entries, legs: legs,
+      id: id, client: client, restrictions: asked, flags: flags, request: request, catalog: catalog, entries: entries, legs: legs,
       pool: pool)
     try lookup.begin()
     return lookup
@@ -43,23 +48,25 @@ public struct LookupEngine: Sendable {
   /// Registers, deregisters or deletes a service instance (`WSASetService`, nsp.md §8.6) and waits for every provider asked.
   /// - Returns: What became of it at each provider asked, in the order in which they were asked.
   public func setService(
-    _ client: ClientSession, _ registration: QuerySet, operation: RegistrationOperation, flags: UInt32 = 0
+    _ client: ClientSession, _ registration: QuerySet, operation: RegistrationOperation, flags: UInt32 = 0, id: QueryID = .next()
   ) throws(WinsockError) -> [RegistrationOutcome] {
-    if CallDepth.current >= CallDepth.maximum { throw .noRecovery }
+    if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     guard registration.serviceInstanceName != nil else { throw .invalidArgument }
     let request = RouteRequest(
       client: client.identity, providerID: registration.providerID, nameSpace: registration.nameSpace,
       name: registration.serviceInstanceName, flags: [])
     let route = try Route(request, in: catalog.entries)
+    HostLog.write(
+      .debug, query: id, "\(operation) of \(request.name ?? "-"), name space \(request.nameSpace), for \(client.identity)")
     var given = registration
     given.context = registration.context ?? ""
     var outcomes: [RegistrationOutcome] = []
     for step in route.steps {
       switch step {
-      case .provider(let provider): outcomes.append(try ask(client, provider, given, operation, flags))
+      case .provider(let provider): outcomes.append(try ask(client, provider, given, operation, flags, id))
       case .chain(let providers):
         for provider in providers {
-          outcomes.append(try ask(client, provider, given, operation, flags))
+          outcomes.append(try ask(client, provider, given, operation, flags, id))
           if outcomes.last?.failure == nil { break }
         }
       }
@@ -68,7 +75,8 @@ public struct LookupEngine: Sendable {
   }
 
   private func ask(
-    _ client: ClientSession, _ provider: Provider, _ registration: QuerySet, _ operation: RegistrationOperation, _ flags: UInt32
+    _ client: ClientSession, _ provider: Provider, _ registration: QuerySet, _ operation: RegistrationOperation, _ flags: UInt32,
+    _ id: QueryID
   ) throws(WinsockError) -> RegistrationOutcome {
     let start = MonotonicTime.now
     guard let provider = catalog.enter(provider) else {
@@ -78,12 +86,14 @@ public struct LookupEngine: Sendable {
     defer { provider.calls.leave() }
     let call: RegistrationCall
     do throws(QuerySetError) {
-      call = try RegistrationCall(client: client, provider: provider, registration: registration)
+      call = try RegistrationCall(id: id, client: client, provider: provider, registration: registration)
     } catch {
       throw error.winsockError
     }
     let failure = call.run(operation, flags: flags)
-    return RegistrationOutcome(provider: provider, failure: failure, took: MonotonicTime.now - start)
+    let took = MonotonicTime.now - start
+    HostLog.write(.debug, query: id, "\(provider.name): \(failure.map(\.symbolicName) ?? "done") after \(took)")
+    return RegistrationOutcome(provider: provider, failure: failure, took: took)
   }
 }
 

@@ -131,7 +131,7 @@ public final class ProviderHost: Sendable {
   /// Detaches a module and waits until nobody calls it. Called from one of its own routines, it does not wait for itself.
   func deregister(_ provider: ProviderModule) {
     provider.deregister()
-    if CallDepth.current > 0 {
+    if CallFrame.depth > 0 {
       HostThreads.run { [module] in
         provider.waitUntilGone()
         module.forget(provider)

@@ -7,6 +7,14 @@ public struct QueryTrace: Sendable {
   public enum Verdict: Sendable, Equatable {
     case asked(status: WinsockError?, results: Int, took: Duration)
     case skipped(SkipReason)
+
+    var text: String {
+      switch self {
+      case .asked(let status, let results, let took):
+        "asked, \(results) records" + (status.map { ", then \($0.symbolicName)" } ?? "") + ", \(took)"
+      case .skipped(let reason): "skipped, \(reason.text)"
+      }
+    }
   }
 
   public struct Line: Sendable {

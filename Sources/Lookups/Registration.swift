@@ -23,6 +23,7 @@ public struct RegistrationOutcome: Sendable {
 
 /// One `SetServiceEx` call in progress. The client waits for it; the provider may complete it from anywhere, or never.
 final class RegistrationCall: ClientResource, AsyncCallOwner {
+  private let id: QueryID
   private let client: ClientSession
   private let provider: Provider
   private let call: AsyncCall
@@ -30,8 +31,9 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   private let number = Mutex<UInt64>(0)
 
   /// - Parameter registration: Copied deeply into memory that belongs to the provider until it completes the call.
-  init(client: ClientSession, provider: Provider, registration: QuerySet) throws(QuerySetError) {
+  init(id: QueryID, client: ClientSession, provider: Provider, registration: QuerySet) throws(QuerySetError) {
     let size = try registration.packedSize(as: .v2)
+    self.id = id
     self.client = client
     self.provider = provider
     call = AsyncCall(blockSize: size)
@@ -56,18 +58,18 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   private func perform(_ operation: RegistrationOperation, _ flags: UInt32) {
     let session: ProviderSession
     let argument: SessionArgument
-    switch CallDepth.deeper({ client.use(provider) }) {
+    switch CallFrame.inside(provider, id, { client.use(provider) }) {
     case .failure(let error):
       _ = attempt.resolve(error)
       return
     case .success(let used): (session, argument) = used
     }
-    guard let armed = call.arm(session: session, owner: self, purpose: CallPurpose(leg: 0), delivery: nil) else {
+    guard let armed = call.arm(session: session, owner: self, purpose: CallPurpose(query: id, leg: 0), delivery: nil) else {
       _ = attempt.resolve(.cancelled)
       return
     }
     number.withLock { $0 = armed.number }
-    CallDepth.deeper {
+    CallFrame.inside(provider, id) {
       provider.call { routines in
         routines.setServiceEx(
           asyncCall: armed.handle.pointer, call.providerID,

@@ -84,6 +84,8 @@ extension LookupFlags: ExpressibleByArgument {
 
 /// One query from begin to end, and what came of it.
 struct LookupReport {
+  let id = QueryID.next()
+  let client: ClientIdentity
   let query: QueryArguments
   let entries: [Catalog.Entry]
   private(set) var records: [QuerySet] = []
@@ -93,11 +95,12 @@ struct LookupReport {
 
   init(_ host: ProviderHost, _ client: ClientSession, _ query: QueryArguments, isJSON: Bool) {
     self.query = query
+    self.client = client.identity
     entries = host.catalog.entries
     let start = MonotonicTime.now
     var ending: WinsockError = .noMore
     do throws(WinsockError) {
-      let lookup = try host.engine.begin(client, query.querySet, flags: query.flags)
+      let lookup = try host.engine.begin(client, query.querySet, flags: query.flags, id: id)
       defer { lookup.end() }
       do throws(LookupError) {
         while true { records.append(try lookup.next()) }
@@ -119,7 +122,8 @@ struct LookupReport {
       why: asked == 0
         ? "no provider serves it"
         : error.meansNothingFound ? "\(Output.count(asked, "provider was", "providers were")) asked, none has it" : error.meaning,
-      remedy: asked == 0 ? "nsphost providers shows who serves what" : "nsphost lookup \(query.name) --explain", isJSON: isJSON)
+      remedy: asked == 0 ? "nsphost providers shows who serves what" : "nsphost lookup \(query.name) --explain", query: id,
+      isJSON: isJSON)
   }
 
   private var askedCount: Int {
@@ -144,11 +148,13 @@ struct LookupReport {
   var legend: String {
     var names: [String] = []
     for record in records where !names.contains(providerName(record.providerID)) { names.append(providerName(record.providerID)) }
-    return "-- from \(names.joined(separator: ", ")) in \(Output.text(took))"
+    return "-- from \(names.joined(separator: ", ")) in \(Output.text(took)), query \(id)"
   }
 
   var explanation: [String] {
-    var lines = ["query  \(query.name)  name space \(query.namespace)"]
+    var lines = [
+      "query \(id)  \(query.name)  name space \(query.namespace)  client pid \(client.processID) (\(client.command), uid \(client.userID))"
+    ]
     guard let trace else { return lines + ["no provider was asked: \(failure?.why ?? "")"] }
     lines += Output.table(
       ["", "PROVIDER", "VERDICT", "TOOK", "RESULT"],
@@ -170,6 +176,7 @@ struct LookupReport {
 
   struct Document: Encodable {
     struct Query: Encodable {
+      var id: String
       var name: String
       var namespace: String
     }
@@ -197,7 +204,7 @@ struct LookupReport {
 
   var document: Document {
     Document(
-      query: .init(name: query.name, namespace: query.namespace.description),
+      query: .init(id: id.description, name: query.name, namespace: query.namespace.description),
       results: records.flatMap { record -> [Document.Result] in
         let addresses: [String?] = record.addresses.isEmpty ? [nil] : record.addresses.map { $0.remote.description }
         return addresses.map { address in

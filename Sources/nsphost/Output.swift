@@ -19,6 +19,7 @@ struct CommandFailure: Error {
   var what: String
   var why: String
   var remedy: String
+  var query: QueryID?
   var isJSON: Bool
 
   var status: Int32 { kind.rawValue }
@@ -39,7 +40,9 @@ struct CommandFailure: Error {
   var document: String? {
     guard isJSON else { return nil }
     return Output.jsonText(
-      ErrorDocument(error: .init(code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy)))
+      ErrorDocument(
+        error: .init(
+          code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy, query: query?.description)))
   }
 
   private struct ErrorDocument: Encodable {
@@ -49,9 +52,10 @@ struct CommandFailure: Error {
       var what: String
       var why: String
       var remedy: String
+      var query: String?
 
       enum CodingKeys: String, CodingKey {
-        case code, name, what, why
+        case code, name, what, why, query
         case remedy = "do"
       }
     }
@@ -70,7 +74,8 @@ struct HostEnvelope: Encodable {
 enum Output {
   /// A line on standard error.
   static func aside(_ text: String, prefix: String = "nsphost: ") {
-    FileHandle.standardError.write(Data((prefix + text + "\n").utf8))
+    // Where nobody reads it, nothing is to be done about it.
+    try? FileHandle.standardError.write(contentsOf: Data((prefix + text + "\n").utf8))
   }
 
   static func json(_ document: some Encodable) { print(jsonText(document)) }

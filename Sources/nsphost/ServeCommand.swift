@@ -1,5 +1,6 @@
 import ArgumentParser
 import Dispatch
+import Foundation
 import Glibc
 import HostDaemon
 import Lookups
@@ -18,16 +19,33 @@ struct ServeCommand: ParsableCommand {
   @OptionGroup var options: HostOptions
   @OptionGroup var file: ConfigurationFile
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "What to say on standard error: debug, info, warning or error.",
+      discussion: "Otherwise what the configuration says, otherwise info. With debug every query is told of, by its id.",
+      valueName: "level"))
+  var log: LogLevel?
+
   func run() throws {
+    // Who reads the log may go; the host stays.
+    signal(SIGPIPE, SIG_IGN)
     let configuration = try file.load(isJSON: options.json)
+    HostLog.open(log ?? configuration.log ?? .info, Self.sink(isJSON: options.json))
     let host = ProviderHost(admits: { configuration.admits($0) })
     let catalog = CatalogFile(directory: configuration.state ?? ProcessEnvironment.stateDirectory)
     host.keepChanges(in: catalog, environment: ProcessEnvironment.variables)
     host.configure(configuration.providers)
     host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
     defer { host.stop() }
-    if let defect = host.catalogDefect { Output.aside("\(defect.detail): \(defect.remedy)") }
-    _ = host.watch()
+    if let defect = host.catalogDefect { HostLog.write(.error, "\(defect.detail): \(defect.remedy)") }
+    for candidate in host.candidates { if case .refused(let refusal) = candidate.state { Self.tell(refusal) } }
+    _ = host.watch { changes in
+      for path in changes.loaded { HostLog.write(.info, "loaded \(path)") }
+      for path in changes.replaced { HostLog.write(.info, "replaced \(path)") }
+      for path in changes.removed { HostLog.write(.info, "removed \(path)") }
+      for refusal in changes.refused { Self.tell(refusal) }
+    }
     ProcessEnvironment.isServing = true
     let desk = ControlDesk(host: host)
     let server: HostServer
@@ -50,6 +68,39 @@ struct ServeCommand: ParsableCommand {
     }
     ServiceNotice.send("STOPPING=1")
     server.stop()
+  }
+}
+
+extension LogLevel: ExpressibleByArgument {
+  public init?(argument: String) { self.init(named: argument) }
+}
+
+extension ServeCommand {
+  private static func tell(_ refusal: Refusal) {
+    HostLog.write(.warning, "\(refusal.path) is not used: \(refusal.detail): \(refusal.remedy)")
+  }
+
+  private struct Document: Encodable {
+    let schema = "nsphost.log/1"
+    var at: String
+    var level: String
+    var provider: String?
+    var query: String?
+    var text: String
+  }
+
+  private static func sink(isJSON: Bool) -> @Sendable (LogEntry) -> Void {
+    { entry in
+      if isJSON {
+        let document = Document(
+          at: Date.now.formatted(.iso8601), level: "\(entry.level)", provider: entry.provider, query: entry.query?.description,
+          text: entry.text)
+        Output.aside(Output.jsonText(document), prefix: "")
+      } else {
+        let about = (entry.query.map { "query \($0): " } ?? "") + (entry.provider.map { "\($0): " } ?? "")
+        Output.aside(about + entry.text, prefix: "\(entry.level): ")
+      }
+    }
   }
 }
 

@@ -28,10 +28,10 @@ check() { # name, command...
 }
 says() { local expected=$1; shift; local out; out=$("$@" 2>&1) && [[ $out == *"$expected"* ]] || { echo "$out"; return 1; }; }
 serve() {
-  NSP_PLUGIN_PATH=$samples "$program" serve >"$work/serve.log" 2>&1 &
+  NSP_PLUGIN_PATH=$samples "$program" serve --log debug >"$work/serve.log" 2>"$work/serve.err" &
   host=$!
   for _ in $(seq 200); do [ -S "$NSP_SOCKET" ] && "$program" stats >/dev/null 2>&1 && return; sleep 0.02; done
-  echo "the host does not start" && cat "$work/serve.log" && exit 1
+  echo "the host does not start" && cat "$work/serve.err" && exit 1
 }
 ledger() { "$program" sessions --json | sed 's/.*"ledger":{\([^}]*\)}.*/\1/'; }
 figure() { ledger | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
@@ -46,6 +46,12 @@ check "NSP-133 to NSP-141, NSP-168 to NSP-178 the library checks what it is give
 check "events are set, reset and waited for" "$work/catalog" events
 check "names are resolved" says "hello 192.0.2.1 7" client start resolve=hello cleanup
 check "a name that nobody has" client start fails=10108:nobody cleanup
+one_id() {
+  local id=$("$program" lookup wait-20 --explain | sed -n 's/^query \([0-9a-f]*\)  wait-20 .*client pid [0-9]* (nsphost, uid.*/\1/p')
+  [ -n "$id" ] && for line in "debug: query $id: lookup of wait-20" "debug: query $id: slow: begins to wait" "debug: query $id: slow: has waited" \
+    "debug: query $id: slow: asked, 1 records"; do grep -q "^$line" "$work/serve.err" || { echo "no $line"; return 1; }; done
+}
+check "a query has one id in its explanation, in the host's log and in the provider's" one_id
 check "the catalog is listed" says "addressbook 37 1" client start providers cleanup
 check "a registration is found, and taken back" says "a@example.org 10.0.0.7 5060" client start publish=a@example.org resolve=a@example.org withdraw=a@example.org cleanup
 check "100 threads in one process" client start many cleanup
@@ -134,6 +140,14 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   check "a configuration admits the members of a group" configured "$(getent group 65534 | cut -d: -f1)"
   check "and turns away the others" turned_away
 fi
+
+deaf_log() {
+  NSP_PLUGIN_PATH=$samples NSP_SOCKET=$work/deaf "$program" serve --log debug 2> >(head -1 >/dev/null) & local other=$!
+  for _ in $(seq 100); do [ -S "$work/deaf" ] && break; sleep 0.05; done
+  for _ in 1 2 3; do NSP_SOCKET=$work/deaf "$program" lookup hello || return 1; done
+  kill $other && wait $other
+}
+check "the host goes on when nobody reads its log any more" deaf_log
 
 garbage() {
   local i

@@ -170,6 +170,7 @@ struct job {
 static void *work(void *context) {
   struct job job = *(struct job *)context;
   free(context);
+  NSPHostLog(job.call, NSP_LOG_WARNING, "on a thread\nof mine");
   for (int waited = 0; waited < job.delay && !job.lookup->ended; ++waited) usleep(1000);
   if (job.lookup->ended) {
     WSAProviderCompleteAsyncCall(job.call, WSA_E_CANCELLED);
@@ -194,6 +195,7 @@ VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD l
   int n = 0;
   (void)flags;
   ++counts[3];
+  NSPHostLog(NULL, NSP_LOG_INFO, "in the routine");
   memset(block, 0, *length); /* NSP-064: all of it is ours to write */
   if (strcmp(name, "never") == 0 || strcmp(name, "late") == 0) {
     released = call;

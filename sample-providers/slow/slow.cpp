@@ -32,6 +32,7 @@ struct Lookup {
       code = NSPHostPackQuerySet(&record, length, block);
       delivered = code == NO_ERROR;
     }
+    NSPHostLog(call, NSP_LOG_DEBUG, code == NO_ERROR ? "has waited" : "stops waiting");  // shown with the query's id
     lock.unlock();  // never complete a call with a lock held: the host may call right back
     WSAProviderCompleteAsyncCall(call, code);
   }
@@ -58,6 +59,7 @@ VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD, LPDWORD length,
     WSAProviderCompleteAsyncCall(call, WSA_E_NO_MORE);
     return;
   }
+  NSPHostLog(nullptr, NSP_LOG_DEBUG, "begins to wait");  // the call is the one that this thread is in
   lookup->worker = std::thread(&Lookup::answer, lookup, call, length, block);
 }
 

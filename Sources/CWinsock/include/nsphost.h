@@ -82,6 +82,16 @@ NSP_EXPORT INT NSPHostWideFromUtf8(LPCSTR text, LPWSTR wide, LPDWORD lpcchWide);
 /* UTF-16 to UTF-8, likewise; *lpcbText counts bytes including the NUL. An unpaired surrogate is malformed. */
 NSP_EXPORT INT NSPHostUtf8FromWide(LPCWSTR wide, LPSTR text, LPDWORD lpcbText);
 
+#define NSP_LOG_DEBUG 0
+#define NSP_LOG_INFO 1
+#define NSP_LOG_WARNING 2
+#define NSP_LOG_ERROR 3
+
+/* Says something in the host's log, with the provider's name and the id of the query that it is about, which `lookup --explain` shows too:
+   the query that hAsyncCall is for; with NULL, the one whose routine runs on this thread. One line of UTF-8. What the log is not open for
+   costs next to nothing. Any thread, any time. */
+NSP_EXPORT VOID NSPHostLog(HANDLE hAsyncCall, DWORD dwLevel, LPCSTR lpszText);
+
 NSP_ASSERT_SIZE(NSPV2_CHARACTERISTICS, 32);
 NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwNameSpace, 4);
 NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwVersion, 8);

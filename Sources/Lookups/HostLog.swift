@@ -1,0 +1,60 @@
+import CWinsock
+import Synchronization
+
+/// How much something matters. The numbers are those of `NSPHostLog` (nsphost.h).
+public enum LogLevel: UInt32, Sendable, CaseIterable, Comparable {
+  case debug = 0
+  case info = 1
+  case warning = 2
+  case error = 3
+
+  public init?(named name: String) {
+    guard let level = Self.allCases.first(where: { String(describing: $0) == name }) else { return nil }
+    self = level
+  }
+
+  public static func < (left: LogLevel, right: LogLevel) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// One thing that host or provider has to say.
+public struct LogEntry: Sendable {
+  public var level: LogLevel
+  /// Who says it; nil for the host.
+  public var provider: String?
+  /// What it is about.
+  public var query: QueryID?
+  /// One line, without control characters.
+  public var text: String
+}
+
+/// Where this process's hosts and their providers say what happens. Closed until somebody opens it; any thread may write.
+public enum HostLog {
+  private static let least = Atomic<UInt32>(.max)
+  private static let sink = Mutex<Sink?>(nil)
+
+  // A bare closure would be wrapped once more each time that it is looked at through the lock.
+  private struct Sink {
+    var take: @Sendable (LogEntry) -> Void
+  }
+
+  /// From now on `sink` gets what is said at this level and above, on any thread, several at a time.
+  public static func open(_ level: LogLevel, _ sink: @escaping @Sendable (LogEntry) -> Void) {
+    self.sink.withLock { $0 = Sink(take: sink) }
+    least.store(level.rawValue, ordering: .releasing)
+  }
+
+  public static func isOpen(for level: LogLevel) -> Bool { level.rawValue >= least.load(ordering: .relaxed) }
+
+  /// Calls out to whoever opened it.
+  public static func write(_ level: LogLevel, provider: String? = nil, query: QueryID? = nil, _ text: @autoclosure () -> String) {
+    guard isOpen(for: level), let sink = sink.withLock({ $0 }) else { return }
+    sink.take(LogEntry(level: level, provider: provider, query: query, text: line(text())))
+  }
+
+  /// Nobody writes lines of their own into the log.
+  private static func line(_ text: String) -> String {
+    var clean = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars.prefix(2048) { clean.append(scalar.properties.generalCategory == .control ? " " : scalar) }
+    return String(clean)
+  }
+}
