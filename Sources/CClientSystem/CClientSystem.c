@@ -58,6 +58,8 @@ static int64_t nanoseconds(void) {
   return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
+uint32_t nsp_client_moment(void) { return (uint32_t)nanoseconds(); }
+
 /* What recv answers; -1 with EAGAIN when nothing came. */
 static ssize_t look(int socket, void *bytes, size_t most) {
   int64_t end = nanoseconds() + MOMENT;

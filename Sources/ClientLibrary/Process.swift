@@ -12,6 +12,8 @@ final class Process {
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
   private let owner = getpid()
   private var starts = 0
+  /// Tells the host that a session is not the one before, whose end it may not have heard of yet.
+  private var sessionNumber: UInt32 = 0
   /// Connections that nobody uses, and those that somebody waits on.
   private var idle: [Int32] = []
   private var busy: [Int32] = []
@@ -52,7 +54,12 @@ final class Process {
 
   // MARK: Starting and ending
 
-  func start() { locked { starts += 1 } }
+  func start() {
+    locked {
+      if starts == 0 { sessionNumber = nsp_client_moment() }
+      starts += 1
+    }
+  }
 
   var isStarted: Bool { locked { starts > 0 } }
 
@@ -115,7 +122,7 @@ final class Process {
       let isSent: Bool
       if isFresh {
         // The hello takes no time of its own: the request follows at once.
-        let both = Self.hello() + bytes
+        let both = hello() + bytes
         let refusal = nsp_client_send(descriptor, both, both.count) == 0 ? refusal(descriptor) : -1
         if refusal > 0 {
           _ = lose(descriptor)
@@ -171,13 +178,13 @@ final class Process {
     return (descriptor, true)
   }
 
-  private static func hello() -> [UInt8] {
+  private func hello() -> [UInt8] {
     var hello = FrameWriter(RequestKind.hello.rawValue, request: 0)
     hello.append(WireVersion.magic)
     hello.append(WireVersion.major)
     hello.append(WireVersion.minor)
     hello.append(WireVersion.defaultMaximumFrame)
-    hello.append(UInt32(0))
+    hello.append(locked { sessionNumber })
     return hello.finish()
   }
 

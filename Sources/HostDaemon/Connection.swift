@@ -222,8 +222,11 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   // MARK: The call
 
   /// The client has said hello: calls the host for it.
-  func call() throws(NDISStatus) {
-    let session = try server.transport.connect(self, process.identity)
+  /// - Parameter sessionNumber: Which of its process's sessions it is part of.
+  func call(_ sessionNumber: UInt32) throws(NDISStatus) {
+    var identity = process.identity
+    identity.sessionNumber = UInt64(sessionNumber)
+    let session = try server.transport.connect(self, identity)
     let isTooLate = state.withLock { state in
       state.session = session
       return state.isEnding

@@ -76,12 +76,14 @@ struct Requests: Sendable {
 
   private func hello(_ header: FrameHeader, _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) -> [UInt8]? {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard fields.uint32() == WireVersion.magic, let major = fields.uint16(), connection.session == nil else {
+    guard fields.uint32() == WireVersion.magic, let major = fields.uint16(), fields.uint16() != nil, fields.uint32() != nil,
+      let sessionNumber = fields.uint32(), connection.session == nil
+    else {
       connection.end(.protocolError)
       return nil
     }
     guard major == WireVersion.major else { return refuse(header, .versionNotSupported, connection) }
-    do throws(NDISStatus) { try connection.call() } catch {
+    do throws(NDISStatus) { try connection.call(sessionNumber) } catch {
       return refuse(header, WinsockError(refusal: error), connection)
     }
     var answer = FrameWriter(RequestKind.hello.answer, request: header.request)

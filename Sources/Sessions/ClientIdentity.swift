@@ -1,4 +1,4 @@
-/// Who a client is, as the transport that brought it knows it. A value: nothing in it is trusted from the client itself.
+/// Who a client is, as the transport that brought it knows it.
 public struct ClientIdentity: Sendable, Hashable, CustomStringConvertible {
   public var processID: Int32
   public var userID: UInt32
@@ -8,13 +8,18 @@ public struct ClientIdentity: Sendable, Hashable, CustomStringConvertible {
   /// When the process began, in clock ticks since the system did: with the process id, a name that is never used again. 0 where the
   /// transport does not know; then every call is a client of its own.
   public var processStart: UInt64
+  /// Tells the sessions that a process has one after the other apart. The client's own word, which counts for nothing else.
+  public var sessionNumber: UInt64
 
-  public init(processID: Int32, userID: UInt32, groupID: UInt32, command: String, processStart: UInt64 = 0) {
+  public init(
+    processID: Int32, userID: UInt32, groupID: UInt32, command: String, processStart: UInt64 = 0, sessionNumber: UInt64 = 0
+  ) {
     self.processID = processID
     self.userID = userID
     self.groupID = groupID
     self.command = command
     self.processStart = processStart
+    self.sessionNumber = sessionNumber
   }
 
   public var description: String { "\(command) (pid \(processID), uid \(userID))" }

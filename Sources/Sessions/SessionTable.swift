@@ -6,7 +6,7 @@ public final class SessionTable: Sendable {
   private struct State {
     var sessions: [UInt64: ClientSession] = [:]
     var next: UInt64 = 1
-    /// The sessions of processes that are known for certain.
+    /// The sessions of processes that are known for certain. One that was ended may still be there while the process has its next.
     var processes: [Process: Shared] = [:]
   }
 
@@ -20,10 +20,11 @@ public final class SessionTable: Sendable {
   private struct Process: Hashable {
     var id: Int32
     var start: UInt64
+    var session: UInt64
 
     init?(_ identity: ClientIdentity) {
       guard identity.processStart != 0 else { return nil }
-      (id, start) = (identity.processID, identity.processStart)
+      (id, start, session) = (identity.processID, identity.processStart, identity.sessionNumber)
     }
   }
 

@@ -13,8 +13,9 @@ program=$(cd $root && swift build --show-bin-path)/nsphost
 library=$(cd $root && swift build --show-bin-path)/libNSPLibrary.so
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=$(command -v clang || command -v cc)
-$cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include client.c -o "$work/client" -L"$work" -lnsp -pthread || exit 1
-$cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include catalog.c -o "$work/catalog" -L"$work" -lnsp -pthread || exit 1
+for name in client catalog statements; do
+  $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
+done
 export LD_LIBRARY_PATH=$work
 client() { "$work/client" "$@"; }
 
@@ -43,6 +44,7 @@ unreachable() { "$program" lookup --socket "$work/nobody" hello; [ $? = 69 ]; }
 check "a socket that nobody listens on is said, with status 69" unreachable
 serve
 check "NSP-133 to NSP-141, NSP-168 to NSP-178 the library checks what it is given" client arguments
+check "NSP-045 NSP-056 NSP-057 NSP-136 to NSP-139 NSP-146 NSP-170 to NSP-178 what the client API promises" "$work/statements"
 check "events are set, reset and waited for" "$work/catalog" events
 check "names are resolved" says "hello 192.0.2.1 7" client start resolve=hello cleanup
 check "a name that nobody has" client start fails=10108:nobody cleanup
@@ -73,10 +75,10 @@ ends() { # name, cleanups or rundowns, words...
   after=$(figure $kind)
   [ "$after" -gt "$before" ] || { echo "$kind: $before before, $after after"; return 1; }
 }
-check "end: WSACleanup" ends cleanup cleanups cleanup
-check "end: exit without WSACleanup" ends exit rundowns
+check "NSP-046 end: WSACleanup" ends cleanup cleanups cleanup
+check "NSP-048 end: exit without WSACleanup" ends exit rundowns
 check "end: _exit" ends _exit rundowns quit
-check "end: kill -9" ends kill rundowns abort
+check "NSP-047 end: kill -9" ends kill rundowns abort
 inherited() {
   local before=$(figure rundowns)
   client start publish=c@example.org linger >/dev/null 2>&1 # a child holds the socket on

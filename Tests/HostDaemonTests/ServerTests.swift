@@ -28,7 +28,7 @@ import Wire
     served.finish()
   }
 
-  @Test("connections of one process share its session; the last one that closes ends it, and a goodbye is remembered")
+  @Test("NSP-044 connections of one process share its session; the last one that closes ends it, and a goodbye is remembered")
   func sharing() throws {
     let served = try ServedHost("scripted-a")
     var clients = try (0..<4).map { _ in try RawClient(served) }

@@ -21,6 +21,9 @@ ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t mo
 /* Wakes whoever waits on it; its number stays taken until it is closed. */
 void nsp_client_interrupt(int socket);
 
+/* A number that another moment of this or of another program's run does not have, as far as it matters. */
+uint32_t nsp_client_moment(void);
+
 /* A port in network order: a number, or a name of /etc/services; -1 when it is neither. Type: SOCK_STREAM, SOCK_DGRAM, or 0. */
 int nsp_client_port(const char *text, int type);
 /* An address that is written as a number: its bytes in `address` (28 at most) and their number; 0 when it is none. */

@@ -57,7 +57,8 @@ typedef struct _NSP_TRANSPORT {
 } NSP_TRANSPORT;
 
 /* Who calls: CallMgrParameters->CallMgrSpecific of the call parameters, with this ParamType and Length
-   sizeof(NSP_PEER_CREDENTIALS) or more. The transport vouches for it; nothing in it comes from the client's own mouth. */
+   sizeof(NSP_PEER_CREDENTIALS) or more. The transport vouches for it; but for the session's
+   number, nothing in it comes from the client's own mouth. */
 #define CALLMGR_SPECIFIC_NSP_PEER 0x4E5350
 typedef struct _NSP_PEER_CREDENTIALS {
   INT ProcessId;
@@ -66,6 +67,7 @@ typedef struct _NSP_PEER_CREDENTIALS {
   INT ProcessFd;    /* a pidfd, the transport's own; -1 when there is none */
   CHAR Command[16]; /* for display; need not end with a NUL */
   ULONGLONG ProcessStart; /* field 22 of /proc/PID/stat; calls of one process share its session. 0: this call has one of its own */
+  ULONGLONG SessionNumber; /* tells the sessions of one process apart, in any way: the process's own word is good enough */
 } NSP_PEER_CREDENTIALS, *PNSP_PEER_CREDENTIALS;
 
 /* Close statuses between host and transports; each is the reason in an incoming close, or the close data of the host's own close
@@ -79,7 +81,7 @@ typedef struct _NSP_PEER_CREDENTIALS {
 #define NSP_CLOSE_KICKED NDIS_STATUS_REQUEST_ABORTED              /* an operator ended it */
 #define NSP_CLOSE_SHUTTING_DOWN NDIS_STATUS_CLOSING               /* the host or the transport ends: Cleanup */
 
-NSP_ASSERT_SIZE(NSP_PEER_CREDENTIALS, 40);
+NSP_ASSERT_SIZE(NSP_PEER_CREDENTIALS, 48);
 NSP_ASSERT_OFFSET(NSP_PEER_CREDENTIALS, ProcessStart, 32);
 NSP_ASSERT_SIZE(NSP_TRANSPORT, 40);
 NSP_ASSERT_OFFSET(NSP_TRANSPORT, lpszName, 8);

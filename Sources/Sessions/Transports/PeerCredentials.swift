@@ -27,6 +27,7 @@ enum PeerCredentials {
       peer.GroupId = identity.groupID
       peer.ProcessFd = -1
       peer.ProcessStart = identity.processStart
+      peer.SessionNumber = identity.sessionNumber
       withUnsafeMutableBytes(of: &peer.Command) { $0.copyBytes(from: identity.command.utf8.prefix($0.count)) }
       memory.baseAddress!.advanced(by: parametersOffset).storeBytes(of: peer, as: NSP_PEER_CREDENTIALS.self)
       var parameters = CO_CALL_PARAMETERS(
@@ -50,7 +51,7 @@ enum PeerCredentials {
     guard peer.ProcessId >= 0 else { return nil }
     return ClientIdentity(
       processID: peer.ProcessId, userID: peer.UserId, groupID: peer.GroupId, command: command.printable,
-      processStart: peer.ProcessStart)
+      processStart: peer.ProcessStart, sessionNumber: peer.SessionNumber)
   }
 }
 
