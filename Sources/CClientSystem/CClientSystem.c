@@ -46,11 +46,11 @@ int nsp_client_send(int socket, const void *bytes, size_t count) {
 }
 
 /* To sleep and be woken on another processor costs more than a whole lookup. So an answer is looked for a moment before it is waited for,
-   as long as that pays: after a moment in vain the next few are waited for at once, after the next twice as many. */
+   as long as that pays: after a moment in vain the next few are waited for at once, after the next one twice as many. */
 enum { MOMENT = 20000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
 static _Thread_local struct {
   unsigned waits, next;
-} patience __attribute__((tls_model("initial-exec")));
+} patience __attribute__((tls_model("initial-exec"))) = {0, SHORT_WAIT};
 
 static int64_t nanoseconds(void) {
   struct timespec time;
@@ -68,13 +68,15 @@ static ssize_t look(int socket, void *bytes, size_t most) {
   do got = recv(socket, bytes, most, MSG_DONTWAIT);
   while (got < 0 && errno == EAGAIN && nanoseconds() < end);
   if (got >= 0) patience.next = SHORT_WAIT;
-  else patience.waits = patience.next, patience.next = patience.next < LONG_WAIT ? (patience.next + SHORT_WAIT) * 2 : LONG_WAIT;
+  else patience.waits = patience.next, patience.next = patience.next < LONG_WAIT ? patience.next * 2 : LONG_WAIT;
   return got;
 }
 
 ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most) {
-  ssize_t got = look(socket, bytes, most);
+  ssize_t got;
   size_t have = 0;
+  if (least == 0) return 0;
+  got = look(socket, bytes, most);
   for (;;) {
     if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) return -1;
     if (got > 0) have += (size_t)got;
@@ -88,6 +90,8 @@ ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t mo
   }
 }
 int nsp_client_receive(int socket, void *bytes, size_t count) { return nsp_client_receive_some(socket, bytes, count, count) < 0 ? -1 : 0; }
+
+int nsp_client_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) { return pthread_atfork(prepare, parent, child); }
 
 void nsp_client_interrupt(int socket) { shutdown(socket, SHUT_RDWR); }
 

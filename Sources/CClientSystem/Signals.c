@@ -5,27 +5,45 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
-/* Generation (24 bits), then the descriptor plus one (32 bits); 0 in the low half: free. */
+/* A place: the descriptor plus one (32 bits; 0: free), a generation (24), who is using the descriptor (7), and whether it is to be closed
+   by the last of them. A handle: the generation, then the place plus one (24). */
 #define PLACES 16384u
+#define GENERATION(value) ((uint32_t)((value) >> 32) & 0xFFFFFF)
+#define USER (UINT64_C(1) << 56)
+#define USERS (UINT64_C(127) << 56)
+#define CLOSING (UINT64_C(1) << 63)
 static _Atomic uint64_t places[PLACES];
 static _Atomic uint32_t hint;
 
-static uint64_t value_of(uint32_t generation, int descriptor) { return (uint64_t)(generation & 0xFFFFFF) << 32 | (uint32_t)(descriptor + 1); }
-
-/* The place's value, if the handle is that of a live event. */
+/* The place of a live event with its value, or NULL. */
 static _Atomic uint64_t *place_of(uintptr_t handle, uint64_t *value) {
   uintptr_t place = handle & 0xFFFFFF;
   if (place == 0 || place > PLACES) return NULL;
   *value = atomic_load(&places[place - 1]);
-  return (uint32_t)*value != 0 && *value >> 32 == handle >> 24 ? &places[place - 1] : NULL;
+  return (uint32_t)*value != 0 && (*value & CLOSING) == 0 && GENERATION(*value) == handle >> 24 ? &places[place - 1] : NULL;
 }
-static int descriptor_of(uintptr_t handle) {
-  uint64_t value;
-  return place_of(handle, &value) == NULL ? -1 : (int)(uint32_t)value - 1;
+
+/* The descriptor, which stays open until `leave`; -1. */
+static int enter(uintptr_t handle) {
+  for (;;) {
+    uint64_t value;
+    _Atomic uint64_t *place = place_of(handle, &value);
+    if (place == NULL) return -1;
+    if ((value & USERS) == USERS) sched_yield();
+    else if (atomic_compare_exchange_weak(place, &value, value + USER)) return (int)(uint32_t)value - 1;
+  }
+}
+static void leave(uintptr_t handle) {
+  _Atomic uint64_t *place = &places[(handle & 0xFFFFFF) - 1];
+  uint64_t value = atomic_load(place), rest;
+  do rest = (value & CLOSING) != 0 && (value & USERS) == USER ? (uint64_t)GENERATION(value) << 32 : value - USER;
+  while (!atomic_compare_exchange_weak(place, &value, rest));
+  if ((uint32_t)rest == 0) close((int)(uint32_t)value - 1);
 }
 
 uintptr_t nsp_signal_create(void) {
@@ -34,9 +52,9 @@ uintptr_t nsp_signal_create(void) {
   for (uint32_t i = 0; i < PLACES; i++) {
     uint32_t place = atomic_fetch_add(&hint, 1) % PLACES;
     uint64_t known = atomic_load(&places[place]);
-    uint32_t generation = ((uint32_t)(known >> 32) + 1) & 0xFFFFFF;
+    uint32_t generation = (GENERATION(known) + 1) & 0xFFFFFF;
     if (generation == 0) generation = 1;
-    if ((uint32_t)known == 0 && atomic_compare_exchange_strong(&places[place], &known, value_of(generation, descriptor)))
+    if ((uint32_t)known == 0 && atomic_compare_exchange_strong(&places[place], &known, (uint64_t)generation << 32 | (uint32_t)(descriptor + 1)))
       return (uintptr_t)generation << 24 | (place + 1);
   }
   close(descriptor);
@@ -44,28 +62,39 @@ uintptr_t nsp_signal_create(void) {
 }
 
 int nsp_signal_close(uintptr_t handle) {
-  uint64_t value;
-  _Atomic uint64_t *place = place_of(handle, &value);
-  if (place == NULL || !atomic_compare_exchange_strong(place, &value, value & ~(uint64_t)0xFFFFFFFF)) return -1;
-  close((int)(uint32_t)value - 1);
-  return 0;
+  for (;;) {
+    uint64_t value;
+    _Atomic uint64_t *place = place_of(handle, &value);
+    if (place == NULL) return -1;
+    if ((value & USERS) != 0) {
+      if (atomic_compare_exchange_weak(place, &value, value | CLOSING)) return 0;
+    } else if (atomic_compare_exchange_weak(place, &value, (uint64_t)GENERATION(value) << 32)) {
+      close((int)(uint32_t)value - 1);
+      return 0;
+    }
+  }
 }
 
-int nsp_signal_is(uintptr_t handle) { return descriptor_of(handle) >= 0; }
+int nsp_signal_is(uintptr_t handle) {
+  uint64_t value;
+  return place_of(handle, &value) != NULL;
+}
 
 int nsp_signal_set(uintptr_t handle) {
-  int descriptor = descriptor_of(handle);
+  int descriptor = enter(handle);
   uint64_t one = 1;
   if (descriptor < 0) return -1;
   while (write(descriptor, &one, sizeof one) < 0 && errno == EINTR) {}
+  leave(handle);
   return 0;
 }
 
 int nsp_signal_reset(uintptr_t handle) {
-  int descriptor = descriptor_of(handle);
+  int descriptor = enter(handle);
   uint64_t count;
   if (descriptor < 0) return -1;
   while (read(descriptor, &count, sizeof count) < 0 && errno == EINTR) {}
+  leave(handle);
   return 0;
 }
 
@@ -81,13 +110,7 @@ static int rest_until(int64_t end) {
   return end < 0 ? -1 : rest <= 0 ? 0 : rest > 1 << 30 ? 1 << 30 : (int)rest;
 }
 
-int nsp_signal_wait(const void *const *handles, unsigned count, int waitsForAll, int64_t milliseconds) {
-  struct pollfd watched[NSP_SIGNALS_AT_ONCE];
-  int64_t end = milliseconds < 0 ? -1 : now() + milliseconds;
-  for (unsigned i = 0; i < count; i++) {
-    watched[i] = (struct pollfd){.fd = descriptor_of((uintptr_t)handles[i]), .events = POLLIN};
-    if (watched[i].fd < 0) return -1;
-  }
+static int wait_for(struct pollfd *watched, unsigned count, int waitsForAll, int64_t end) {
   for (;;) {
     struct pollfd *missing = NULL;
     int ready = poll(watched, count, waitsForAll ? 0 : rest_until(end));
@@ -101,4 +124,15 @@ int nsp_signal_wait(const void *const *handles, unsigned count, int waitsForAll,
     /* Of all, one that is not set; then all are looked at again. */
     if (waitsForAll && missing != NULL) poll(missing, 1, rest_until(end));
   }
+}
+
+int nsp_signal_wait(const void *const *handles, unsigned count, int waitsForAll, int64_t milliseconds) {
+  struct pollfd watched[NSP_SIGNALS_AT_ONCE];
+  int64_t end = milliseconds < 0 ? -1 : now() + milliseconds;
+  unsigned entered = 0;
+  int found = -1;
+  while (entered < count && (watched[entered] = (struct pollfd){.fd = enter((uintptr_t)handles[entered]), .events = POLLIN}).fd >= 0) entered++;
+  if (entered == count) found = wait_for(watched, count, waitsForAll, end);
+  while (entered > 0) leave((uintptr_t)handles[--entered]);
+  return found;
 }

@@ -27,11 +27,11 @@ int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number) 
 }
 void nsp_poll_remove(int poll, int descriptor) { epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, NULL); }
 
-int nsp_poll_wait(int poll, uint64_t *numbers, int most, int milliseconds) {
+int nsp_poll_wait(int poll, struct nsp_ready *ready, int most, int milliseconds) {
   struct epoll_event events[NSP_MOST_EVENTS];
   int count;
   do count = epoll_wait(poll, events, most < NSP_MOST_EVENTS ? most : NSP_MOST_EVENTS, milliseconds);
   while (count < 0 && errno == EINTR);
-  for (int i = 0; i < count; i++) numbers[i] = events[i].data.u64;
+  for (int i = 0; i < count; i++) ready[i] = (struct nsp_ready){events[i].data.u64, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)};
   return count;
 }

@@ -4,10 +4,10 @@ import CWinsock
 /// What this process has of the host: how often it was started, its connections, its lookups.
 ///
 /// Each call takes a connection for itself, waits for its answer there, and gives it back; the host sees one process, whatever the
-/// number of its connections. A child of fork finds everything as if it had never been started: it compares process ids before it
-/// takes the lock, which may have been held by a thread that the child does not have.
+/// number of its connections. A child of fork finds everything as if it had never been started: the lock is taken for the fork, so that
+/// it finds nothing half done.
 final class Process {
-  nonisolated(unsafe) static var shared = Process()
+  nonisolated(unsafe) private static var shared = first()
 
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
   private let owner = getpid()
@@ -17,8 +17,9 @@ final class Process {
   /// Connections that nobody uses, and those that somebody waits on.
   private var idle: [Int32] = []
   private var busy: [Int32] = []
-  /// Counts hosts: handles of one that is gone mean nothing to the next.
+  /// Counts sessions at the host: handles of one that is gone mean nothing to the next.
   private var epoch: UInt64 = 1
+  private var session = Session()
   private var slots: [Slot] = []
   /// Address lookups that go on.
   private var requests: [AddressRequest] = []
@@ -36,13 +37,28 @@ final class Process {
     nsp_lock_create(lock)
   }
 
-  /// This process's; a new one in a child of fork, whose parent's connections are closed without a word.
+  private static func first() -> Process {
+    _ = nsp_client_at_fork(
+      { nsp_lock(Process.shared.lock) }, { nsp_unlock(Process.shared.lock) },
+      {
+        nsp_unlock(Process.shared.lock)
+        Process.renew()
+      })
+    return Process()
+  }
+
+  /// A child begins with nothing. Its parent's connections are closed without a word; what its parent's other threads held is left
+  /// behind with them.
+  private static func renew() {
+    let parent = shared
+    for descriptor in parent.idle + parent.busy { close(descriptor) }
+    _ = Unmanaged.passRetained(parent)
+    shared = Process()
+  }
+
+  /// This process's; a new one where a process was made without the handlers of fork.
   static var current: Process {
-    if shared.owner != getpid() {
-      for descriptor in shared.idle { close(descriptor) }
-      for descriptor in shared.busy { close(descriptor) }
-      shared = Process()
-    }
+    if shared.owner != getpid() { renew() }
     return shared
   }
 
@@ -107,41 +123,37 @@ final class Process {
     case failed(Int32)
   }
 
-  /// The epoch of the host that answered comes with the answer.
+  /// The epoch of the session that answered comes with the answer.
+  /// - Parameter expected: The epoch in which a handle of the request means something.
   func ask(_ frame: inout FrameWriter, epoch expected: UInt64? = nil) -> (Answer, epoch: UInt64) {
     let bytes = frame.finish()
     let wasStarted = isStarted
-    for attempt in 0..<2 {
+    while true {
       let (descriptor, isFresh) = take()
       guard descriptor >= 0 else { return (.failed(Int32(WSAENETDOWN)), 0) }
+      var isSent = false
+      if isFresh {
+        // The hello takes no time of its own: a request that any session may have follows at once.
+        let first = expected == nil ? hello() + bytes : hello()
+        let (refusal, session) = nsp_client_send(descriptor, first, first.count) == 0 ? greeting(descriptor) : (-1, Session())
+        guard refusal == 0 else { return (.failed(end(descriptor, wasStarted, refusal > 0 ? refusal : Int32(WSAENETDOWN))), 0) }
+        met(session)
+        isSent = expected == nil
+      }
       let at = locked { epoch }
       if let expected, expected != at {
         give(descriptor)
         return (.failed(Int32(WSA_INVALID_HANDLE)), at)
       }
-      let isSent: Bool
-      if isFresh {
-        // The hello takes no time of its own: the request follows at once.
-        let both = hello() + bytes
-        let refusal = nsp_client_send(descriptor, both, both.count) == 0 ? refusal(descriptor) : -1
-        if refusal > 0 {
-          _ = lose(descriptor)
-          return (.failed(refusal), at)
-        }
-        isSent = refusal == 0
-      } else {
-        isSent = nsp_client_send(descriptor, bytes, bytes.count) == 0
-      }
+      isSent = isSent || nsp_client_send(descriptor, bytes, bytes.count) == 0
       if isSent, let answer = receive(descriptor) {
         give(descriptor)
         return (answer, at)
       }
-      let isOver = lose(descriptor)
-      if isOver, wasStarted { return (.failed(Int32(WSA_E_CANCELLED)), at) }
-      // A connection that was kept may be one to a host that is gone; a new one that breaks is a failure.
-      if isFresh || attempt > 0 || expected != nil { return (.failed(Int32(WSAENETDOWN)), at) }
+      let code = end(descriptor, wasStarted, Int32(WSAENETDOWN))
+      // A connection that was kept may be one to a host that is gone. What was sent is not sent again.
+      if isFresh || isSent || code != Int32(WSAENETDOWN) { return (.failed(code), at) }
     }
-    return (.failed(Int32(WSAENETDOWN)), 0)
   }
 
   private func receive(_ descriptor: Int32) -> Answer? {
@@ -188,14 +200,29 @@ final class Process {
     return hello.finish()
   }
 
+  /// A session as the host knows it: its process, and its number there.
+  private struct Session: Equatable {
+    var host: UInt32 = 0
+    var number: UInt32 = 0
+  }
+
   /// Reads the answer to the hello, and nothing of what follows it: 0, the code that the host refuses with, or -1.
-  private func refusal(_ descriptor: Int32) -> Int32 {
+  private func greeting(_ descriptor: Int32) -> (status: Int32, Session) {
     withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { room in
       guard nsp_client_receive(descriptor, room.baseAddress, FrameHeader.size) == 0,
         let header = FrameHeader(UnsafeRawBufferPointer(room)), header.isAcceptable(maximum: 64),
         nsp_client_receive(descriptor, room.baseAddress, Int(header.length) - FrameHeader.size) == 0
-      else { return -1 }
-      return header.status
+      else { return (-1, Session()) }
+      guard header.status == 0, header.length >= 32 else { return (header.status == 0 ? -1 : header.status, Session()) }
+      return (0, Session(host: room.load(fromByteOffset: 8, as: UInt32.self), number: room.load(fromByteOffset: 12, as: UInt32.self)))
+    }
+  }
+
+  /// Where it is another session than before, handles of that one mean nothing to it.
+  private func met(_ session: Session) {
+    locked {
+      if session != self.session { epoch += 1 }
+      self.session = session
     }
   }
 
@@ -209,18 +236,14 @@ final class Process {
     if !isKept { close(descriptor) }
   }
 
-  /// The connection broke. True when this process has ended its session meanwhile.
-  private func lose(_ descriptor: Int32) -> Bool {
-    let (isOver, stale): (Bool, [Int32]) = locked {
+  /// The connection broke. The code, unless this process has ended its session meanwhile.
+  private func end(_ descriptor: Int32, _ wasStarted: Bool, _ code: Int32) -> Int32 {
+    let isOver = locked {
       forget(descriptor)
-      // The others lead to the same host, which is gone, and with it its handles.
-      epoch += 1
-      defer { idle = [] }
-      return (starts == 0, idle)
+      return wasStarted && starts == 0
     }
     close(descriptor)
-    for other in stale { close(other) }
-    return isOver
+    return isOver ? Int32(WSA_E_CANCELLED) : code
   }
 
   private func forget(_ descriptor: Int32) {

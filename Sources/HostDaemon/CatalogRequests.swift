@@ -36,6 +36,9 @@ extension Requests {
     let installation = try Installation(
       id: id, identifier: name, path: path, nameSpace: NameSpace(rawValue: space), version: version,
       blob: hasBlob != 0 ? Array(blob) : nil)
+    // What can't be listed in one frame can't be listed at all.
+    let listed = host.catalog.entries.reduce(0) { $0 + 64 + $1.manifest.displayName.utf16.count * 2 + ($1.blob?.count ?? 0) }
+    guard listed + 64 + Int(names) * 2 + Int(blobs) <= Int(limits.maximumFrame) else { throw .notEnoughMemory }
     do throws(ProviderHost.ChangeFailure) { try host.install(installation) } catch { throw error.winsockError }
   }
 

@@ -69,7 +69,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   /// Nothing more comes. A client that said goodbye before has ended in order, also where the goodbye has not had its turn yet.
   private func vanished() { end(state.withLock { $0.hasSaidGoodbye } ? .remote : .lost) }
 
-  /// The process is gone. What it said before counts.
+  /// The process is gone. Of what it said before, a goodbye counts.
   func processEnded() {
     var outcome = Outcome.more
     while outcome == .more { outcome = read() }
@@ -132,8 +132,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
         state.hasSaidGoodbye =
           state.hasSaidGoodbye || state.backlog[known...].contains { Self.kind(of: $0) == RequestKind.goodbye.rawValue }
         state.isPaused = state.requests >= server.limits.requestsPerClient
-        // Less than there was room for is all that there was.
-        return count < chunk.count || state.isPaused ? .all : .more
+        // Less than there was room for is all that there was, but for the end.
+        return (count < chunk.count && !hangsUp) || state.isPaused ? .all : .more
       }
     }
   }
@@ -231,10 +231,11 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
       state.session = session
       return state.isEnding
     }
-    // Refused after it was accepted: whoever asked ends it.
-    if !server.quotas.enter(session) { throw .resources }
+    let isAdmitted = server.quotas.enter(session)
     // Its socket was closed meanwhile.
     if isTooLate { server.transport.close(self, .lost) }
+    // Refused after it was accepted: whoever asked ends it.
+    if !isAdmitted { throw .resources }
   }
 
   /// Ends the connection, and with it the call that it carries. Asked twice, the first reason counts.

@@ -109,7 +109,10 @@ public final class HostServer: Sendable {
       return
     }
     let connection = Connection(descriptor, process, self)
-    guard let place = poll.place(connection) else { return }
+    guard let place = poll.place(connection) else {
+      if process.descriptor >= 0 { close(process.descriptor) }
+      return
+    }
     connection.place = place
     guard quotas.connections.take(process.identity.userID) else { return turnAway(connection) }
     let isTaken = connections.withLock { known in

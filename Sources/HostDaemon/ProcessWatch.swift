@@ -106,9 +106,10 @@ final class ProcessWatch: Sendable {
   func stop() { nsp_eventfd_signal(wake) }
 
   private func run() {
-    var number: UInt64 = 0
+    var ready = nsp_ready()
     // No deadline: `stop` wakes it.
-    while nsp_poll_wait(poll, &number, 1, -1) == 1, number != 0 {
+    while nsp_poll_wait(poll, &ready, 1, -1) == 1, ready.number != 0 {
+      let number = ready.number
       guard let gone = state.withLock({ $0.remove(number) }) else { continue }
       letGo(gone)
       for action in gone.whenGone.values { action() }

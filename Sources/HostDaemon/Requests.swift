@@ -91,7 +91,7 @@ struct Requests: Sendable {
     answer.append(WireVersion.minor)
     answer.append(limits.maximumFrame)
     answer.append(UInt32(getpid()))
-    answer.append(UInt32(0))
+    answer.append(UInt32(truncatingIfNeeded: connection.session?.number ?? 0))
     return answer.finish()
   }
 
@@ -256,7 +256,7 @@ extension RequestKind {
   /// Those that end something are always served.
   fileprivate var waitsForProviders: Bool {
     switch self {
-    case .begin, .next, .lookup, .setService: true
+    case .begin, .next, .lookup, .setService, .control: true
     default: false
     }
   }

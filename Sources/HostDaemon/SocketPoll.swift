@@ -13,6 +13,7 @@ class Polled: @unchecked Sendable {
   let share: FairQueue<Polled>.Share
   /// It has a place in the queue: a second one would serve nothing.
   private let isQueued = Atomic<Bool>(false)
+  private let hungUp = Atomic<Bool>(false)
 
   init(_ descriptor: Int32, of share: FairQueue<Polled>.Share) { (self.descriptor, self.share) = (descriptor, share) }
 
@@ -20,6 +21,10 @@ class Polled: @unchecked Sendable {
   /// several threads at once. May take its time.
   func ready() { preconditionFailure("a descriptor that nobody handles") }
 
+  /// The other end has said that nothing more comes: there is an end to read behind whatever there is.
+  final var hangsUp: Bool { hungUp.load(ordering: .acquiring) }
+
+  fileprivate func noteHangUp() { hungUp.store(true, ordering: .releasing) }
   fileprivate func takesPlace() -> Bool { !isQueued.exchange(true, ordering: .acquiringAndReleasing) }
   fileprivate func leavesPlace() { isQueued.store(false, ordering: .releasing) }
 }
@@ -114,13 +119,15 @@ final class SocketPoll: Sendable {
   }
 
   private func serve() {
-    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(NSP_MOST_EVENTS)) { numbers in
-      var (isQueue, isWarm, patience) = (false, false, Patience())
+    withUnsafeTemporaryAllocation(of: nsp_ready.self, capacity: Int(NSP_MOST_EVENTS)) { events in
+      // A thread that was added for the queue looks there first.
+      var (isQueue, isWarm, patience) = (true, false, Patience())
       while true {
-        let count = wait(numbers, isQueue: isQueue, isWarm: isWarm, &patience)
-        switch step(UnsafeBufferPointer(rebasing: numbers[..<count]), mayEnd: !isQueue) {
+        let count = wait(events, isQueue: isQueue, isWarm: isWarm, &patience)
+        switch step(UnsafeBufferPointer(rebasing: events[..<count]), mayEnd: !isQueue) {
         case .end: return
         case .wait: (isQueue, isWarm) = (false, false)
+        case .gather: isQueue = true
         case .serve(let one, let startsWatch):
           taken.add(1, ordering: .relaxed)
           if startsWatch { HostThreads.run { self.watchThreads() } }
@@ -138,10 +145,10 @@ final class SocketPoll: Sendable {
 
   /// How many events there are, after a while at most. Where somebody is in the queue those that have come take their places at once.
   private func wait(
-    _ numbers: UnsafeMutableBufferPointer<UInt64>, isQueue: Bool, isWarm: Bool, _ patience: inout Patience
+    _ events: UnsafeMutableBufferPointer<nsp_ready>, isQueue: Bool, isWarm: Bool, _ patience: inout Patience
   ) -> Int {
     func poll(_ milliseconds: Int32) -> Int {
-      Int(max(0, nsp_poll_wait(self.poll, numbers.baseAddress, Int32(numbers.count), milliseconds)))
+      Int(max(0, nsp_poll_wait(self.poll, events.baseAddress, Int32(events.count), milliseconds)))
     }
     if isQueue { return poll(0) }
     let soon = isWarm ? patience.look { poll(0) } : 0
@@ -151,16 +158,27 @@ final class SocketPoll: Sendable {
   private enum Step {
     case serve(Polled, startsWatch: Bool)
     case wait
+    /// More may have come than fitted: all of it takes its place before the next turn is given.
+    case gather
     case end
   }
 
-  private func step(_ numbers: UnsafeBufferPointer<UInt64>, mayEnd: Bool) -> Step {
-    let come = numbers.compactMap { polled[Handle(rawValue: $0)] }.filter { $0.takesPlace() }
+  private func step(_ events: UnsafeBufferPointer<nsp_ready>, mayEnd: Bool) -> Step {
+    let come = events.compactMap { event -> Polled? in
+      guard let one = polled[Handle(rawValue: event.number)] else { return nil }
+      if event.hangsUp != 0 { one.noteHangUp() }
+      return one.takesPlace() ? one : nil
+    }
+    let isMore = events.count == Int(NSP_MOST_EVENTS)
     return threads.withLock { state in
       if state.isStopping || mayEnd && come.isEmpty && state.queue.isEmpty && state.idle > 1 {
         state.count -= 1
         state.idle -= 1
         return .end
+      }
+      if isMore {
+        for one in come { state.queue.append(one, of: one.share) }
+        return .gather
       }
       guard let next = Self.turn(come, &state.queue) else { return .wait }
       state.idle -= 1
@@ -179,12 +197,13 @@ final class SocketPoll: Sendable {
   /// Looks every other millisecond, while there is something to do, whether there are threads enough.
   private func watchThreads() {
     var (busy, quiet) = (0, 0)
-    while quiet < 500 {
+    while true {
       let before = taken.load(ordering: .relaxed)
       usleep(2_000)
       let isMoving = taken.load(ordering: .relaxed) != before
       let isShort: Bool? = threads.withLock { state in
-        guard !state.isStopping else { return nil }
+        if quiet >= 500, state.idle == state.count, state.queue.isEmpty { state.isWatched = false }
+        guard !state.isStopping, state.isWatched else { return nil }
         busy = state.idle == 0 ? busy + 1 : 0
         // Held up; or found at work at every look for a while.
         return isMoving
@@ -197,6 +216,5 @@ final class SocketPoll: Sendable {
       }
       quiet = isMoving || busy > 0 ? 0 : quiet + 1
     }
-    threads.withLock { $0.isWatched = false }
   }
 }

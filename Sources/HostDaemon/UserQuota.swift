@@ -42,7 +42,13 @@ final class UserQuotas: Sendable {
   let bytes: UserQuota
   private let sessions: UserQuota
   private let registrations: UserQuota
-  private let known = Mutex<[UInt64: Set<RegisteredName>]>([:])
+  private let known = Mutex<[UInt64: Counted]>([:])
+
+  /// What is known of a session.
+  private struct Counted {
+    var isAdmitted: Bool
+    var names: Set<RegisteredName> = []
+  }
 
   /// What a process has registered, as far as it went through this host: it may do so again without having more.
   private struct RegisteredName: Hashable {
@@ -62,18 +68,18 @@ final class UserQuotas: Sendable {
 
   /// Counts a session from its first connection on until it has ended. False when the user has too many.
   func enter(_ session: ClientSession) -> Bool {
-    let isNew = known.withLock { known in
-      guard known[session.number] == nil else { return false }
-      known[session.number] = []
-      return true
-    }
-    guard isNew else { return true }
     let user = session.identity.userID
-    let isAdmitted = sessions.take(user)
+    let (isAdmitted, isNew) = known.withLock { known in
+      if let counted = known[session.number] { return (counted.isAdmitted, false) }
+      let isAdmitted = sessions.take(user)
+      known[session.number] = Counted(isAdmitted: isAdmitted)
+      return (isAdmitted, true)
+    }
+    guard isNew else { return isAdmitted }
     session.afterEnd { [self] in
-      if isAdmitted { sessions.giveBack(user) }
-      let names = known.withLock { $0.removeValue(forKey: session.number) }
-      registrations.giveBack(user, names?.count ?? 0)
+      let counted = known.withLock { $0.removeValue(forKey: session.number) }
+      if counted?.isAdmitted == true { sessions.giveBack(user) }
+      registrations.giveBack(user, counted?.names.count ?? 0)
     }
     return isAdmitted
   }
@@ -85,16 +91,17 @@ final class UserQuotas: Sendable {
   {
     let name = RegisteredName(name: set.serviceInstanceName, nameSpace: set.nameSpace.rawValue)
     let user = session.identity.userID
-    let isNew = isAdding && known.withLock { $0[session.number]?.contains(name) == false }
+    let isNew = isAdding && known.withLock { $0[session.number]?.names.contains(name) == false }
     if isNew, !registrations.take(user) { throw .noBuffers }
     do throws(WinsockError) { try perform() } catch {
       if isNew { registrations.giveBack(user) }
       throw error
     }
     let surplus = known.withLock { known in
-      guard known[session.number] != nil else { return isNew }
-      if isAdding { return !known[session.number]!.insert(name).inserted && isNew }
-      return known[session.number]!.remove(name) != nil
+      guard var counted = known.removeValue(forKey: session.number) else { return isNew }
+      defer { known[session.number] = counted }
+      if isAdding { return !counted.names.insert(name).inserted && isNew }
+      return counted.names.remove(name) != nil
     }
     if surplus { registrations.giveBack(user) }
   }

@@ -34,12 +34,13 @@ extension ProviderHost {
 
   /// Installs a provider by its id: active, and last. Its file need not exist yet; where it does, it is loaded. Calls out.
   public func install(_ installation: Installation) throws(ChangeFailure) {
-    try changeCatalog { () throws(ChangeFailure) in
+    try changes.take { () throws(ChangeFailure) in
       guard catalog[installation.id] == nil else { throw .alreadyInstalled }
       try keep { (record: inout CatalogRecord) throws(ChangeFailure) in
         guard !record.installed.contains(where: { $0.id == installation.id }) else { throw .alreadyInstalled }
         record.installed.append(installation)
-        if !record.order.isEmpty { record.order.append(installation.id) }
+        record.order = catalog.entries.map(\.id) + [installation.id]
+        record.enabled[installation.id] = nil
       }
       lookAgain()
     }
@@ -48,7 +49,7 @@ extension ProviderHost {
   /// Takes an installed provider out of the catalog; its sessions are drained. One that a plugin directory has goes with its
   /// file. Calls out.
   public func uninstall(_ id: GUID) throws(ChangeFailure) {
-    try changeCatalog { () throws(ChangeFailure) in
+    try changes.take { () throws(ChangeFailure) in
       try keep { (record: inout CatalogRecord) throws(ChangeFailure) in
         guard record.installed.contains(where: { $0.id == id }) else { throw .notInstalled }
         record.installed.removeAll { $0.id == id }
@@ -59,19 +60,15 @@ extension ProviderHost {
     }
   }
 
-  /// Orders the catalog: every provider's id, once.
+  /// Orders the catalog: every provider's id, once. Where another change is being made it does not wait.
   public func order(_ ids: [GUID]) throws(ChangeFailure) {
-    try changeCatalog { () throws(ChangeFailure) in
+    let isMade = try changes.takeNow { () throws(ChangeFailure) in
       let known = catalog.entries.map(\.id)
       guard ids.count == known.count, Set(ids) == Set(known) else { throw .invalid }
       try keep { (record: inout CatalogRecord) throws(ChangeFailure) in record.order = ids }
       arrange()
     }
-  }
-
-  /// One change at a time; a second one is not kept waiting (`WSATRY_AGAIN`).
-  private func changeCatalog(_ change: () throws(ChangeFailure) -> Void) throws(ChangeFailure) {
-    guard try changes.takeNow(change) else { throw .busy }
+    if !isMade { throw .busy }
   }
 
   /// Changes the record, in the file too where there is one.

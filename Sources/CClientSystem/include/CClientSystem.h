@@ -18,6 +18,8 @@ int nsp_client_send(int socket, const void *bytes, size_t count);
 int nsp_client_receive(int socket, void *bytes, size_t count);
 /* At least `least` bytes and `most` at most: how many; -1. */
 ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most);
+/* Runs these around every fork of this process (pthread_atfork). */
+int nsp_client_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 /* Wakes whoever waits on it; its number stays taken until it is closed. */
 void nsp_client_interrupt(int socket);
 
@@ -42,8 +44,9 @@ void nsp_event_set(struct nsp_event *event);
 /* 1 when it was set, 0 when the time (in microseconds, -1: none) is over first. */
 int nsp_event_wait(struct nsp_event *event, int64_t microseconds);
 
-/* Events that programs make, set and wait for; each stays set until it is reset. A handle is never given twice, and 0 is none. Setting,
-   resetting and closing answer -1 for what is no event. A child of fork shares the events of its parent. */
+/* Events that programs make, set and wait for; each stays set until it is reset. A handle is given again after 16 million
+   others of its place, and 0 is none. Setting, resetting and closing answer -1 for what is no event. Who waits for one that is closed
+   goes on waiting. A child of fork shares the events of its parent. */
 uintptr_t nsp_signal_create(void);
 int nsp_signal_close(uintptr_t handle);
 int nsp_signal_is(uintptr_t handle);

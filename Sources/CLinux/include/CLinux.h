@@ -21,7 +21,12 @@ int nsp_poll_create(void);
 int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number);
 int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number);
 void nsp_poll_remove(int poll, int descriptor);
-/* Waits for events: how many, or 0 when the time (in milliseconds, -1: none) is over; the number of each descriptor that has one. */
-int nsp_poll_wait(int poll, uint64_t *numbers, int most, int milliseconds);
+/* A descriptor that has an event, by its number; whether the other end is gone. */
+struct nsp_ready {
+  uint64_t number;
+  uint32_t hangsUp;
+};
+/* Waits for events: how many, or 0 when the time (in milliseconds, -1: none) is over. */
+int nsp_poll_wait(int poll, struct nsp_ready *ready, int most, int milliseconds);
 
 #endif
