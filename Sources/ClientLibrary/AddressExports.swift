@@ -28,7 +28,9 @@ public func GetAddrInfoExW(
   let (made, code) = AddressQuery.make(pName, pServiceName, dwNameSpace, lpNspId, hints, .wide)
   guard let query = made else { return answer(code) }
   // In microseconds; more than a century is for ever, and less than nothing is over.
-  let limit = timeout.map { max(0, min(Int64($0.pointee.tv_sec), 1 << 32)) * 1_000_000 + max(0, min(Int64($0.pointee.tv_usec), 1 << 40)) }
+  let limit = timeout.map { time in
+    max(0, min(Int64(time.pointee.tv_sec), 1 << 32)) * 1_000_000 + max(0, min(Int64(time.pointee.tv_usec), 1 << 40))
+  }
   if let overlapped = lpOverlapped {
     let request = AddressRequest(
       query, process, .init(result: result, overlapped: overlapped, routine: lpCompletionRoutine, event: event))

@@ -214,7 +214,9 @@ final class Process {
         nsp_client_receive(descriptor, room.baseAddress, Int(header.length) - FrameHeader.size) == 0
       else { return (-1, Session()) }
       guard header.status == 0, header.length >= 32 else { return (header.status == 0 ? -1 : header.status, Session()) }
-      return (0, Session(host: room.load(fromByteOffset: 8, as: UInt32.self), number: room.load(fromByteOffset: 12, as: UInt32.self)))
+      return (
+        0, Session(host: room.load(fromByteOffset: 8, as: UInt32.self), number: room.load(fromByteOffset: 12, as: UInt32.self))
+      )
     }
   }
 

@@ -16,6 +16,8 @@ public struct Configuration: Sendable {
     public var key: String
     public var value: String
     public var source: String
+
+    public init(key: String, value: String, source: String) { (self.key, self.value, self.source) = (key, value, source) }
   }
 
   public var plugins: [String]?
@@ -64,7 +66,9 @@ public struct Configuration: Sendable {
   ]
 
   private static let keys = ["plugins", "socket", "state", "log", "access.users", "access.groups"] + numbers.map(\.key)
-  private static let providerKeys = ["enabled", "order", "deadline-ms", "concurrency", "users", "groups", "isolation"]
+  private static let providerKeys = [
+    "enabled", "order", "deadline-ms", "concurrency", "users", "groups", "isolation", "blocking",
+  ]
 
   /// Reads a file's text. Unknown keys and values of the wrong kind are defects that say where and what to do.
   public init(toml text: String, path: String) throws(Defect) {
@@ -162,12 +166,14 @@ public struct Configuration: Sendable {
     _ key: String, _ value: any TOMLValueConvertible, _ settings: inout ProviderSettings, _ wrong: (String) -> Defect
   ) throws(Defect) -> String {
     switch key {
-    case "enabled":
+    case "enabled", "blocking":
       guard let given = value.bool else { throw wrong("true or false") }
-      settings.isEnabled = given
+      if key == "enabled" { settings.isEnabled = given } else { settings.isBlocking = given }
       return String(given)
     case "order":
-      guard let given = value.int else { throw wrong("a number") }
+      guard let given = value.int, (-1_000_000...1_000_000).contains(given) else {
+        throw wrong("a number from -1000000 to 1000000")
+      }
       settings.order = given
       return String(given)
     case "deadline-ms":

@@ -32,18 +32,17 @@ struct Requests: Sendable {
   func answer(_ frame: UnsafeMutableRawBufferPointer, for connection: Connection) -> [UInt8]? {
     guard let header = FrameHeader(UnsafeRawBufferPointer(frame)) else { return nil }
     let payload = UnsafeMutableRawBufferPointer(rebasing: frame[FrameHeader.size...])
-    guard let kind = RequestKind(rawValue: header.kind) else {
-      return failure(header.kind | RequestKind.answerBit, header, .operationNotSupported)
-    }
-    if kind == .hello { return hello(header, payload, connection) }
-    guard let session = connection.session else { return failure(kind.answer, header, .notInitialised) }
+    if header.kind == RequestKind.hello.rawValue { return hello(header, payload, connection) }
+    let answerKind = header.kind | RequestKind.answerBit
+    guard let session = connection.session else { return failure(answerKind, header, .notInitialised) }
+    guard let kind = RequestKind(rawValue: header.kind) else { return failure(answerKind, header, .operationNotSupported) }
     let user = connection.process.identity.userID
     if kind.waitsForProviders, !quotas.requests.take(user) { return failure(kind.answer, header, .noBuffers) }
     defer { if kind.waitsForProviders { quotas.requests.giveBack(user) } }
     do throws(WinsockError) {
       var answer = FrameWriter(kind.answer, request: header.request)
       switch kind {
-      case .hello, .cancel: return nil
+      case .hello: return nil
       case .begin: try begin(payload, session, &answer)
       case .next: try next(payload, session, &answer)
       case .end: try end(payload, session)

@@ -60,7 +60,7 @@ extension ProviderHost {
     let installed = takeInstalled(readRecord())
     let scan = self.scan(shelf.withLock { $0.directories })
     let paths = Dictionary(installed.map { ($0.installation.id, $0.path) }, uniquingKeysWith: { first, _ in first })
-    var candidates = scan.candidates(taken: paths)
+    var candidates = scan.candidates(taken: paths).filter { !paths.values.contains($0.path) }
     var present = Set(candidates.map(\.path))
     for (installation, path) in installed {
       candidates.append(scan.candidate(at: path, of: installation))
@@ -85,7 +85,7 @@ extension ProviderHost {
   }
 
   /// An installed provider stays in the catalog without its file.
-  private func note(_ refusal: Refusal, of id: GUID) {
+  func note(_ refusal: Refusal, of id: GUID) {
     catalog.update(id) { entry in if entry.provider == nil { entry.failure = refusal } }
   }
 

@@ -36,6 +36,13 @@ extension ProviderHost {
   public func install(_ installation: Installation) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       guard catalog[installation.id] == nil else { throw .alreadyInstalled }
+      // One file is one provider.
+      let environment = keeping.withLock { $0.environment }
+      if !installation.path.isEmpty, let path = try? installation.file(in: environment),
+        catalog.entries.contains(where: { $0.path == path })
+      {
+        throw .alreadyInstalled
+      }
       try keep { (record: inout CatalogRecord) throws(ChangeFailure) in
         guard !record.installed.contains(where: { $0.id == installation.id }) else { throw .alreadyInstalled }
         record.installed.append(installation)
@@ -126,14 +133,24 @@ extension ProviderHost {
     let environment = keeping.withLock { $0.environment }
     var files: [(Installation, String)] = []
     for installation in record.installed {
-      let path = installation.file(in: environment)
+      var (path, refusal): (String?, Refusal?) = (nil, nil)
+      if !installation.path.isEmpty {
+        do throws(Refusal) { path = try installation.file(in: environment) } catch { refusal = error }
+        if let taken = files.first(where: { $0.1 == path }) {
+          refusal = Refusal(
+            path: installation.path, reason: .superseded, detail: "\(taken.0.identifier) is installed with this file",
+            remedy: "uninstall one of them")
+          path = nil
+        }
+      }
       if catalog[installation.id] == nil {
         var manifest = installation.manifest()
         keeping.withLock { $0.settings }.apply(to: &manifest)
         manifest.isEnabled = record.enabled[installation.id] ?? manifest.isEnabled
         try? catalog.install(manifest, path: path ?? installation.path, blob: installation.blob)
       }
-      guard !installation.path.isEmpty, catalog[installation.id]?.manifest.source == .installation else { continue }
+      guard catalog[installation.id]?.manifest.source == .installation else { continue }
+      if let refusal { note(refusal, of: installation.id) }
       if let path { files.append((installation, path)) }
     }
     return files

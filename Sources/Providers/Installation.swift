@@ -16,8 +16,8 @@ public struct Installation: Sendable, Hashable {
   public init(id: GUID, identifier: String, path: String, nameSpace: NameSpace, version: UInt32, blob: [UInt8]?)
     throws(WinsockError)
   {
-    guard nameSpace != .all, path.isEmpty || path.hasPrefix("/") || path.hasPrefix("%"), blob?.count ?? 0 <= Self.maximumBlob
-    else { throw .invalidArgument }
+    let isPath = path.isEmpty || path.hasPrefix("/") || path.hasPrefix("%") && path.count(where: { $0 == "%" }) % 2 == 0
+    guard nameSpace != .all, isPath, blob?.count ?? 0 <= Self.maximumBlob else { throw .invalidArgument }
     (self.id, self.identifier, self.path) = (id, identifier, path)
     (self.nameSpace, self.version, self.blob) = (nameSpace, version, blob)
     if nameSpace == .email, let blob { _ = try Self.parse(blob) }
@@ -42,14 +42,22 @@ public struct Installation: Sendable, Hashable {
     return manifest
   }
 
-  /// Where its file is, for a host with this environment. Nil where the path names a variable that is not set.
-  public func file(in environment: [String: String]) -> String? {
+  /// Where its file is, for a host with this environment.
+  public func file(in environment: [String: String]) throws(Refusal) -> String {
     var parts = path.split(separator: "%", omittingEmptySubsequences: false).map(String.init)
     guard parts.count % 2 == 1 else { return path }
     for index in stride(from: 1, to: parts.count, by: 2) {
-      guard let value = environment[parts[index]] else { return nil }
+      guard let value = environment[parts[index]] else {
+        throw Refusal(
+          path: path, reason: .unreadable, detail: "\(parts[index]) is not set in the host's environment",
+          remedy: "set it where the host is started")
+      }
       parts[index] = value
     }
-    return parts.joined()
+    let file = parts.joined()
+    guard file.hasPrefix("/") else {
+      throw Refusal(path: path, reason: .unreadable, detail: "\(file) is not an absolute path", remedy: "install it by its path")
+    }
+    return file
   }
 }

@@ -9,6 +9,8 @@ public struct ProviderSettings: Sendable, Hashable {
   public var concurrency: Int?
   public var access: AccessList?
   public var isolation: Manifest.Isolation?
+  /// Its routines may keep a thread.
+  public var isBlocking: Bool?
 
   public init() {}
 
@@ -18,10 +20,11 @@ public struct ProviderSettings: Sendable, Hashable {
     manifest.concurrency = concurrency ?? manifest.concurrency
     manifest.access = access ?? manifest.access
     manifest.isolation = isolation ?? manifest.isolation
+    manifest.isBlocking = isBlocking ?? manifest.isBlocking
   }
 }
 
-/// Settings by the name or the id of the provider.
+/// Settings by the name or the id of the provider; those by name count where there are both.
 public struct SettingsByProvider: Sendable, Hashable {
   public var settings: [String: ProviderSettings] = [:]
 

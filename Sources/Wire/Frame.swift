@@ -55,8 +55,6 @@ public enum RequestKind: UInt16, CaseIterable {
   case uninstall = 9
   case enable = 10
   case order = 11
-  /// Has no answer of its own: the request that it names has.
-  case cancel = 12
   case goodbye = 13
   /// What operators ask: words, answered with text.
   case control = 14

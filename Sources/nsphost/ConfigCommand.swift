@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Glibc
 import HostDaemon
+import Providers
 
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -34,6 +35,28 @@ struct ConfigurationFile: ParsableArguments {
     }
   }
 
+  /// What a host would go by: the configuration, and where it is silent the environment and the defaults.
+  static func effective(_ configuration: Configuration) -> [Configuration.Entry] {
+    let variables = ProcessEnvironment.variables
+    var entries = configuration.entries
+    func entry(_ key: String, _ value: String, from variable: String?) {
+      let given = variable.flatMap { variables[$0] }?.isEmpty == false ? variable : nil
+      entries.append(.init(key: key, value: value, source: given ?? "default"))
+    }
+    func isSaid(_ key: String) -> Bool { entries.contains { $0.key == key } }
+    if !isSaid("plugins") {
+      let directories = PluginDirectories.resolve(
+        explicit: [], environment: variables, isPrivileged: ProcessEnvironment.isPrivileged)
+      entry("plugins", directories.joined(separator: ":"), from: "NSP_PLUGIN_PATH")
+    }
+    if variables["NSP_SOCKET"]?.isEmpty == false { entries.removeAll { $0.key == "socket" } }
+    if !isSaid("socket") { entry("socket", HostOptions.socketPath(in: variables), from: "NSP_SOCKET") }
+    if !isSaid("state") { entry("state", ProcessEnvironment.stateDirectory, from: "STATE_DIRECTORY") }
+    if !isSaid("log") { entry("log", "info", from: nil) }
+    if !isSaid("access.users"), !isSaid("access.groups") { entry("access", "everybody", from: nil) }
+    return entries.sorted { $0.key < $1.key }
+  }
+
   private var defaultPath: String {
     if geteuid() == 0 { return "/etc/nsphost/nsphost.toml" }
     return (ProcessEnvironment.variables["HOME"] ?? "/") + "/.config/nsphost/nsphost.toml"
@@ -60,7 +83,7 @@ struct ShowConfigCommand: ParsableCommand {
   }
 
   func run() throws {
-    let entries = try file.load(isJSON: json).entries
+    let entries = ConfigurationFile.effective(try file.load(isJSON: json))
     if json {
       Output.json(Document(values: entries.map { .init(key: $0.key, value: $0.value, source: $0.source) }))
     } else {

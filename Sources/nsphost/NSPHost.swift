@@ -69,11 +69,11 @@ struct HostOptions: ParsableArguments {
   var verbose = false
 
   /// Where a host of this user listens.
-  var socketPath: String {
-    if let socket { return socket }
-    let variables = ProcessEnvironment.variables
+  var socketPath: String { socket ?? Self.socketPath(in: ProcessEnvironment.variables) }
+
+  static func socketPath(in variables: [String: String]) -> String {
     if let given = variables["NSP_SOCKET"], !given.isEmpty { return given }
-    if geteuid() == 0 { return Self.machineSocket }
+    if geteuid() == 0 { return machineSocket }
     return (variables["XDG_RUNTIME_DIR"] ?? "/run/user/\(geteuid())") + "/nsphost/socket"
   }
 

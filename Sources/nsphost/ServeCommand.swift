@@ -38,7 +38,13 @@ struct ServeCommand: ParsableCommand {
     host.configure(configuration.providers)
     host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
     defer { host.stop() }
-    if let defect = host.catalogDefect { HostLog.write(.error, "\(defect.detail): \(defect.remedy)") }
+    // Rather than serve what somebody has disabled.
+    if let defect = host.catalogDefect {
+      throw CommandFailure(what: "serve", why: defect.detail, remedy: defect.remedy, isJSON: options.json)
+    }
+    for name in configuration.providers.settings.keys.sorted() where !host.catalog.entries.contains(where: { $0.isNamed(name) }) {
+      HostLog.write(.warning, "providers.\(name) of the configuration is about no provider that is there")
+    }
     for candidate in host.candidates { if case .refused(let refusal) = candidate.state { Self.tell(refusal) } }
     _ = host.watch { changes in
       for path in changes.loaded { HostLog.write(.info, "loaded \(path)") }

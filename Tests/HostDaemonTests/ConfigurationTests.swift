@@ -1,4 +1,7 @@
+import CWinsock
 import HostDaemon
+import Providers
+import QuerySets
 import Sessions
 import Testing
 
@@ -21,6 +24,34 @@ import Testing
     #expect(configuration.entries.first { $0.key == "limits.frame-bytes" }?.source == "default")
   }
 
+  @Test("a provider's table is known by name or id, and goes before its manifest")
+  func providers() throws {
+    let text = """
+      log = "debug"
+      state = "/var/lib/x"
+      [providers.hello]
+      enabled = false
+      order = -1
+      deadline-ms = 250
+      concurrency = 3
+      blocking = true
+      users = ["root", 7]
+      isolation = "worker"
+      [providers."3f0c5a1e-6b1d-4b52-9c57-1d0e442a9110"]
+      order = 2
+      """
+    let configuration = try Configuration(toml: text, path: "x.toml")
+    #expect(configuration.log == .debug && configuration.state == "/var/lib/x")
+    var manifest = Manifest(id: GUID("3f0c5a1e-6b1d-4b52-9c57-1d0e442a9110")!, displayName: "hello", nameSpace: .dns)
+    configuration.providers.apply(to: &manifest)
+    #expect(!manifest.isEnabled && manifest.deadline == .milliseconds(250) && manifest.concurrency == 3 && manifest.isBlocking)
+    #expect(manifest.isolation == .worker && manifest.access?.users == [0, 7])
+    #expect(configuration.providers[manifest]?.order == -1, "by name before by id")
+    manifest.displayName = "other"
+    #expect(configuration.providers[manifest]?.order == 2)
+    #expect(configuration.entries.contains { $0.key == "providers.hello.deadline-ms" && $0.value == "250" })
+  }
+
   @Test(
     "what is wrong is named, with what to do",
     arguments: [
@@ -32,6 +63,12 @@ import Testing
       ("[limits]\nconections = 1", "x.toml has an unknown key \"limits.conections\""),
       ("[access]\nusers = [\"no-such-user-here\"]", "x.toml: access.users is not a list of users that exist, by name or number"),
       ("unknown = 1", "x.toml has an unknown key \"unknown\""),
+      ("log = \"loud\"", "x.toml: log is not \"debug\", \"info\", \"warning\" or \"error\""),
+      ("providers = 1", "x.toml: providers is not tables, one a provider"),
+      ("[providers]\nhello = 1", "x.toml: providers.hello is not a table"),
+      ("[providers.hello]\norder = \"first\"", "x.toml: providers.hello.order is not a number from -1000000 to 1000000"),
+      ("[providers.hello]\nconcurrency = 0", "x.toml: providers.hello.concurrency is not a number from 1 to 4096"),
+      ("[providers.hello]\nenable = true", "x.toml has an unknown key \"providers.hello.enable\""),
     ])
   func defects(text: String, detail: String) {
     #expect { try Configuration(toml: text, path: "x.toml") } throws: { error in

@@ -39,7 +39,9 @@ struct Lookup {
 };
 
 INT NSPv2LookupServiceBegin(LPGUID, LPWSAQUERYSET2W query, DWORD, LPVOID, LPHANDLE handle) {
-  const std::u16string name(reinterpret_cast<const char16_t *>(query->lpszServiceInstanceName));
+  // A query by class or provider alone has no name.
+  auto *given = reinterpret_cast<const char16_t *>(query->lpszServiceInstanceName);
+  const std::u16string name(given != nullptr ? given : u"");
   const std::u16string prefix = u"wait-";
   if (name.rfind(prefix, 0) != 0) {
     WSASetLastError(WSASERVICE_NOT_FOUND);

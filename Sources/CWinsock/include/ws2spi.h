@@ -132,7 +132,7 @@ NSP_EXPORT INT WSAAPI NSPv2Startup(LPGUID lpProviderId, LPVOID *ppvClientSession
 NSP_EXPORT INT WSAAPI NSPv2Cleanup(LPGUID lpProviderId, LPVOID pvClientSessionArg);
 
 /* Prepares a lookup and stores its handle, any value. May start work but not wait for it: this call can't be cancelled.
-   lpqsRestrictions is the host's, valid during the call only. lpszContext is never NULL. Errors: WSAEINVAL, WSANO_DATA,
+   lpqsRestrictions is the host's, valid during the call only. lpszContext is never NULL; lpszServiceInstanceName may be. Errors: WSAEINVAL, WSANO_DATA,
    WSASERVICE_NOT_FOUND, WSA_NOT_ENOUGH_MEMORY; after one, End is not called. (NSP §5.5) */
 NSP_EXPORT INT WSAAPI NSPv2LookupServiceBegin(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRestrictions, DWORD dwControlFlags,
                                               LPVOID lpvClientSessionArg, LPHANDLE lphLookup);

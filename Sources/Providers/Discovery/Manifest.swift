@@ -81,10 +81,11 @@ public struct Manifest: Hashable, Sendable {
     public let remedy: String
   }
 
-  /// For a file without a manifest: a version-5 UUID of its name, and every name space.
+  /// For a file without a manifest: a version-5 UUID of its name, and every name space. Nobody says that its routines return at once, so
+  /// they are not relied on to.
   public init(fileName: String) {
     let name = fileName.hasSuffix(".so") ? String(fileName.dropLast(3)) : fileName
-    self.init(id: Self.uuid(ofName: fileName), displayName: name, nameSpace: .all)
+    self.init(id: Self.uuid(ofName: fileName), displayName: name, nameSpace: .all, isBlocking: true)
   }
 
   /// The UUID that stands for nsphost's file names, itself made once and for all.
