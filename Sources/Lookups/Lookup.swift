@@ -158,7 +158,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
 
   /// Calls End at a provider, after which this lookup no longer holds it. Calls out.
   private func end(_ opened: Opened) {
-    CallFrame.inside(opened.session.provider, id) { opened.session.provider.call { _ = $0.lookupServiceEnd(opened.handle) } }
+    let provider = opened.session.provider
+    CallFrame.inside(provider, id) { provider.call(ends: true) { _ = $0.lookupServiceEnd(opened.handle) } }
     Self.letGo(opened.session)
   }
 

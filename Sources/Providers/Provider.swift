@@ -23,8 +23,10 @@ public final class Provider: Sendable {
   public let deadline: Duration
 
   private let keptFile: Mutex<SharedObject?>
-  /// Where its routines run one at a time (nsp.md T5), or so many. A turn, not a lock: nothing of the host is held.
+  /// Where its routines run one at a time (nsp.md T5). A turn, not a lock: nothing of the host is held.
   private let turn: DispatchSemaphore?
+  /// Where so many may run at a time, but for those that end something: they make others return.
+  private let places: DispatchSemaphore?
   private let provedSlow: Atomic<Bool>
 
   public static let defaultDeadline: Duration = .seconds(5)
@@ -38,7 +40,8 @@ public final class Provider: Sendable {
     name = manifest.displayName
     nameSpace = manifest.nameSpace
     deadline = manifest.deadline ?? Self.defaultDeadline
-    turn = (manifest.serialises ? 1 : manifest.concurrency).map { DispatchSemaphore(value: $0) }
+    turn = manifest.serialises ? DispatchSemaphore(value: 1) : nil
+    places = manifest.concurrency.map { DispatchSemaphore(value: $0) }
     // Who waits for a turn is on a thread that its own caller can leave behind.
     provedSlow = Atomic(manifest.isBlocking || manifest.concurrency != nil)
     self.manifest = manifest
@@ -60,9 +63,16 @@ public final class Provider: Sendable {
   public var isBlocking: Bool { provedSlow.load(ordering: .relaxed) }
 
   /// Calls a routine in this provider's turn and learns whether it keeps threads waiting. Calls out: hold no lock.
-  public func call<Result>(_ routine: (RoutineTable) -> Result) -> Result {
-    turn?.wait()  // No deadline: whoever waits here is on a thread that its own caller can leave behind.
-    defer { turn?.signal() }
+  /// - Parameter ends: The routine ends a lookup or a session, and does not wait for a place.
+  public func call<Result>(ends: Bool = false, _ routine: (RoutineTable) -> Result) -> Result {
+    let places = ends ? nil : places
+    // No deadlines: whoever waits here is on a thread that its own caller can leave behind.
+    places?.wait()
+    turn?.wait()
+    defer {
+      turn?.signal()
+      places?.signal()
+    }
     let start = MonotonicTime.coarse
     let result = routine(routines)
     if MonotonicTime.coarse.nanoseconds - start.nanoseconds > Self.patienceNanoseconds {

@@ -81,10 +81,10 @@ public final class ProviderSession: Sendable {
   private func finish(_ ending: SessionEnding) {
     guard let argument = lifecycle.withLock({ $0.finish() }) else { return }
     if ending == .abrupt, provider.routines.entry(.clientSessionRundown) == .direct {
-      provider.call { $0.clientSessionRundown(provider.id, argument) }
+      provider.call(ends: true) { $0.clientSessionRundown(provider.id, argument) }
       provider.ledger.record(.rundown)
     } else {
-      provider.call { _ = $0.cleanup(provider.id, argument) }
+      provider.call(ends: true) { _ = $0.cleanup(provider.id, argument) }
       provider.ledger.record(.cleanup)
     }
     whenEnded(self)

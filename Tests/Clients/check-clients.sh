@@ -65,14 +65,20 @@ check "fork in the middle" client start fork cleanup
 check "the books balance" settled
 check "NSP-189 to NSP-200 NSP-226 the catalog is changed" "$work/catalog" changes
 
-# How processes end. Each uses two providers with a session argument: one cleanup or rundown at each.
+# How processes end. Each uses two providers with a session argument: one cleanup or rundown at each. How long that takes is shown, less what
+# it takes to ask.
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+longest=0
 ends() { # name, cleanups or rundowns, words...
-  local name=$1 kind=$2 before after
+  local name=$1 kind=$2 before after ended asked
   shift 2
   before=$(figure $kind)
   client start publish=b@example.org resolve=hello "$@" >/dev/null 2>&1
+  ended=$(milliseconds)
   settled || return 1
+  asked=$(milliseconds)
   after=$(figure $kind)
+  [ $((2 * asked - ended - $(milliseconds))) -le $longest ] || longest=$((2 * asked - ended - $(milliseconds)))
   [ "$after" -gt "$before" ] || { echo "$kind: $before before, $after after"; return 1; }
 }
 check "NSP-046 end: WSACleanup" ends cleanup cleanups cleanup
@@ -117,6 +123,7 @@ kicked() {
   kill $child && wait $child 2>/dev/null
   true
 }
+echo "        every provider was told within $longest ms of the end of a process"
 check "an operator kicks a client" kicked
 watches() { timeout 2 "$program" sessions --watch >"$work/watched" & local watch=$!; sleep 0.8; client start resolve=hello sleep=700 cleanup >/dev/null; wait $watch; [ "$(grep -c 'startups' "$work/watched")" -ge 2 ] && grep -q ' client ' "$work/watched"; }
 check "sessions --watch shows clients as they come" watches
