@@ -1,3 +1,4 @@
+import CWinsock
 import Glibc
 import Providers
 
@@ -5,6 +6,8 @@ import Providers
 struct CallFrame {
   private let depth: Int
   let query: QueryID
+  /// The class that the query or registration names, in the routines that are told what is asked for.
+  let serviceClass: GUID?
   // Not retained: whoever calls the routine keeps the provider until it returns.
   private let called: Unmanaged<Provider>
 
@@ -27,11 +30,14 @@ struct CallFrame {
   static var depth: Int { current?.depth ?? 0 }
 
   /// Runs a routine of a provider one level deeper.
-  static func inside<Result>(_ provider: Provider, _ query: QueryID, _ routine: () -> Result) -> Result {
+  static func inside<Result>(
+    _ provider: Provider, _ query: QueryID, serviceClass: GUID? = nil, _ routine: () -> Result
+  ) -> Result {
     let outer = pthread_getspecific(key)
     let depth = outer.map { $0.assumingMemoryBound(to: CallFrame.self).pointee.depth } ?? 0
     // On this stack for as long as the routine runs.
-    return withUnsafePointer(to: CallFrame(depth: depth + 1, query: query, called: .passUnretained(provider))) { frame in
+    let frame = CallFrame(depth: depth + 1, query: query, serviceClass: serviceClass, called: .passUnretained(provider))
+    return withUnsafePointer(to: frame) { frame in
       pthread_setspecific(key, frame)
       defer { pthread_setspecific(key, outer) }
       return routine()

@@ -12,13 +12,19 @@ final class LoadedFile: Sendable {
   let object: SharedObject
   /// The provider that the file exports; nil for a file that registers or advertises its providers itself.
   let module: ProviderModule?
+  /// What the file exports of version 1, whether or not lookups go there.
+  let version1: Version1Routines?
 
-  init(path: String, version: FileVersion?, manifest: Manifest, object: SharedObject, module: ProviderModule?) {
+  init(
+    path: String, version: FileVersion?, manifest: Manifest, object: SharedObject, module: ProviderModule?,
+    version1: Version1Routines?
+  ) {
     self.path = path
     self.version = version
     self.manifest = manifest
     self.object = object
     self.module = module
+    self.version1 = version1
   }
 }
 
@@ -39,7 +45,8 @@ extension ProviderHost {
   /// Loads a file that a scan found good, and attaches what it provides. What another file of the same path provides now is
   /// replaced without a moment in which nobody serves it.
   func load(_ candidate: Candidate, _ manifest: Manifest) throws(Refusal) -> LoadedFile {
-    let exports = ProviderRoutine.allCases.contains { candidate.image?.defines($0) == true }
+    let exports =
+      candidate.image?.exportsVersion1 == true || ProviderRoutine.allCases.contains { candidate.image?.defines($0) == true }
     let registersItself = !exports || manifest.advertises
     if !registersItself || manifest.advertises {
       // Before its constructors run: one of them may advertise.
@@ -49,8 +56,10 @@ extension ProviderHost {
       try SharedObject(path: candidate.path, isUnloadable: candidate.image?.isUnloadable ?? false)
     }
     module.know(object)
+    var version1: Version1Routines?
     do throws(Refusal) {
-      let provided = registersItself ? nil : try provide(manifest, object)
+      version1 = try startVersion1(manifest, object)
+      let provided = registersItself ? nil : try provide(manifest, object, version1)
       let status = try whileLoading { () throws(Refusal) in object.callModuleLoad() }
       guard status >= 0 else {
         if let provided { deregister(provided) }
@@ -59,8 +68,10 @@ extension ProviderHost {
           remedy: "see what it needs to start")
       }
       return LoadedFile(
-        path: candidate.path, version: candidate.version, manifest: manifest, object: object, module: provided)
+        path: candidate.path, version: candidate.version, manifest: manifest, object: object, module: provided,
+        version1: version1)
     } catch {
+      version1?.cleanup()
       takeBackModules(of: object)
       module.forget(object)
       throw error
@@ -75,13 +86,30 @@ extension ProviderHost {
     }
   }
 
-  /// Attaches the provider that a file exports.
-  private func provide(_ manifest: Manifest, _ object: SharedObject) throws(Refusal) -> ProviderModule {
+  private func startVersion1(_ manifest: Manifest, _ object: SharedObject) throws(Refusal) -> Version1Routines? {
+    do throws(Version1Routines.Defect) { return try object.startVersion1(manifest) } catch {
+      throw Refusal(
+        path: object.path, reason: .failedToLoad, detail: "\(error)",
+        remedy: "see what it needs to start, and which version it is for")
+    }
+  }
+
+  /// Attaches the provider that a file exports: its version 2 routines, or in their place those of version 1.
+  private func provide(_ manifest: Manifest, _ object: SharedObject, _ version1: Version1Routines?) throws(Refusal)
+    -> ProviderModule
+  {
     var exported = object.exportedRoutines()
     let routines: RoutineTable
     do throws(RoutineTable.Defect) {
-      routines = try RoutineTable(
-        completing: &exported, allowsPartial: manifest.allowsPartial, completion: Self.completeForStub)
+      if let version1, exported.NSPv2LookupServiceBegin == nil {
+        routines = try RoutineTable(version1, completion: Self.completeForStub) { perform in
+          guard var id = CallFrame.current?.serviceClass else { return perform(Version1ServiceClass()) }
+          return withUnsafeMutablePointer(to: &id) { perform(Version1ServiceClass(id: $0)) }
+        }
+      } else {
+        routines = try RoutineTable(
+          completing: &exported, allowsPartial: manifest.allowsPartial, completion: Self.completeForStub)
+      }
     } catch {
       throw Refusal(
         path: object.path, reason: .failedToLoad, detail: "its routines can't be reached: \(error)",
@@ -102,6 +130,7 @@ extension ProviderHost {
       // It advertised this one and has not taken it back.
       if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: entry.id) }) { deregister(advertised) }
     }
+    file.version1?.cleanup()
     file.object.callModuleUnload()
     takeBackModules(of: file.object)
     module.forget(file.object)

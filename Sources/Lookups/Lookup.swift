@@ -147,7 +147,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         buffer throws(QuerySetError) -> Result<ProviderLookupHandle, WinsockError> in
         try restrictions.pack(as: .v2, into: buffer)
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
-        return CallFrame.inside(provider, id) {
+        return CallFrame.inside(provider, id, serviceClass: restrictions.serviceClassID) {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
         }
       }

@@ -24,6 +24,7 @@ public struct RegistrationOutcome: Sendable {
 /// One `SetServiceEx` call in progress. The client waits for it; the provider may complete it from anywhere, or never.
 final class RegistrationCall: ClientResource, AsyncCallOwner {
   private let id: QueryID
+  private let serviceClass: GUID?
   private let client: ClientSession
   private let provider: Provider
   private let call: AsyncCall
@@ -39,6 +40,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
     call = AsyncCall(blockSize: size)
     try registration.pack(as: .v2, into: call.block.bytes)
     call.providerID.pointee = provider.id
+    serviceClass = registration.serviceClassID
   }
 
   /// Makes the call and waits for its completion, up to the provider's deadline. Calls out. Nil is success.
@@ -69,7 +71,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
       return
     }
     number.withLock { $0 = armed.number }
-    CallFrame.inside(provider, id) {
+    CallFrame.inside(provider, id, serviceClass: serviceClass) {
       provider.call { routines in
         routines.setServiceEx(
           asyncCall: armed.handle.pointer, call.providerID,

@@ -93,6 +93,13 @@ public final class SharedObject: Sendable {
     unsafeBitCast(address, to: (@convention(c) () -> Void).self)()
   }
 
+  /// Starts the version 1 provider that the file exports, for one id; nil where it exports none. Calls out.
+  public func startVersion1(_ manifest: Manifest) throws(Version1Routines.Defect) -> Version1Routines? {
+    guard let address = address(of: "NSPStartup") else { return nil }
+    return try Version1Routines(
+      unsafeBitCast(address, to: LPNSPSTARTUP.self), id: manifest.id, allowsPartial: manifest.allowsPartial)
+  }
+
   /// The routine table that the file's exports amount to: version 1.0, entries that it lacks are NULL (nsp.md §5.1).
   public func exportedRoutines() -> NSPV2_ROUTINE {
     var table = NSPV2_ROUTINE()

@@ -92,6 +92,7 @@ struct InspectionReport {
       }
       switch provider.routines.entry(routine) {
       case .direct: lines.append("        \(name)direct")
+      case .version1: lines.append("        \(name)by its version 1 routine")
       case .stub:
         let calls = provider.routines.interceptions(routine)
         lines.append("        \(name)stub    WSAEOPNOTSUPP   \(Output.count(calls, "call", "calls"))")

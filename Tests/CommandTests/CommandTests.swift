@@ -87,7 +87,7 @@ import Testing
   func refused() async throws {
     let outcome = try await run("providers", "--refused", "--plugins", "\(Self.fixtures)/bad", "--plugins", Self.fixtures)
     #expect(outcome.status == 0)
-    #expect(outcome.output.split(separator: "\n").count { $0.contains("do: ") } == 11)
+    #expect(outcome.output.split(separator: "\n").count { $0.contains("do: ") } == 14)
     #expect(try await run("providers", "--exists", "hello", "--plugins", Self.samples).status == 0)
     #expect(try await run("providers", "--exists", "nobody", "--plugins", Self.samples).status == 2)
   }

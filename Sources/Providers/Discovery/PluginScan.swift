@@ -117,6 +117,11 @@ public struct PluginScan: Sendable {
       return Candidate(path: path, state: .refused(error), image: image, version: FileVersion(status))
     }
     if let installation { manifest = installation.manifest(over: manifest) }
+    if image.exportsVersion1, !ProviderRoutine.allCases.contains(where: { image.defines($0) }) {
+      // Its routines are synchronous (nsp.md §6).
+      manifest.isBlocking = true
+      manifest.concurrency = manifest.concurrency ?? Self.version1Concurrency
+    }
     settle(&manifest)
     let state = judge(path, image, manifest, libraries)
     image.forgetContents()
@@ -151,16 +156,13 @@ public struct PluginScan: Sendable {
     }
     if !manifest.advertises, !image.exportsModuleLoad {
       let own = ProviderRoutine.allCases.filter { image.defines($0) }
-      if own.isEmpty, image.exportsVersion1 {
+      if own.isEmpty, !image.exportsVersion1 {
         return refused(
-          .notAProvider, "it exports NSPStartup alone, and this host serves NSPv2 providers",
-          "export the NSPv2 routines")
+          .notAProvider, "it exports no NSPv2 routine, and no NSPStartup",
+          "export NSPv2LookupServiceBegin, …NextEx and …End, or remove it")
       }
-      if own.isEmpty {
-        return refused(
-          .notAProvider, "it exports no NSPv2 routine", "export NSPv2LookupServiceBegin, …NextEx and …End, or remove it")
-      }
-      if !manifest.allowsPartial, let missing = ProviderRoutine.allCases.first(where: { $0.isRequired && !own.contains($0) }) {
+      let missing = ProviderRoutine.allCases.first { $0.isRequired && !own.contains($0) }
+      if !own.isEmpty, !manifest.allowsPartial, let missing {
         return refused(
           .missingRoutine, "\(missing.exportedName) is missing", "export it, or say allow-partial in the manifest")
       }
@@ -178,6 +180,9 @@ public struct PluginScan: Sendable {
   }
 
   // MARK: Small parts
+
+  /// How many routines of a version 1 provider keep a thread at a time, where nobody says otherwise.
+  private static let version1Concurrency = 64
 
   private static func refused(_ path: String, _ reason: Refusal.Reason, _ detail: String, _ remedy: String) -> Candidate {
     Candidate(path: path, state: .refused(Refusal(path: path, reason: reason, detail: detail, remedy: remedy)))

@@ -20,7 +20,7 @@ extension RoutineTable {
     var id = provider
     var argument: UnsafeMutableRawPointer?
     WSASetLastError(0)
-    if let failure = failure(pointer.pointee.NSPv2Startup(&id, &argument)) {
+    if let failure = WinsockError(returned: pointer.pointee.NSPv2Startup(&id, &argument)) {
       return failure == .operationNotSupported ? .success(.none) : .failure(failure)
     }
     return .success(SessionArgument(argument))
@@ -31,7 +31,7 @@ extension RoutineTable {
   public func cleanup(_ provider: GUID, _ argument: SessionArgument) -> WinsockError? {
     var id = provider
     WSASetLastError(0)
-    return failure(pointer.pointee.NSPv2Cleanup(&id, argument.pointer))
+    return WinsockError(returned: pointer.pointee.NSPv2Cleanup(&id, argument.pointer))
   }
 
   /// `NSPv2ClientSessionRundown` (entry 7).
@@ -49,7 +49,7 @@ extension RoutineTable {
     var handle: UnsafeMutableRawPointer?
     WSASetLastError(0)
     let returned = pointer.pointee.NSPv2LookupServiceBegin(&id, restrictions, flags.rawValue, argument.pointer, &handle)
-    if let failure = failure(returned) { return .failure(failure) }
+    if let failure = WinsockError(returned: returned) { return .failure(failure) }
     return .success(ProviderLookupHandle(pointer: handle))
   }
 
@@ -67,7 +67,7 @@ extension RoutineTable {
   @discardableResult
   public func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
     WSASetLastError(0)
-    return failure(pointer.pointee.NSPv2LookupServiceEnd(lookup.pointer))
+    return WinsockError(returned: pointer.pointee.NSPv2LookupServiceEnd(lookup.pointer))
   }
 
   /// `NSPv2SetServiceEx` (entry 6): answers through the completion of `asyncCall`. `provider` and `registration` belong to
@@ -80,14 +80,17 @@ extension RoutineTable {
     pointer.pointee.NSPv2SetServiceEx(asyncCall, provider, registration, operation, flags, argument.pointer)
   }
 
-  /// What an `INT` routine's result means (nsp.md §5.3); nil is success.
-  private func failure(_ returned: Int32) -> WinsockError? {
+}
+
+extension WinsockError {
+  /// What an `INT` routine's result means (nsp.md §5.3); nil is success. To be asked at once, on the routine's thread.
+  init?(returned: Int32) {
     switch returned {
     case 0: return nil
     case -1, 1:
       let code = WSAGetLastError()
-      return code == 0 ? .systemCallFailure : WinsockError(rawValue: code).normalised
-    default: return WinsockError(rawValue: returned).normalised
+      self = code == 0 ? .systemCallFailure : WinsockError(rawValue: code).normalised
+    default: self = WinsockError(rawValue: returned).normalised
     }
   }
 }

@@ -1,10 +1,13 @@
 import CWinsock
+import QuerySets
 
 /// The complete `NSPV2_ROUTINE` of one provider: no entry is NULL. What the provider has is called directly; the rest are stubs.
 public final class RoutineTable: Sendable {
   public enum Entry: String, Sendable {
     case direct
     case stub
+    /// Performed by the version 1 routine that corresponds to it.
+    case version1 = "version-1"
   }
 
   /// Why a table that was handed over can't be used.
@@ -17,6 +20,8 @@ public final class RoutineTable: Sendable {
   /// The table itself. Its address and contents stay as they are for the life of this object.
   nonisolated(unsafe) let pointer: UnsafePointer<NSPV2_ROUTINE>
   private let stubs: [StubClosure?]
+  /// What the entries of an adapter need to live.
+  private let adapter: Version1Adapter?
   /// The version that the provider named; shown, never branched on (nsp.md §5.1).
   public let majorVersion: UInt32
   public let minorVersion: UInt32
@@ -24,9 +29,27 @@ public final class RoutineTable: Sendable {
   /// Completes a table: entries that `partial` lacks become stubs. The table is copied.
   /// - Parameter partial: A table whose NULL entries are missing; entries that don't lie wholly inside its `cbSize` count as NULL.
   /// - Parameter allowsPartial: Accept a table without Begin, NextEx or End.
-  public init(
+  public convenience init(
     completing partial: UnsafePointer<NSPV2_ROUTINE>, allowsPartial: Bool, completion: @escaping AsyncCompletion
   ) throws(Defect) {
+    try self.init(completing: partial, of: nil, allowsPartial: allowsPartial, completion: completion)
+  }
+
+  /// The table of a version 1 provider.
+  public convenience init(
+    _ routines: Version1Routines, completion: @escaping AsyncCompletion,
+    serviceClass: @escaping @Sendable (_ perform: (Version1ServiceClass) -> WinsockError?) -> WinsockError?
+  ) throws(Defect) {
+    guard let adapter = Version1Adapter(routines, complete: completion, serviceClass: serviceClass) else { throw .outOfMemory }
+    var table = adapter.table
+    try self.init(completing: &table, of: adapter, allowsPartial: false, completion: completion)
+  }
+
+  private init(
+    completing partial: UnsafePointer<NSPV2_ROUTINE>, of adapter: Version1Adapter?, allowsPartial: Bool,
+    completion: @escaping AsyncCompletion
+  ) throws(Defect) {
+    self.adapter = adapter
     let size = partial.pointee.cbSize
     let required = MemoryLayout<NSPV2_ROUTINE>.offset(of: \.NSPv2SetServiceEx)!
     guard size >= required else { throw .tooSmall(size) }
@@ -70,7 +93,10 @@ public final class RoutineTable: Sendable {
 
   deinit { pointer.deallocate() }
 
-  public func entry(_ routine: ProviderRoutine) -> Entry { stubs[routine.rawValue] == nil ? .direct : .stub }
+  public func entry(_ routine: ProviderRoutine) -> Entry {
+    if stubs[routine.rawValue] != nil { return .stub }
+    return adapter == nil ? .direct : .version1
+  }
 
   /// How often a stub answered in the provider's place.
   public func interceptions(_ routine: ProviderRoutine) -> Int { stubs[routine.rawValue]?.interceptions ?? 0 }

@@ -1,0 +1,139 @@
+import CWinsock
+import QuerySets
+
+/// The class that a query or a registration names, and what is known of it; both are valid while the routine runs.
+public struct Version1ServiceClass {
+  public var id: UnsafeMutablePointer<GUID>?
+  public var info: LPWSASERVICECLASSINFOW?
+
+  public init(id: UnsafeMutablePointer<GUID>? = nil, info: LPWSASERVICECLASSINFOW? = nil) { (self.id, self.info) = (id, info) }
+}
+
+/// The routine table of a version 1 provider as the engine knows providers: it has no sessions; NextEx and SetServiceEx run the
+/// provider's synchronous routines on the thread that they are called on, and complete the call with what those answer (nsp.md §6).
+///
+/// The engine calls such a provider on threads of the host that clients can leave.
+final class Version1Adapter: Sendable {
+  private let closures: [(routine: ProviderRoutine, closure: RoutineClosure)]
+
+  /// Nil when the system gives no memory for closures.
+  /// - Parameter serviceClass: Asked on the thread of the routine, once in each Begin and SetServiceEx.
+  init?(
+    _ routines: Version1Routines, complete: @escaping AsyncCompletion,
+    serviceClass: @escaping @Sendable (_ perform: (Version1ServiceClass) -> WinsockError?) -> WinsockError?
+  ) {
+    let performances: [(ProviderRoutine, RoutineClosure.Performance)] = [
+      (
+        .lookupServiceBegin,
+        { arguments in
+          guard let restrictions = arguments.pointer(1) else { return Self.result(.fault) }
+          return Self.result(
+            serviceClass { known in
+              var set = WSAQUERYSETW(restrictions.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: known.id)
+              let handle = arguments.pointer(4)?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+              return routines.lookupServiceBegin(&set, known.info, arguments.dword(2), handle)
+            })
+        }
+      ),
+      (
+        .lookupServiceNextEx,
+        { arguments in
+          let call = arguments.pointer(0)
+          guard let length = arguments.pointer(3)?.assumingMemoryBound(to: UInt32.self),
+            let block = arguments.pointer(4)?.assumingMemoryBound(to: WSAQUERYSET2W.self)
+          else {
+            complete(call, WSAEFAULT)
+            return 0
+          }
+          Self.next(routines, arguments, length, block) { complete(call, $0) }
+          return 0
+        }
+      ),
+      (.lookupServiceEnd, { arguments in Self.result(routines.lookupServiceEnd(arguments.pointer(0))) }),
+      (
+        .setServiceEx,
+        { arguments in
+          guard let registration = arguments.pointer(2) else {
+            complete(arguments.pointer(0), WSAEFAULT)
+            return 0
+          }
+          let failure = serviceClass { known in
+            var set = WSAQUERYSETW(registration.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: known.id)
+            return routines.setService(known.info, &set, arguments.dword(3), arguments.dword(4))
+          }
+          complete(arguments.pointer(0), failure?.rawValue ?? 0)
+          return 0
+        }
+      ),
+    ]
+    var closures: [(ProviderRoutine, RoutineClosure)] = []
+    for (routine, performance) in performances {
+      guard let closure = RoutineClosure(routine, performance) else { return nil }
+      closures.append((routine, closure))
+    }
+    self.closures = closures
+  }
+
+  /// The record comes into memory of the host's own; the completion copies it before it returns.
+  private static func next(
+    _ routines: Version1Routines, _ arguments: RoutineArguments, _ length: UnsafeMutablePointer<UInt32>,
+    _ block: UnsafeMutablePointer<WSAQUERYSET2W>, _ complete: (Int32) -> Void
+  ) {
+    let size = max(Int(length.pointee), MemoryLayout<WSAQUERYSETW>.size)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+    defer { memory.deallocate() }
+    let record = memory.bindMemory(to: WSAQUERYSETW.self)
+    var needed = UInt32(size)
+    let failure = routines.lookupServiceNext(arguments.pointer(1), arguments.dword(2), &needed, record.baseAddress!)
+    if let failure {
+      if failure == .fault { length.pointee = needed }
+      complete(failure.rawValue)
+    } else {
+      block.pointee = WSAQUERYSET2W(record[0])
+      complete(0)
+    }
+  }
+
+  /// `INT` routines leave their code in the thread's last error.
+  private static func result(_ failure: WinsockError?) -> Int32 {
+    guard let failure else { return 0 }
+    WSASetLastError(failure.rawValue)
+    return SOCKET_ERROR
+  }
+
+  /// To be completed by stubs for what version 1 does not have.
+  var table: NSPV2_ROUTINE {
+    var table = NSPV2_ROUTINE()
+    table.cbSize = UInt32(MemoryLayout<NSPV2_ROUTINE>.size)
+    table.dwMajorVersion = 1
+    withUnsafeMutableBytes(of: &table) { bytes in
+      for (routine, closure) in closures {
+        bytes.storeBytes(of: closure.code, toByteOffset: RoutineTable.entryOffset(routine), as: UnsafeMutableRawPointer.self)
+      }
+    }
+    return table
+  }
+}
+
+extension WSAQUERYSETW {
+  /// The same, with the class that version 2 does not carry. What is pointed to stays where it is.
+  init(_ set: WSAQUERYSET2W, serviceClass: UnsafeMutablePointer<GUID>?) {
+    self.init(
+      dwSize: UInt32(MemoryLayout<WSAQUERYSETW>.size), lpszServiceInstanceName: set.lpszServiceInstanceName,
+      lpServiceClassId: serviceClass, lpVersion: set.lpVersion, lpszComment: set.lpszComment, dwNameSpace: set.dwNameSpace,
+      lpNSProviderId: set.lpNSProviderId, lpszContext: set.lpszContext, dwNumberOfProtocols: set.dwNumberOfProtocols,
+      lpafpProtocols: set.lpafpProtocols, lpszQueryString: set.lpszQueryString, dwNumberOfCsAddrs: set.dwNumberOfCsAddrs,
+      lpcsaBuffer: set.lpcsaBuffer, dwOutputFlags: set.dwOutputFlags, lpBlob: set.lpBlob)
+  }
+}
+
+extension WSAQUERYSET2W {
+  init(_ set: WSAQUERYSETW) {
+    self.init(
+      dwSize: UInt32(MemoryLayout<WSAQUERYSET2W>.size), lpszServiceInstanceName: set.lpszServiceInstanceName,
+      lpVersion: set.lpVersion, lpszComment: set.lpszComment, dwNameSpace: set.dwNameSpace, lpNSProviderId: set.lpNSProviderId,
+      lpszContext: set.lpszContext, dwNumberOfProtocols: set.dwNumberOfProtocols, lpafpProtocols: set.lpafpProtocols,
+      lpszQueryString: set.lpszQueryString, dwNumberOfCsAddrs: set.dwNumberOfCsAddrs, lpcsaBuffer: set.lpcsaBuffer,
+      dwOutputFlags: set.dwOutputFlags, lpBlob: set.lpBlob)
+  }
+}

@@ -1,0 +1,117 @@
+import CWinsock
+import QuerySets
+import Synchronization
+
+/// The `NSP_ROUTINE` of a version 1 provider, for one provider id: filled by its `NSPStartup`, given back by its `NSPCleanup`, once each
+/// (nsp.md §6). Its routines are synchronous and may keep a thread; every call here calls out.
+public final class Version1Routines: Sendable {
+  /// Why a provider can't be used.
+  public enum Defect: Error, Equatable, Sendable, CustomStringConvertible {
+    case startupFailed(WinsockError)
+    /// The table that it left is one that the host can't use (`WSAEINVALIDPROCTABLE`): its size, or what is missing.
+    case tooSmall(UInt32)
+    case missing(String)
+
+    public var description: String {
+      switch self {
+      case .startupFailed(let error): "its NSPStartup answered \(error)"
+      case .tooSmall(let size): "its NSPStartup left a table of \(size) bytes: \(WinsockError.invalidProcedureTable)"
+      case .missing(let routine): "its NSPStartup left no \(routine) in the table: \(WinsockError.invalidProcedureTable)"
+      }
+    }
+  }
+
+  public let id: GUID
+  /// What stays as it is from `NSPStartup` on.
+  private nonisolated(unsafe) let table: UnsafeMutablePointer<NSP_ROUTINE>
+  private let isStarted = Atomic<Bool>(true)
+
+  public var version: (major: UInt32, minor: UInt32) { (table.pointee.dwMajorVersion, table.pointee.dwMinorVersion) }
+
+  /// Calls `NSPStartup`.
+  /// - Parameter allowsPartial: What the table lacks answers `WSAEOPNOTSUPP`, instead of making it useless.
+  init(_ startup: LPNSPSTARTUP, id: GUID, allowsPartial: Bool) throws(Defect) {
+    self.id = id
+    let table = UnsafeMutablePointer<NSP_ROUTINE>.allocate(capacity: 1)
+    table.initialize(to: NSP_ROUTINE())
+    table.pointee.cbSize = UInt32(MemoryLayout<NSP_ROUTINE>.size)
+    var given = id
+    WSASetLastError(0)
+    if let failure = WinsockError(returned: startup(&given, table)) {
+      table.deallocate()
+      throw .startupFailed(failure)
+    }
+    self.table = table
+    // A provider that was compiled without NSPIoctl ends before it.
+    let least = MemoryLayout<NSP_ROUTINE>.offset(of: \.NSPIoctl)!
+    let size = table.pointee.cbSize
+    if size < MemoryLayout<NSP_ROUTINE>.size { table.pointee.NSPIoctl = nil }
+    var defect: Defect?
+    if size < least { defect = .tooSmall(size) } else if !allowsPartial { defect = missing.map { .missing($0) } }
+    if let defect {
+      // It was started, and is told that it is over.
+      cleanup()
+      throw defect
+    }
+  }
+
+  deinit { table.deallocate() }
+
+  /// The first routine that every provider must have and this one has not.
+  private var missing: String? {
+    let entries: [(String, Bool)] = [
+      ("NSPCleanup", table.pointee.NSPCleanup != nil), ("NSPLookupServiceBegin", table.pointee.NSPLookupServiceBegin != nil),
+      ("NSPLookupServiceNext", table.pointee.NSPLookupServiceNext != nil),
+      ("NSPLookupServiceEnd", table.pointee.NSPLookupServiceEnd != nil), ("NSPSetService", table.pointee.NSPSetService != nil),
+      ("NSPInstallServiceClass", table.pointee.NSPInstallServiceClass != nil),
+      ("NSPRemoveServiceClass", table.pointee.NSPRemoveServiceClass != nil),
+      ("NSPGetServiceClassInfo", table.pointee.NSPGetServiceClassInfo != nil),
+    ]
+    return entries.first { !$0.1 }?.0
+  }
+
+  /// Calls `NSPCleanup`, the first time.
+  public func cleanup() {
+    guard isStarted.exchange(false, ordering: .acquiringAndReleasing), let cleanup = table.pointee.NSPCleanup else { return }
+    var id = id
+    WSASetLastError(0)
+    _ = cleanup(&id)
+  }
+
+  /// `NSPLookupServiceBegin`. The query set and the class information are valid during the call only.
+  func lookupServiceBegin(
+    _ restrictions: UnsafeMutablePointer<WSAQUERYSETW>, _ classInfo: LPWSASERVICECLASSINFOW?, _ flags: UInt32,
+    _ handle: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+  ) -> WinsockError? {
+    guard let begin = table.pointee.NSPLookupServiceBegin else { return .operationNotSupported }
+    var id = id
+    WSASetLastError(0)
+    return WinsockError(returned: begin(&id, restrictions, classInfo, flags, handle))
+  }
+
+  /// `NSPLookupServiceNext`: the record, or why there is none; with `WSAEFAULT` the bytes that it needs in `length`.
+  func lookupServiceNext(
+    _ lookup: UnsafeMutableRawPointer?, _ flags: UInt32, _ length: inout UInt32, _ results: UnsafeMutablePointer<WSAQUERYSETW>
+  ) -> WinsockError? {
+    guard let next = table.pointee.NSPLookupServiceNext else { return .operationNotSupported }
+    WSASetLastError(0)
+    return WinsockError(returned: next(lookup, flags, &length, results))
+  }
+
+  /// `NSPLookupServiceEnd`, perhaps while a Next of the lookup is on another thread.
+  func lookupServiceEnd(_ lookup: UnsafeMutableRawPointer?) -> WinsockError? {
+    guard let end = table.pointee.NSPLookupServiceEnd else { return .operationNotSupported }
+    WSASetLastError(0)
+    return WinsockError(returned: end(lookup))
+  }
+
+  /// `NSPSetService`: the class information comes before the query set.
+  func setService(
+    _ classInfo: LPWSASERVICECLASSINFOW?, _ registration: UnsafeMutablePointer<WSAQUERYSETW>, _ operation: UInt32, _ flags: UInt32
+  ) -> WinsockError? {
+    guard let set = table.pointee.NSPSetService else { return .operationNotSupported }
+    var id = id
+    WSASetLastError(0)
+    return WinsockError(returned: set(&id, classInfo, registration, WSAESETSERVICEOP(rawValue: operation), flags))
+  }
+}
