@@ -19,11 +19,15 @@ import Testing
   private static let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
 
-  /// - Parameter script: What the sample transport plays; its clients call the command's host.
-  private func run(_ arguments: String..., input: String = "", script: String = "/nonexistent") async throws -> Outcome {
+  /// - Parameters:
+  ///   - script: What the sample transport plays; its clients call the command's host.
+  ///   - state: Where the command keeps what is to last.
+  private func run(
+    _ arguments: String..., input: String = "", script: String = "/nonexistent", state: String = "/nonexistent"
+  ) async throws -> Outcome {
     let result = try await Subprocess.run(
       .path(.init(Self.program)), arguments: Arguments(arguments),
-      environment: .inherit.updating(["LOOPBACK_MCM_SCRIPT": script]), input: .string(input), output: .string(limit: 1 << 20),
+      environment: .inherit.updating(["LOOPBACK_MCM_SCRIPT": script, "STATE_DIRECTORY": state]), input: .string(input), output: .string(limit: 1 << 20),
       error: .string(limit: 1 << 20))
     let status: Int32
     switch result.terminationStatus {
@@ -81,6 +85,26 @@ import Testing
     #expect(hello.output.contains("SetServiceEx          stub    WSAEOPNOTSUPP"))
     let bad = try await run("inspect", "\(Self.fixtures)/bad/undefined-symbol.so")
     #expect(bad.output.contains("nobody_defines_this"))
+  }
+
+  @Test("a provider is disabled and enabled for good; a damaged catalog is named, and not written over")
+  func switches() async throws {
+    let state = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: state) }
+    let disabled = try await run("disable", "hello", "--plugins", Self.samples, state: state)
+    #expect(disabled.status == 0 && disabled.output == "disabled hello, for good: kept in \(state)/catalog.toml\n")
+    #expect(try await run("lookup", "hello", "--namespace", "dns", "--plugins", Self.samples, state: state).status == 2)
+    let enabled = try await run("enable", "hello", "--json", "--plugins", Self.samples, state: state)
+    #expect(enabled.status == 0 && enabled.output.contains("\"enabled\":true"))
+    #expect(try await run("lookup", "hello", "--plugins", Self.samples, state: state).status == 0)
+    #expect(try await run("disable", "nobody", "--plugins", Self.samples, state: state).status == 2)
+    try "garbage".write(toFile: state + "/catalog.toml", atomically: true, encoding: .utf8)
+    chmod(state + "/catalog.toml", 0o644)
+    let damaged = try await run("disable", "hello", "--plugins", Self.samples, state: state)
+    #expect(damaged.status == 1 && damaged.errors.contains("catalog.toml can't be understood: correct it, or move it away"))
+    #expect(try String(contentsOfFile: state + "/catalog.toml", encoding: .utf8) == "garbage")
+    let served = try await run("serve", "--socket", state + "/socket", "--plugins", Self.samples, state: state)
+    #expect(served.status == 1 && served.errors.contains("can't be understood"))
   }
 
   @Test("every bad file is listed with one remedy, and stops nobody")
