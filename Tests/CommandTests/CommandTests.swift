@@ -27,7 +27,8 @@ import Testing
   ) async throws -> Outcome {
     let result = try await Subprocess.run(
       .path(.init(Self.program)), arguments: Arguments(arguments),
-      environment: .inherit.updating(["LOOPBACK_MCM_SCRIPT": script, "STATE_DIRECTORY": state]), input: .string(input), output: .string(limit: 1 << 20),
+      environment: .inherit.updating(["LOOPBACK_MCM_SCRIPT": script, "STATE_DIRECTORY": state]), input: .string(input),
+      output: .string(limit: 1 << 20),
       error: .string(limit: 1 << 20))
     let status: Int32
     switch result.terminationStatus {
