@@ -12,6 +12,10 @@
 #include <sys/un.h>
 #include <time.h>
 
+/* When the library is loaded, before anybody can fork: what Swift makes at its first use would be made for ever in a child of a fork that
+   comes in the middle of it. */
+__attribute__((constructor)) static void begin(void) { nsp_client_begin(); }
+
 static int connect_to(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int descriptor;

@@ -1,9 +1,11 @@
 /* Events that programs wait for. In C because Embedded Swift has no atomics without its own runtime: a child of fork keeps the events of
-   its parent, so there is no lock here that another thread could have held. */
+   its parent, so there is no lock here that another thread could have held. Who uses an event at the moment of a fork counts in the child,
+   too; there it keeps a closed event's descriptor open, and nothing else. */
 #define _GNU_SOURCE
 #include "CClientSystem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -126,13 +128,22 @@ static int wait_for(struct pollfd *watched, unsigned count, int waitsForAll, int
   }
 }
 
+/* A descriptor of one's own for the same event, so that nobody is kept from it by those who wait; -1. */
+static int duplicate(uintptr_t handle) {
+  int descriptor = enter(handle), own;
+  if (descriptor < 0) return -1;
+  own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  leave(handle);
+  return own;
+}
+
 int nsp_signal_wait(const void *const *handles, unsigned count, int waitsForAll, int64_t milliseconds) {
   struct pollfd watched[NSP_SIGNALS_AT_ONCE];
   int64_t end = milliseconds < 0 ? -1 : now() + milliseconds;
-  unsigned entered = 0;
+  unsigned known = 0;
   int found = -1;
-  while (entered < count && (watched[entered] = (struct pollfd){.fd = enter((uintptr_t)handles[entered]), .events = POLLIN}).fd >= 0) entered++;
-  if (entered == count) found = wait_for(watched, count, waitsForAll, end);
-  while (entered > 0) leave((uintptr_t)handles[--entered]);
+  while (known < count && (watched[known] = (struct pollfd){.fd = duplicate((uintptr_t)handles[known]), .events = POLLIN}).fd >= 0) known++;
+  if (known == count) found = wait_for(watched, count, waitsForAll, end);
+  while (known > 0) close(watched[--known].fd);
   return found;
 }

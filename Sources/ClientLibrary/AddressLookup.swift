@@ -13,10 +13,6 @@ struct AddressQuery {
   var socketType: Int32 = 0
   var socketProtocol: Int32 = 0
 
-  private static let knownFlags: Int32 = 0xFCD0F
-  private static let families = [AF_UNSPEC, AF_INET, AF_INET6]
-  private static let types: [Int32] = [0, 1, 2, 3]
-
   /// Nil with a code for arguments that can't be asked (nsp.md §8.9).
   static func make(
     _ name: UnsafeRawPointer?, _ service: UnsafeRawPointer?, _ nameSpace: DWORD, _ provider: LPGUID?, _ hints: UnsafeRawPointer?,
@@ -38,9 +34,11 @@ struct AddressQuery {
       guard given.ai_addrlen == 0, given.ai_canonname == nil, given.ai_addr == nil, given.ai_next == nil else {
         return (nil, Int32(WSANO_RECOVERY))
       }
-      guard given.ai_flags & ~knownFlags == 0 else { return (nil, Int32(WSAEINVAL)) }
-      guard families.contains(given.ai_family) else { return (nil, Int32(WSAEAFNOSUPPORT)) }
-      guard types.contains(given.ai_socktype) else { return (nil, Int32(WSAESOCKTNOSUPPORT)) }
+      guard given.ai_flags & ~0xFCD0F == 0 else { return (nil, Int32(WSAEINVAL)) }
+      guard given.ai_family == AF_UNSPEC || given.ai_family == AF_INET || given.ai_family == AF_INET6 else {
+        return (nil, Int32(WSAEAFNOSUPPORT))
+      }
+      guard (0...3).contains(given.ai_socktype) else { return (nil, Int32(WSAESOCKTNOSUPPORT)) }
       (query.flags, query.family) = (given.ai_flags, given.ai_family)
       (query.socketType, query.socketProtocol) = (given.ai_socktype, given.ai_protocol)
     }

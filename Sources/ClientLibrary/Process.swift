@@ -135,7 +135,9 @@ final class Process {
       if isFresh {
         // The hello takes no time of its own: a request that any session may have follows at once.
         let first = expected == nil ? hello() + bytes : hello()
-        let (refusal, session) = nsp_client_send(descriptor, first, first.count) == 0 ? greeting(descriptor) : (-1, Session())
+        // A host that has closed already may have said why.
+        _ = nsp_client_send(descriptor, first, first.count)
+        let (refusal, session) = greeting(descriptor)
         guard refusal == 0 else { return (.failed(end(descriptor, wasStarted, refusal > 0 ? refusal : Int32(WSAENETDOWN))), 0) }
         met(session)
         isSent = expected == nil
@@ -330,3 +332,7 @@ final class OpenLookup {
   func takeTurn() { nsp_lock(turn) }
   func passTurn() { nsp_unlock(turn) }
 }
+
+// swift-format-ignore: AlwaysUseLowerCamelCase
+@c @implementation
+public func nsp_client_begin() { _ = Process.current }

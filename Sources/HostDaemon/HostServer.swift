@@ -4,6 +4,7 @@ import Dispatch
 import Glibc
 import Lookups
 import Providers
+import QuerySets
 import Rundown
 import Sessions
 import Synchronization
@@ -131,8 +132,10 @@ public final class HostServer: Sendable {
     if !poll.watch(place, descriptor) { connection.end(.overQuota) }
   }
 
-  /// There are too many. The socket is closed with the last reference.
+  /// There are too many: says so before it is asked. The socket is closed with the last reference.
   private func turnAway(_ connection: Connection) {
+    var answer = FrameWriter(RequestKind.hello.answer, request: 0, status: WinsockError.noBuffers.rawValue)
+    connection.send(answer.finish())
     if connection.process.descriptor >= 0 { close(connection.process.descriptor) }
     poll.remove(connection.place, connection.descriptor)
   }
@@ -212,7 +215,16 @@ final class Listener: Polled, @unchecked Sendable {
     }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
     let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-    unlink(path)
+    // A socket that nobody listens on any more; anything else is somebody's.
+    var status = stat()
+    if lstat(path, &status) == 0 {
+      guard status.st_mode & S_IFMT == S_IFSOCK else {
+        close(listener)
+        throw ListenFailure(
+          why: "\(path) is there and is no socket", remedy: "move it away, or choose another path with --socket")
+      }
+      unlink(path)
+    }
     let isBound = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         Glibc.bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0

@@ -25,8 +25,17 @@ struct Requests: Sendable {
   let host: ProviderHost
   let limits: Limits
   let quotas: UserQuotas
+  /// Tells sessions of this host from those of an earlier one with the same process id.
+  private let nonce = UInt32.random(in: 0...UInt32.max)
   /// The words of a command line, the session of who asks, and whether that is an operator.
   let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+
+  init(
+    host: ProviderHost, limits: Limits, quotas: UserQuotas,
+    control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+  ) {
+    (self.host, self.limits, self.quotas, self.control) = (host, limits, quotas, control)
+  }
 
   /// The answer's frame; nil where there is none.
   func answer(_ frame: UnsafeMutableRawBufferPointer, for connection: Connection) -> [UInt8]? {
@@ -90,7 +99,7 @@ struct Requests: Sendable {
     answer.append(WireVersion.minor)
     answer.append(limits.maximumFrame)
     answer.append(UInt32(getpid()))
-    answer.append(UInt32(truncatingIfNeeded: connection.session?.number ?? 0))
+    answer.append(UInt32(truncatingIfNeeded: connection.session?.number ?? 0) &+ nonce)
     return answer.finish()
   }
 

@@ -194,12 +194,13 @@ final class SocketPoll: Sendable {
     return queue.popFirst()
   }
 
-  /// Looks every other millisecond, while there is something to do, whether there are threads enough.
+  /// Looks every other millisecond while there is something to do, whether there are threads enough.
   private func watchThreads() {
     var (busy, quiet) = (0, 0)
     while true {
       let before = taken.load(ordering: .relaxed)
-      usleep(2_000)
+      // Less often while nothing moves: some routine may never return.
+      usleep(quiet < 100 ? 2_000 : 20_000)
       let isMoving = taken.load(ordering: .relaxed) != before
       let isShort: Bool? = threads.withLock { state in
         if quiet >= 500, state.idle == state.count, state.queue.isEmpty { state.isWatched = false }

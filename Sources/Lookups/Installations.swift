@@ -34,7 +34,7 @@ extension ProviderHost {
 
   /// Installs a provider by its id: active, and last. Its file need not exist yet; where it does, it is loaded. Calls out.
   public func install(_ installation: Installation) throws(ChangeFailure) {
-    try changes.take { () throws(ChangeFailure) in
+    let isMade = try changes.take(within: Self.patience) { () throws(ChangeFailure) in
       guard catalog[installation.id] == nil else { throw .alreadyInstalled }
       // One file is one provider.
       let environment = keeping.withLock { $0.environment }
@@ -51,12 +51,16 @@ extension ProviderHost {
       }
       lookAgain()
     }
+    if !isMade { throw .busy }
   }
+
+  /// How long a change waits for another one: a file that is being loaded may be the one that asks.
+  private static let patience: Duration = .seconds(10)
 
   /// Takes an installed provider out of the catalog; its sessions are drained. One that a plugin directory has goes with its
   /// file. Calls out.
   public func uninstall(_ id: GUID) throws(ChangeFailure) {
-    try changes.take { () throws(ChangeFailure) in
+    let isMade = try changes.take(within: Self.patience) { () throws(ChangeFailure) in
       try keep { (record: inout CatalogRecord) throws(ChangeFailure) in
         guard record.installed.contains(where: { $0.id == id }) else { throw .notInstalled }
         record.installed.removeAll { $0.id == id }
@@ -65,11 +69,12 @@ extension ProviderHost {
       }
       lookAgain()
     }
+    if !isMade { throw .busy }
   }
 
   /// Orders the catalog: every provider's id, once. Where another change is being made it does not wait.
   public func order(_ ids: [GUID]) throws(ChangeFailure) {
-    let isMade = try changes.takeNow { () throws(ChangeFailure) in
+    let isMade = try changes.take(within: .zero) { () throws(ChangeFailure) in
       let known = catalog.entries.map(\.id)
       guard ids.count == known.count, Set(ids) == Set(known) else { throw .invalid }
       try keep { (record: inout CatalogRecord) throws(ChangeFailure) in record.order = ids }
@@ -147,7 +152,7 @@ extension ProviderHost {
         var manifest = installation.manifest()
         keeping.withLock { $0.settings }.apply(to: &manifest)
         manifest.isEnabled = record.enabled[installation.id] ?? manifest.isEnabled
-        try? catalog.install(manifest, path: path ?? installation.path, blob: installation.blob)
+        try? catalog.install(manifest, path: path ?? "", blob: installation.blob)
       }
       guard catalog[installation.id]?.manifest.source == .installation else { continue }
       if let refusal { note(refusal, of: installation.id) }

@@ -45,8 +45,8 @@ extension ProviderHost {
   /// Loads a file that a scan found good, and attaches what it provides. What another file of the same path provides now is
   /// replaced without a moment in which nobody serves it.
   func load(_ candidate: Candidate, _ manifest: Manifest) throws(Refusal) -> LoadedFile {
-    let exports =
-      candidate.image?.exportsVersion1 == true || ProviderRoutine.allCases.contains { candidate.image?.defines($0) == true }
+    let isVersion1 = candidate.image?.isVersion1 == true
+    let exports = isVersion1 || ProviderRoutine.allCases.contains { candidate.image?.defines($0) == true }
     let registersItself = !exports || manifest.advertises
     if !registersItself || manifest.advertises {
       // Before its constructors run: one of them may advertise.
@@ -58,8 +58,8 @@ extension ProviderHost {
     module.know(object)
     var version1: Version1Routines?
     do throws(Refusal) {
-      version1 = try startVersion1(manifest, object)
-      let provided = registersItself ? nil : try provide(manifest, object, version1)
+      version1 = try startVersion1(manifest, object, isNeeded: isVersion1)
+      let provided = registersItself ? nil : try provide(manifest, object, isVersion1 ? version1 : nil)
       let status = try whileLoading { () throws(Refusal) in object.callModuleLoad() }
       guard status >= 0 else {
         if let provided { deregister(provided) }
@@ -71,7 +71,7 @@ extension ProviderHost {
         path: candidate.path, version: candidate.version, manifest: manifest, object: object, module: provided,
         version1: version1)
     } catch {
-      version1?.cleanup()
+      version1?.cleanup(keeping: object)
       takeBackModules(of: object)
       module.forget(object)
       throw error
@@ -86,8 +86,13 @@ extension ProviderHost {
     }
   }
 
-  private func startVersion1(_ manifest: Manifest, _ object: SharedObject) throws(Refusal) -> Version1Routines? {
+  /// - Parameter isNeeded: Nothing else of the file serves lookups.
+  private func startVersion1(_ manifest: Manifest, _ object: SharedObject, isNeeded: Bool) throws(Refusal) -> Version1Routines? {
     do throws(Version1Routines.Defect) { return try object.startVersion1(manifest) } catch {
+      guard isNeeded else {
+        HostLog.write(.warning, provider: manifest.displayName, "goes on without version 1: \(error)")
+        return nil
+      }
       throw Refusal(
         path: object.path, reason: .failedToLoad, detail: "\(error)",
         remedy: "see what it needs to start, and which version it is for")
@@ -101,7 +106,7 @@ extension ProviderHost {
     var exported = object.exportedRoutines()
     let routines: RoutineTable
     do throws(RoutineTable.Defect) {
-      if let version1, exported.NSPv2LookupServiceBegin == nil {
+      if let version1 {
         routines = try RoutineTable(version1, completion: Self.completeForStub) { perform in
           guard var id = CallFrame.current?.serviceClass else { return perform(Version1ServiceClass()) }
           return withUnsafeMutablePointer(to: &id) { perform(Version1ServiceClass(id: $0)) }
@@ -130,7 +135,7 @@ extension ProviderHost {
       // It advertised this one and has not taken it back.
       if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: entry.id) }) { deregister(advertised) }
     }
-    file.version1?.cleanup()
+    file.version1?.cleanup(keeping: file.object)
     file.object.callModuleUnload()
     takeBackModules(of: file.object)
     module.forget(file.object)

@@ -149,6 +149,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
         return CallFrame.inside(provider, id, serviceClass: restrictions.serviceClassID) {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
+            ?? .failure(.tryAgain)
         }
       }
     } catch {
@@ -159,7 +160,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   /// Calls End at a provider, after which this lookup no longer holds it. Calls out.
   private func end(_ opened: Opened) {
     let provider = opened.session.provider
-    CallFrame.inside(provider, id) { provider.call(ends: true) { _ = $0.lookupServiceEnd(opened.handle) } }
+    CallFrame.inside(provider, id) { provider.end { _ = $0.lookupServiceEnd(opened.handle) } }
     Self.letGo(opened.session)
   }
 
@@ -300,13 +301,15 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         if mayBlock { scheduleDeadline(purpose, provider, armed.number) }
         call.length.pointee = UInt32(call.block.capacity)
         let start = MonotonicTime.now
-        CallFrame.inside(provider, id) {
-          provider.call { routines in
+        let called: Void? = CallFrame.inside(provider, id) {
+          provider.call(while: { call.isUnanswered }) { routines in
             routines.lookupServiceNextEx(
               asyncCall: armed.handle.pointer, lookup: opened.handle, flags: effective.subtracting(.flushPrevious),
               length: call.length, block: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self))
           }
         }
+        // Ended or given up before its turn came: the provider never hears of it.
+        if called == nil { _ = AsyncCall.complete(armed.handle.pointer, code: WSATRY_AGAIN) }
         // Before the routine counts as returned: from then on another thread may go on with the query.
         state.withLock { $0.legs[index].record.took += MonotonicTime.now - start }
         if !mayBlock, call.isUnanswered { scheduleDeadline(purpose, provider, armed.number) }
@@ -401,6 +404,9 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       state.deadline = nil
       // The provider still owns the abandoned call's memory; the next provider gets another.
       state.call = nil
+      if let provider = state.legs[purpose.leg].opened?.session.provider {
+        state.legs[purpose.leg].record.took += provider.deadline
+      }
       fail(&state, purpose.leg, .tryAgain)
       return .some(Self.takeOut(&state.legs[purpose.leg]))
     }

@@ -71,14 +71,16 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
       return
     }
     number.withLock { $0 = armed.number }
-    CallFrame.inside(provider, id, serviceClass: serviceClass) {
-      provider.call { routines in
+    let called: Void? = CallFrame.inside(provider, id, serviceClass: serviceClass) {
+      provider.call(while: { call.isUnanswered }) { routines in
         routines.setServiceEx(
           asyncCall: armed.handle.pointer, call.providerID,
           registration: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self),
           operation: WSAESETSERVICEOP(rawValue: operation.rawValue), flags: flags, argument: argument)
       }
     }
+    // Given up before its turn came: the provider never hears of it.
+    if called == nil { _ = AsyncCall.complete(armed.handle.pointer, code: WSATRY_AGAIN) }
     if case .proceed(let outcome) = call.routineReturned() { _ = attempt.resolve(outcome.failure) }
   }
 

@@ -89,14 +89,16 @@ final class Turn: Sendable {
   private let free = DispatchSemaphore(value: 1)
 
   func take<Result, Failure: Error>(_ work: () throws(Failure) -> Result) throws(Failure) -> Result {
-    free.wait()  // No deadline: whoever has the turn waits for providers up to their deadlines only.
+    // No deadline: whoever has the turn waits for providers up to their deadlines, and for a file's own start, which nothing can cut
+    // short.
+    free.wait()
     defer { free.signal() }
     return try work()
   }
 
-  /// False, without having worked, where somebody else is in.
-  func takeNow<Failure: Error>(_ work: () throws(Failure) -> Void) throws(Failure) -> Bool {
-    guard free.wait(timeout: .now()) == .success else { return false }
+  /// False, without having worked, where somebody else is in for so long.
+  func take<Failure: Error>(within patience: Duration, _ work: () throws(Failure) -> Void) throws(Failure) -> Bool {
+    guard free.wait(timeout: .now() + patience.dispatchInterval) == .success else { return false }
     defer { free.signal() }
     try work()
     return true

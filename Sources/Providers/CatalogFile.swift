@@ -77,7 +77,13 @@ public struct CatalogFile: Sendable {
   }
 
   private func failure(_ what: String) -> Defect {
-    Defect(detail: "\(what): \(String(cString: strerror(errno)))", remedy: "run it as the owner of \(directory)")
+    let remedy =
+      switch errno {
+      case EACCES, EPERM: "run it as the owner of \(directory)"
+      case ENOSPC, EDQUOT: "make room there"
+      default: "see that \(directory) is a folder that can be written, or set STATE_DIRECTORY"
+      }
+    return Defect(detail: "\(what): \(String(cString: strerror(errno)))", remedy: remedy)
   }
 
   private func lock() throws(Defect) -> Int32 {

@@ -63,16 +63,28 @@ public final class Provider: Sendable {
   public var isBlocking: Bool { provedSlow.load(ordering: .relaxed) }
 
   /// Calls a routine in this provider's turn and learns whether it keeps threads waiting. Calls out: hold no lock.
-  /// - Parameter ends: The routine ends a lookup or a session, and does not wait for a place.
-  public func call<Result>(ends: Bool = false, _ routine: (RoutineTable) -> Result) -> Result {
-    let places = ends ? nil : places
-    // No deadlines: whoever waits here is on a thread that its own caller can leave behind.
-    places?.wait()
-    turn?.wait()
-    defer {
-      turn?.signal()
-      places?.signal()
+  /// - Parameter isWanted: Asked when the turn has come.
+  /// - Returns: Nil, and nothing was called, when no place was free before the deadline or nobody wants it any more.
+  public func call<Result>(while isWanted: () -> Bool = { true }, _ routine: (RoutineTable) -> Result) -> Result? {
+    if let places {
+      let (seconds, attoseconds) = deadline.components
+      let end = DispatchTime.now() + .seconds(Int(seconds)) + .nanoseconds(Int(attoseconds / 1_000_000_000))
+      if places.wait(timeout: end) == .timedOut { return nil }
     }
+    defer { places?.signal() }
+    turn?.wait()  // No deadline: whoever waits here is on a thread that its own caller can leave behind.
+    defer { turn?.signal() }
+    return isWanted() ? timed(routine) : nil
+  }
+
+  /// Calls a routine that ends a lookup or a session. It waits for no place: it makes others return.
+  public func end<Result>(_ routine: (RoutineTable) -> Result) -> Result {
+    turn?.wait()  // No deadline, as above.
+    defer { turn?.signal() }
+    return timed(routine)
+  }
+
+  private func timed<Result>(_ routine: (RoutineTable) -> Result) -> Result {
     let start = MonotonicTime.coarse
     let result = routine(routines)
     if MonotonicTime.coarse.nanoseconds - start.nanoseconds > Self.patienceNanoseconds {

@@ -27,7 +27,8 @@ public enum SelfRelative {
   }
   /// Of a `CSADDR_INFO`, and where its two `SOCKET_ADDRESS`es begin.
   public static let addressSize = 40
-  public static let addressSides = [0, 16]
+  // Computed: a constant that is made at its first use would be made for ever in a child of a fork in the middle of that.
+  public static var addressSides: StrideThrough<Int> { stride(from: 0, through: 16, by: 16) }
   /// Of an `AFPROTOCOLS`.
   public static let protocolSize = 8
   /// What nsp.md §9.4 lets anybody send.

@@ -23,8 +23,7 @@ struct LookupCommand: HostCommand {
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let report = LookupReport(host, try client(), query, isJSON: options.json)
     if explain, !options.json {
-      if let failure = report.failure, failure.kind != .nothingFound { throw failure }
-      return CommandOutput(report.explanation, status: report.failure == nil ? 0 : CommandFailure.Kind.nothingFound.rawValue)
+      return CommandOutput(report.explanation, status: report.failure?.status ?? 0)
     }
     if let failure = report.failure { throw failure }
     if options.json { return CommandOutput(report.document) }
@@ -155,7 +154,9 @@ struct LookupReport {
     var lines = [
       "query \(id)  \(query.name)  name space \(query.namespace)  client pid \(client.processID) (\(client.command), uid \(client.userID))"
     ]
-    guard let trace else { return lines + ["no provider was asked: \(failure?.why ?? "")"] }
+    guard let trace else {
+      return lines + ["no provider was asked: \(failure?.why ?? "")" + (failure?.error.map { " (\($0.symbolicName))" } ?? "")]
+    }
     lines += Output.table(
       ["", "PROVIDER", "VERDICT", "TOOK", "RESULT"],
       trace.lines.map { line in

@@ -74,9 +74,9 @@ final class RunningHost {
   }
 
   private func exchange(_ frame: [UInt8], _ what: String, isControl: Bool = false) throws -> (Int32, [UInt8]) {
-    guard frame.withUnsafeBytes({ send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }) == frame.count else {
-      throw failure(what, String(cString: strerror(errno)), "see whether it still runs")
-    }
+    // A host that has closed already may have said why.
+    let isSent = frame.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } == frame.count
+    guard isSent || errno == EPIPE else { throw failure(what, String(cString: strerror(errno)), "see whether it still runs") }
     guard let head = receive(FrameHeader.size), let header = head.withUnsafeBytes({ FrameHeader($0) }),
       header.isAcceptable(maximum: 1 << 30), let payload = receive(Int(header.length) - FrameHeader.size)
     else { throw failure(what, "it has closed the connection", "see whether it still runs") }
@@ -84,7 +84,9 @@ final class RunningHost {
       let error = WinsockError(rawValue: header.status)
       throw CommandFailure(
         kind: error == .accessDenied ? .notPermitted : .failed, error: error, what: what, why: "the running host refused",
-        remedy: "see who may ask it, or use --local", isJSON: false)
+        remedy: error == .noBuffers
+          ? "end other programs of this user that use it, or raise its limits" : "see who may ask it, or use --local",
+        isJSON: false)
     }
     return (header.status, payload)
   }

@@ -42,6 +42,9 @@ struct ServeCommand: ParsableCommand {
     if let defect = host.catalogDefect {
       throw CommandFailure(what: "serve", why: defect.detail, remedy: defect.remedy, isJSON: options.json)
     }
+    if access(catalog.directory, F_OK) == 0, access(catalog.directory + "/.", W_OK) != 0 {
+      HostLog.write(.warning, "\(catalog.directory) is no folder that this host can write: what is changed for good is refused")
+    }
     for name in configuration.providers.settings.keys.sorted() where !host.catalog.entries.contains(where: { $0.isNamed(name) }) {
       HostLog.write(.warning, "providers.\(name) of the configuration is about no provider that is there")
     }

@@ -62,13 +62,14 @@ check "NSP-203 to NSP-218 NSP-221 NSP-222 addresses by name, in three styles" cl
 check "NSP-223 addresses are registered and taken back" client start registers cleanup
 check "NSP-219 the final cleanup completes what is pending" client start cleanup-completes cleanup
 check "fork in the middle" client start fork cleanup
+check "200 forks while 8 threads start, look up and end" client many-forks
 check "the books balance" settled
 check "NSP-189 to NSP-200 NSP-226 the catalog is changed" "$work/catalog" changes
 
 # How processes end. Each uses two providers with a session argument: one cleanup or rundown at each. How long that takes is shown, less what
 # it takes to ask.
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-longest=0
+longest=1
 ends() { # name, cleanups or rundowns, words...
   local name=$1 kind=$2 before after ended asked
   shift 2

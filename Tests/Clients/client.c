@@ -179,6 +179,41 @@ static void fork_in_the_middle(void) {
   CHECK(WSALookupServiceEnd(lookup) == 0);
 }
 
+/* Forks while eight threads start, look up and end: each child starts anew and is served. */
+static atomic_int forks_over;
+static void *start_and_end(void *unused) {
+  WSADATA data;
+  PADDRINFOEXA found;
+  while (!forks_over) {
+    CHECK(WSAStartup(0x0202, &data) == 0);
+    if (GetAddrInfoExA("hello", NULL, NS_ALL, NULL, NULL, &found, NULL, NULL, NULL, NULL) == 0) FreeAddrInfoEx(found);
+    resolve("hello", 0);
+    CHECK(WSACleanup() == 0);
+  }
+  return unused;
+}
+static void many_forks(void) {
+  pthread_t threads[8];
+  PADDRINFOEXA found;
+  for (int t = 0; t < 8; t++) pthread_create(&threads[t], NULL, start_and_end, NULL);
+  for (int i = 0; i < 200; i++) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+      WSADATA data;
+      alarm(60);
+      failures = 0;
+      CHECK(WSAStartup(0x0202, &data) == 0 && resolve("hello", 0) == 1);
+      CHECK(GetAddrInfoExA("hello", NULL, NS_ALL, NULL, NULL, &found, NULL, NULL, NULL, NULL) == 0 && WSACleanup() == 0);
+      _exit(failures);
+    }
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  forks_over = 1;
+  for (int t = 0; t < 8; t++) pthread_join(threads[t], NULL);
+}
+
 /* Addresses by name: at once, with a routine, and asked for now and then; cancelled, and out of time. (NSP-203 to NSP-223) */
 static atomic_int completions;
 static struct { OVERLAPPED overlapped; PADDRINFOEXW result; atomic_int code; } request;
@@ -360,6 +395,7 @@ int main(int count, char **words) {
     else if (strcmp(word, "registers") == 0) registers();
     else if (strcmp(word, "cleanup-completes") == 0) cleanup_completes();
     else if (strcmp(word, "fork") == 0) fork_in_the_middle();
+    else if (strcmp(word, "many-forks") == 0) many_forks();
     else if (strcmp(word, "many") == 0) {
       pthread_t threads[100];
       for (int t = 0; t < 100; t++) pthread_create(&threads[t], NULL, many, NULL);

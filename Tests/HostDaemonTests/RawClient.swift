@@ -104,10 +104,10 @@ final class RawClient {
     try ask(.hello) { Self.fillHello(&$0, magic, major) }
   }
 
-  /// Whether the host closes the connection instead of answering the hello.
+  /// Whether the host says that there are too many, and closes the connection.
   func isTurnedAway() -> Bool {
     post(.hello) { Self.fillHello(&$0, WireVersion.magic, WireVersion.major) }
-    return receive() == nil
+    return receive()?.status == .noBuffers && receive() == nil
   }
 
   private static func fillHello(_ frame: inout FrameWriter, _ magic: UInt32, _ major: UInt16) {

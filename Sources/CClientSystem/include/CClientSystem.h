@@ -10,6 +10,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+/* Makes what the library has once. Written in Swift. */
+void nsp_client_begin(void);
+
 /* A connection to the host: NSP_SOCKET; else $XDG_RUNTIME_DIR/nsphost/socket, unless for root; else /run/nsphost/socket. -1 when
    nobody listens. A set-user-ID program trusts no environment. */
 int nsp_client_connect(void);

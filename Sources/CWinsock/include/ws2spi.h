@@ -179,12 +179,12 @@ NSP_EXPORT INT WSAAPI WSAAdvertiseProvider(const GUID *puuidProviderId, const LP
 NSP_EXPORT INT WSAAPI WSAUnadvertiseProvider(const GUID *puuidProviderId);
 
 /* The catalog, changed for good; for root and the host's own user alone. They need no WSAStartup. Each returns 0, or SOCKET_ERROR with
-   WSAEACCES, WSAENETDOWN (no host), or what is said below; everything that is given is copied. A change counts for every program from
+   WSAEACCES, WSAENETDOWN (no host), WSATRY_AGAIN (another change takes long), or what is said below; everything that is given is copied. A change counts for every program from
    then on. (NSP §8.8)
 
    Installs a provider: active, last in order. An empty path: it can only be advertised. Parts such as %NAME% of a path stand for
    variables of the host's environment; the file need not exist yet. WSAEINVAL: a NULL, NS_ALL, a relative path, a blob of NS_EMAIL that
-   can't be read; WSANO_RECOVERY: the id is installed already. */
+   can't be read; WSANO_RECOVERY: the id is installed already, or the file is another provider's. */
 NSP_EXPORT INT WSAAPI WSCInstallNameSpace(LPWSTR lpszIdentifier, LPWSTR lpszPathName, DWORD dwNameSpace, DWORD dwVersion, LPGUID lpProviderId);
 NSP_EXPORT INT WSAAPI WSCInstallNameSpaceEx(LPWSTR lpszIdentifier, LPWSTR lpszPathName, DWORD dwNameSpace, DWORD dwVersion, LPGUID lpProviderId, LPBLOB lpProviderSpecific);
 /* Its sessions are drained. WSAEFAULT: NULL; WSAEINVAL: none of this id was installed; one that a plugin directory has goes with its file. */

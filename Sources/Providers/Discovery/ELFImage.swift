@@ -194,3 +194,10 @@ private struct Segments {
     return nil
   }
 }
+
+extension ELFImage {
+  /// Its provider is one of version 1: it exports no routine of version 2, and does not register itself.
+  public var isVersion1: Bool {
+    exportsVersion1 && !exportsModuleLoad && !ProviderRoutine.allCases.contains { defines($0) }
+  }
+}

@@ -117,7 +117,7 @@ public struct PluginScan: Sendable {
       return Candidate(path: path, state: .refused(error), image: image, version: FileVersion(status))
     }
     if let installation { manifest = installation.manifest(over: manifest) }
-    if image.exportsVersion1, !ProviderRoutine.allCases.contains(where: { image.defines($0) }) {
+    if image.isVersion1 {
       // Its routines are synchronous (nsp.md §6).
       manifest.isBlocking = true
       manifest.concurrency = manifest.concurrency ?? Self.version1Concurrency

@@ -1,7 +1,7 @@
 import CWinsock
 import QuerySets
 
-/// The class that a query or a registration names, and what is known of it; both are valid while the routine runs.
+/// The class that a query or a registration names, and where something is known of it, that; both are valid while the routine runs.
 public struct Version1ServiceClass {
   public var id: UnsafeMutablePointer<GUID>?
   public var info: LPWSASERVICECLASSINFOW?
@@ -82,6 +82,8 @@ final class Version1Adapter: Sendable {
     let size = max(Int(length.pointee), MemoryLayout<WSAQUERYSETW>.size)
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
     defer { memory.deallocate() }
+    // What the provider does not write shows nobody anything.
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
     let record = memory.bindMemory(to: WSAQUERYSETW.self)
     var needed = UInt32(size)
     let failure = routines.lookupServiceNext(arguments.pointer(1), arguments.dword(2), &needed, record.baseAddress!)

@@ -1,6 +1,6 @@
 import CWinsock
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The `NSP_ROUTINE` of a version 1 provider, for one provider id: filled by its `NSPStartup`, given back by its `NSPCleanup`, once each
 /// (nsp.md §6). Its routines are synchronous and may keep a thread; every call here calls out.
@@ -24,7 +24,8 @@ public final class Version1Routines: Sendable {
   public let id: GUID
   /// What stays as it is from `NSPStartup` on.
   private nonisolated(unsafe) let table: UnsafeMutablePointer<NSP_ROUTINE>
-  private let isStarted = Atomic<Bool>(true)
+  /// Entered by each call, and by each lookup from its Begin to its End: `NSPCleanup` comes behind the last.
+  private let calls = RundownGate()
 
   public var version: (major: UInt32, minor: UInt32) { (table.pointee.dwMajorVersion, table.pointee.dwMinorVersion) }
 
@@ -70,12 +71,18 @@ public final class Version1Routines: Sendable {
     return entries.first { !$0.1 }?.0
   }
 
-  /// Calls `NSPCleanup`, the first time.
-  public func cleanup() {
-    guard isStarted.exchange(false, ordering: .acquiringAndReleasing), let cleanup = table.pointee.NSPCleanup else { return }
-    var id = id
-    WSASetLastError(0)
-    _ = cleanup(&id)
+  /// Calls `NSPCleanup`, once: now, or where routines are still running, when the last has returned. Nothing is called after it.
+  /// - Parameter file: Kept until then.
+  public func cleanup(keeping file: SharedObject? = nil) {
+    let finish: @Sendable () -> Void = { [self] in
+      var id = id
+      WSASetLastError(0)
+      _ = table.pointee.NSPCleanup?(&id)
+      withExtendedLifetime(file) {}
+    }
+    guard !calls.isClosed else { return }
+    // The last one out is a thread in a routine's call: it goes on there.
+    if calls.closeReportingEmpty(orWhenDrained: { HostThreads.run(finish) }) { finish() }
   }
 
   /// `NSPLookupServiceBegin`. The query set and the class information are valid during the call only.
@@ -84,9 +91,13 @@ public final class Version1Routines: Sendable {
     _ handle: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
   ) -> WinsockError? {
     guard let begin = table.pointee.NSPLookupServiceBegin else { return .operationNotSupported }
+    guard calls.enter() else { return .systemNotReady }
     var id = id
     WSASetLastError(0)
-    return WinsockError(returned: begin(&id, restrictions, classInfo, flags, handle))
+    let failure = WinsockError(returned: begin(&id, restrictions, classInfo, flags, handle))
+    // Else left by `lookupServiceEnd`.
+    if failure != nil { calls.leave() }
+    return failure
   }
 
   /// `NSPLookupServiceNext`: the record, or why there is none; with `WSAEFAULT` the bytes that it needs in `length`.
@@ -100,6 +111,7 @@ public final class Version1Routines: Sendable {
 
   /// `NSPLookupServiceEnd`, perhaps while a Next of the lookup is on another thread.
   func lookupServiceEnd(_ lookup: UnsafeMutableRawPointer?) -> WinsockError? {
+    defer { calls.leave() }
     guard let end = table.pointee.NSPLookupServiceEnd else { return .operationNotSupported }
     WSASetLastError(0)
     return WinsockError(returned: end(lookup))
@@ -110,6 +122,8 @@ public final class Version1Routines: Sendable {
     _ classInfo: LPWSASERVICECLASSINFOW?, _ registration: UnsafeMutablePointer<WSAQUERYSETW>, _ operation: UInt32, _ flags: UInt32
   ) -> WinsockError? {
     guard let set = table.pointee.NSPSetService else { return .operationNotSupported }
+    guard calls.enter() else { return .systemNotReady }
+    defer { calls.leave() }
     var id = id
     WSASetLastError(0)
     return WinsockError(returned: set(&id, classInfo, registration, WSAESETSERVICEOP(rawValue: operation), flags))
