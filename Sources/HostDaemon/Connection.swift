@@ -12,6 +12,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   let process: PeerProcess
   var vc = Handle(rawValue: 0)
   var place = Handle(rawValue: 0)
+  /// Whether what is counted by user is counted for this one.
+  let isLimited: Bool
   private let server: HostServer
   private let state = Mutex<State>(State())
 
@@ -39,6 +41,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   init(_ descriptor: Int32, _ process: PeerProcess, _ server: HostServer) {
     self.process = process
     self.server = server
+    isLimited = !server.limits.unlimitedUsers.contains(process.identity.userID)
     super.init(descriptor, of: .init(user: process.identity.userID, process: process.identity.processID))
   }
 
@@ -190,12 +193,14 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   }
 
   private func take(_ bytes: Int, _ state: inout State) -> Bool {
+    guard isLimited else { return true }
     guard server.quotas.bytes.take(process.identity.userID, bytes) else { return false }
     state.counted += bytes
     return true
   }
 
   private func giveBack(_ bytes: Int, _ state: inout State) {
+    guard isLimited else { return }
     // What a connection has left is given back with it.
     let counted = min(bytes, state.counted)
     state.counted -= counted

@@ -46,8 +46,9 @@ struct Requests: Sendable {
     guard let session = connection.session else { return failure(answerKind, header, .notInitialised) }
     guard let kind = RequestKind(rawValue: header.kind) else { return failure(answerKind, header, .operationNotSupported) }
     let user = connection.process.identity.userID
-    if kind.waitsForProviders, !quotas.requests.take(user) { return failure(kind.answer, header, .noBuffers) }
-    defer { if kind.waitsForProviders { quotas.requests.giveBack(user) } }
+    let isCounted = kind.waitsForProviders && connection.isLimited
+    if isCounted, !quotas.requests.take(user) { return failure(kind.answer, header, .noBuffers) }
+    defer { if isCounted { quotas.requests.giveBack(user) } }
     do throws(WinsockError) {
       var answer = FrameWriter(kind.answer, request: header.request)
       switch kind {

@@ -164,34 +164,33 @@ final class SocketPoll: Sendable {
   }
 
   private func step(_ events: UnsafeBufferPointer<nsp_ready>, mayEnd: Bool) -> Step {
-    let come = events.compactMap { event -> Polled? in
-      guard let one = polled[Handle(rawValue: event.number)] else { return nil }
+    // As a rule there is one: no array is made for it.
+    var (first, others): (Polled?, [Polled]) = (nil, [])
+    for event in events {
+      guard let one = polled[Handle(rawValue: event.number)] else { continue }
       if event.hangsUp != 0 { one.noteHangUp() }
-      return one.takesPlace() ? one : nil
+      guard one.takesPlace() else { continue }
+      if first == nil { first = one } else { others.append(one) }
     }
+    let (one, more) = (first, others)
     let isMore = events.count == Int(NSP_MOST_EVENTS)
     return threads.withLock { state in
-      if state.isStopping || mayEnd && come.isEmpty && state.queue.isEmpty && state.idle > 1 {
+      if state.isStopping || mayEnd && one == nil && state.queue.isEmpty && state.idle > 1 {
         state.count -= 1
         state.idle -= 1
         return .end
       }
-      if isMore {
-        for one in come { state.queue.append(one, of: one.share) }
-        return .gather
+      let isAlone = more.isEmpty && state.queue.isEmpty && !isMore
+      if !isAlone {
+        if let one { state.queue.append(one, of: one.share) }
+        for one in more { state.queue.append(one, of: one.share) }
       }
-      guard let next = Self.turn(come, &state.queue) else { return .wait }
+      if isMore { return .gather }
+      guard let next = isAlone ? one : state.queue.popFirst() else { return .wait }
       state.idle -= 1
       defer { state.isWatched = true }
       return .serve(next, startsWatch: !state.isWatched)
     }
-  }
-
-  private static func turn(_ come: [Polled], _ queue: inout FairQueue<Polled>) -> Polled? {
-    // As a rule there is one, and nobody else.
-    if come.count == 1, queue.isEmpty { return come[0] }
-    for one in come { queue.append(one, of: one.share) }
-    return queue.popFirst()
   }
 
   /// Looks every other millisecond while there is something to do, whether there are threads enough.

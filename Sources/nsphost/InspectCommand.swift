@@ -83,6 +83,9 @@ struct InspectionReport {
       add("needs", image.needed.joined(separator: " "))
       add("unload", image.isUnloadable ? "yes" : "no: it stays mapped (Swift runtime, or its own wish)")
     }
+    if candidate?.image?.exportsVersion1 == true {
+      add("version 1", candidate?.image?.isVersion1 == true ? "NSPStartup serves it" : "NSPStartup too; lookups go to version 2")
+    }
     lines.append("    routines:")
     for routine in ProviderRoutine.allCases {
       let name = routine.shortName + String(repeating: " ", count: 22 - routine.shortName.count)
