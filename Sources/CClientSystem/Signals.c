@@ -1,5 +1,5 @@
-/* Events that programs wait for. In C because Embedded Swift has no atomics without its own runtime: a child of fork keeps the events of
-   its parent, so there is no lock here that another thread could have held. Who uses an event at the moment of a fork counts in the child,
+/* Events that programs wait for. In C, for its atomics: a child of fork keeps the events of its parent, so there is no lock here that
+   another thread could have held. Who uses an event at the moment of a fork counts in the child,
    too; there it keeps a closed event's descriptor open, and nothing else. */
 #define _GNU_SOURCE
 #include "CClientSystem.h"
