@@ -71,7 +71,7 @@ check "NSP-189 to NSP-200 NSP-226 the catalog is changed" "$work/catalog" change
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 longest=1
 ends() { # name, cleanups or rundowns, words...
-  local name=$1 kind=$2 before after ended asked
+  local name=$1 kind=$2 before after ended asked took
   shift 2
   before=$(figure $kind)
   client start publish=b@example.org resolve=hello "$@" >/dev/null 2>&1
@@ -79,7 +79,8 @@ ends() { # name, cleanups or rundowns, words...
   settled || return 1
   asked=$(milliseconds)
   after=$(figure $kind)
-  [ $((2 * asked - ended - $(milliseconds))) -le $longest ] || longest=$((2 * asked - ended - $(milliseconds)))
+  took=$((2 * asked - ended - $(milliseconds)))
+  [ $took -le $longest ] || longest=$took
   [ "$after" -gt "$before" ] || { echo "$kind: $before before, $after after"; return 1; }
 }
 check "NSP-046 end: WSACleanup" ends cleanup cleanups cleanup
