@@ -92,8 +92,8 @@ let package = Package(
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CDynamicLinker", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "Wire", "Sessions", "Providers",
-        "QuerySets",
+        "CDynamicLinker", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Wire", "Sessions",
+        "Providers", "QuerySets",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

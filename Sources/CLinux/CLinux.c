@@ -17,15 +17,13 @@ void nsp_eventfd_signal(int descriptor) { (void)!eventfd_write(descriptor, 1); }
 
 int nsp_poll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number) {
+static int control(int poll, int how, int descriptor, uint32_t events, uint64_t number) {
   struct epoll_event event = {.events = events, .data.u64 = number};
-  return epoll_ctl(poll, EPOLL_CTL_ADD, descriptor, &event);
+  return epoll_ctl(poll, how, descriptor, &event);
 }
-int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number) {
-  struct epoll_event event = {.events = events, .data.u64 = number};
-  return epoll_ctl(poll, EPOLL_CTL_MOD, descriptor, &event);
-}
-void nsp_poll_remove(int poll, int descriptor) { epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, NULL); }
+int nsp_poll_add(int poll, int descriptor, uint32_t events, uint64_t number) { return control(poll, EPOLL_CTL_ADD, descriptor, events, number); }
+int nsp_poll_change(int poll, int descriptor, uint32_t events, uint64_t number) { return control(poll, EPOLL_CTL_MOD, descriptor, events, number); }
+void nsp_poll_remove(int poll, int descriptor) { control(poll, EPOLL_CTL_DEL, descriptor, 0, 0); }
 
 int nsp_poll_wait(int poll, struct nsp_ready *ready, int most, int milliseconds) {
   struct epoll_event events[NSP_MOST_EVENTS];

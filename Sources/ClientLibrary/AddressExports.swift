@@ -107,22 +107,11 @@ public func SetAddrInfoExW(
   _ lpBlob: LPBLOB?, _ dwFlags: DWORD, _ dwNameSpace: DWORD, _ lpNspId: LPGUID?, _ timeout: UnsafeMutablePointer<timeval>?,
   _ lpOverlapped: LPOVERLAPPED?, _ lpCompletionRoutine: LPLOOKUPSERVICE_COMPLETION_ROUTINE?, _ lpNameHandle: LPHANDLE?
 ) -> INT {
-  guard Process.current.isStarted else { return answer(Int32(WSANOTINITIALISED)) }
-  guard timeout == nil, lpOverlapped == nil, lpCompletionRoutine == nil, lpNameHandle == nil, pName != nil else {
-    return answer(Int32(WSAEINVAL))
-  }
-  var set = WSAQUERYSETW()
-  set.dwSize = DWORD(MemoryLayout<WSAQUERYSETW>.size)
-  set.lpszServiceInstanceName = LPWSTR(mutating: pName)
-  set.lpszContext = LPWSTR(mutating: pServiceName)
-  set.dwNameSpace = dwNameSpace
-  set.lpNSProviderId = lpNspId
-  set.lpBlob = lpBlob
-  return register(pAddresses, dwAddressCount) { count, addresses in
-    set.dwNumberOfCsAddrs = count
-    set.lpcsaBuffer = addresses
-    return WSASetServiceW(&set, count > 0 ? RNRSERVICE_REGISTER : RNRSERVICE_DEREGISTER, dwFlags)
-  }
+  register(
+    AddressRegistration(
+      name: pName, service: pServiceName, nameSpace: dwNameSpace, provider: lpNspId, blob: lpBlob, flags: dwFlags, form: .wide),
+    pAddresses, dwAddressCount,
+    isAtOnce: timeout == nil && lpOverlapped == nil && lpCompletionRoutine == nil && lpNameHandle == nil)
 }
 
 @c @implementation
@@ -131,28 +120,30 @@ public func SetAddrInfoExA(
   _ lpBlob: LPBLOB?, _ dwFlags: DWORD, _ dwNameSpace: DWORD, _ lpNspId: LPGUID?, _ timeout: UnsafeMutablePointer<timeval>?,
   _ lpOverlapped: LPOVERLAPPED?, _ lpCompletionRoutine: LPLOOKUPSERVICE_COMPLETION_ROUTINE?, _ lpNameHandle: LPHANDLE?
 ) -> INT {
-  guard Process.current.isStarted else { return answer(Int32(WSANOTINITIALISED)) }
-  guard timeout == nil, lpOverlapped == nil, lpCompletionRoutine == nil, lpNameHandle == nil, pName != nil else {
-    return answer(Int32(WSAEINVAL))
-  }
-  var set = WSAQUERYSETA()
-  set.dwSize = DWORD(MemoryLayout<WSAQUERYSETA>.size)
-  set.lpszServiceInstanceName = LPSTR(mutating: pName)
-  set.lpszContext = LPSTR(mutating: pServiceName)
-  set.dwNameSpace = dwNameSpace
-  set.lpNSProviderId = lpNspId
-  set.lpBlob = lpBlob
-  return register(pAddresses, dwAddressCount) { count, addresses in
-    set.dwNumberOfCsAddrs = count
-    set.lpcsaBuffer = addresses
-    return WSASetServiceA(&set, count > 0 ? RNRSERVICE_REGISTER : RNRSERVICE_DEREGISTER, dwFlags)
-  }
+  register(
+    AddressRegistration(
+      name: pName, service: pServiceName, nameSpace: dwNameSpace, provider: lpNspId, blob: lpBlob, flags: dwFlags, form: .narrow),
+    pAddresses, dwAddressCount,
+    isAtOnce: timeout == nil && lpOverlapped == nil && lpCompletionRoutine == nil && lpNameHandle == nil)
+}
+
+/// What a name is registered with; texts are in the caller's form.
+private struct AddressRegistration {
+  var name: UnsafeRawPointer?
+  var service: UnsafeRawPointer?
+  var nameSpace: DWORD
+  var provider: LPGUID?
+  var blob: LPBLOB?
+  var flags: DWORD
+  var form: TextForm
 }
 
 /// Local and remote address are the one that is given.
 private func register(
-  _ addresses: UnsafeMutablePointer<SOCKET_ADDRESS>?, _ count: DWORD, _ set: (DWORD, LPCSADDR_INFO?) -> INT
+  _ registration: AddressRegistration, _ addresses: UnsafeMutablePointer<SOCKET_ADDRESS>?, _ count: DWORD, isAtOnce: Bool
 ) -> INT {
+  guard Process.current.isStarted else { return answer(Int32(WSANOTINITIALISED)) }
+  guard isAtOnce, let name = registration.name else { return answer(Int32(WSAEINVAL)) }
   guard count <= DWORD(SelfRelative.maximumAddresses), count == 0 || addresses != nil else { return answer(Int32(WSAEINVAL)) }
   var given: [CSADDR_INFO] = []
   if let addresses {
@@ -160,6 +151,19 @@ private func register(
       given.append(CSADDR_INFO(LocalAddr: addresses[index], RemoteAddr: addresses[index], iSocketType: 0, iProtocol: 0))
     }
   }
-  let status = given.withUnsafeMutableBufferPointer { set(count, count > 0 ? $0.baseAddress : nil) }
+  // Both forms have one layout.
+  var set = WSAQUERYSETW()
+  set.dwSize = DWORD(MemoryLayout<WSAQUERYSETW>.size)
+  set.lpszServiceInstanceName = UnsafeMutableRawPointer(mutating: name).assumingMemoryBound(to: WCHAR.self)
+  set.lpszContext = registration.service.map { UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: WCHAR.self) }
+  set.dwNameSpace = registration.nameSpace
+  set.lpNSProviderId = registration.provider
+  set.lpBlob = registration.blob
+  set.dwNumberOfCsAddrs = count
+  let operation = count > 0 ? RNRSERVICE_REGISTER : RNRSERVICE_DEREGISTER
+  let status = given.withUnsafeMutableBufferPointer { buffer in
+    set.lpcsaBuffer = count > 0 ? buffer.baseAddress : nil
+    return withUnsafePointer(to: &set) { setService(UnsafeRawPointer($0), registration.form, operation, registration.flags) }
+  }
   return answer(status == 0 ? 0 : WSAGetLastError())
 }

@@ -136,7 +136,7 @@ public func WSASetServiceA(_ lpqsRegInfo: LPWSAQUERYSETA?, _ essoperation: WSAES
   setService(lpqsRegInfo.map { UnsafeRawPointer($0) }, .narrow, essoperation, dwControlFlags)
 }
 
-private func setService(_ info: UnsafeRawPointer?, _ form: TextForm, _ operation: WSAESETSERVICEOP, _ flags: DWORD) -> INT {
+func setService(_ info: UnsafeRawPointer?, _ form: TextForm, _ operation: WSAESETSERVICEOP, _ flags: DWORD) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let info else { return fail(Int32(WSAEFAULT)) }
   guard info.load(as: UInt32.self) >= UInt32(SelfRelative.headSize),

@@ -193,12 +193,7 @@ final class Process {
   }
 
   private func hello() -> [UInt8] {
-    var hello = FrameWriter(RequestKind.hello.rawValue, request: 0)
-    hello.append(WireVersion.magic)
-    hello.append(WireVersion.major)
-    hello.append(WireVersion.minor)
-    hello.append(WireVersion.defaultMaximumFrame)
-    hello.append(locked { sessionNumber })
+    var hello = FrameWriter.hello(session: locked { sessionNumber })
     return hello.finish()
   }
 

@@ -244,7 +244,6 @@ public struct Configuration: Sendable {
   /// Whether a client may have a session.
   public func admits(_ client: ClientIdentity) -> Bool {
     guard let access else { return true }
-    if client.userID == 0 || client.userID == geteuid() { return true }
-    return access.admits(user: client.userID, group: client.groupID)
+    return client.isOperator || access.admits(user: client.userID, group: client.groupID)
   }
 }

@@ -47,8 +47,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   deinit { close(descriptor) }
 
-  /// Root, and the host's own user.
-  var isOperator: Bool { process.identity.userID == 0 || process.identity.userID == geteuid() }
+  var isOperator: Bool { process.identity.isOperator }
 
   var session: ClientSession? { state.withLock { $0.session } }
 

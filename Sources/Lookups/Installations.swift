@@ -13,6 +13,12 @@ struct CatalogKeeping: Sendable {
   var settings = SettingsByProvider()
   /// For the paths of installed files.
   var environment: [String: String] = [:]
+
+  /// What the configuration says over what a manifest says, and what an operator said over both.
+  func settle(_ manifest: inout Manifest) {
+    settings.apply(to: &manifest)
+    manifest.isEnabled = record.enabled[manifest.id] ?? manifest.isEnabled
+  }
 }
 
 /// Changes of the catalog that outlive the host (nsp.md §8.8).
@@ -121,11 +127,8 @@ extension ProviderHost {
 
   /// The scan of files, with what the configuration and operators say of their providers.
   func scan(_ directories: [String] = []) -> PluginScan {
-    let (settings, record) = keeping.withLock { ($0.settings, $0.record) }
-    return PluginScan(directories: directories, hostExports: Self.exports) { manifest in
-      settings.apply(to: &manifest)
-      manifest.isEnabled = record.enabled[manifest.id] ?? manifest.isEnabled
-    }
+    let kept = keeping.withLock { $0 }
+    return PluginScan(directories: directories, hostExports: Self.exports) { kept.settle(&$0) }
   }
 
   /// Brings the catalog's entries in line with what is installed; answers the files of those that have one.
@@ -150,8 +153,7 @@ extension ProviderHost {
       }
       if catalog[installation.id] == nil {
         var manifest = installation.manifest()
-        keeping.withLock { $0.settings }.apply(to: &manifest)
-        manifest.isEnabled = record.enabled[installation.id] ?? manifest.isEnabled
+        keeping.withLock { $0 }.settle(&manifest)
         try? catalog.install(manifest, path: path ?? "", blob: installation.blob)
       }
       guard catalog[installation.id]?.manifest.source == .installation else { continue }

@@ -1,5 +1,4 @@
 import CWinsock
-import Glibc
 import Providers
 import QuerySets
 import Sessions
@@ -37,8 +36,7 @@ struct RouteRequest: Sendable {
 
   func isAdmitted(to entry: Catalog.Entry) -> Bool {
     guard let access = entry.manifest.access else { return true }
-    if client.userID == 0 || client.userID == geteuid() { return true }
-    return access.admits(user: client.userID, group: client.groupID)
+    return client.isOperator || access.admits(user: client.userID, group: client.groupID)
   }
 }
 

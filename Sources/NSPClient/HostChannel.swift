@@ -7,10 +7,7 @@ import Wire
 /// One connection to the host that any number of tasks use at once: requests go out as they come, a thread hands each answer to the
 /// task that waits for it.
 final class HostChannel: Sendable {
-  struct Answer: Sendable {
-    var status: WinsockError
-    var payload: [UInt8]
-  }
+  typealias Answer = HostSocket.Answer
 
   private struct State {
     var next: UInt32 = 1
@@ -25,16 +22,11 @@ final class HostChannel: Sendable {
   init(_ path: String) throws(WinsockError) {
     guard let socket = HostSocket(path) else { throw .networkDown }
     self.socket = socket
-    var hello = FrameWriter(RequestKind.hello.rawValue, request: 0)
-    hello.append(WireVersion.magic)
-    hello.append(WireVersion.major)
-    hello.append(WireVersion.minor)
-    hello.append(WireVersion.defaultMaximumFrame)
-    hello.append(UInt32(0))
-    guard socket.send(hello.finish()), let (_, answer) = socket.receive() else { throw .networkDown }
+    var hello = FrameWriter.hello()
+    guard socket.send(hello.finish()), let answer = socket.receive() else { throw .networkDown }
     guard answer.status == .success else { throw answer.status }
     let reader = Thread { [weak self] in
-      while let (number, answer) = socket.receive() { self?.deliver(number, answer) }
+      while let answer = socket.receive() { self?.deliver(answer) }
       self?.fail()
     }
     reader.name = "nsp-client"
@@ -81,8 +73,8 @@ final class HostChannel: Sendable {
     }
   }
 
-  private func deliver(_ number: UInt32, _ answer: Answer) {
-    state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(returning: answer)
+  private func deliver(_ answer: Answer) {
+    state.withLock { $0.waiting.removeValue(forKey: answer.request) }?.resume(returning: answer)
   }
 
   private func fail() {

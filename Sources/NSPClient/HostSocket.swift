@@ -4,13 +4,20 @@ import Synchronization
 import Wire
 
 /// A connected socket, closed with its last user: its number is never another file's while somebody may still send or receive.
-final class HostSocket: Sendable {
+package final class HostSocket: Sendable {
+  /// An answer, with the number of its request.
+  package struct Answer: Sendable {
+    package var request: UInt32
+    package var status: WinsockError
+    package var payload: [UInt8]
+  }
+
   private let descriptor: Int32
   /// One sender at a time, so that frames never mix. Held while sending: those behind would wait for the socket anyway.
   private let writers = Mutex<Void>(())
 
   /// Nil where nobody listens.
-  init?(_ path: String) {
+  package init?(_ path: String) {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -27,7 +34,7 @@ final class HostSocket: Sendable {
   func shut(_ how: Int) { shutdown(descriptor, Int32(how)) }
 
   /// A whole frame; false when the connection is broken.
-  func send(_ bytes: [UInt8]) -> Bool {
+  package func send(_ bytes: [UInt8]) -> Bool {
     writers.withLock { _ in
       var sent = 0
       while sent < bytes.count {
@@ -42,12 +49,12 @@ final class HostSocket: Sendable {
     }
   }
 
-  /// The next frame, with the number of its request; nil when the connection is broken.
-  func receive() -> (UInt32, HostChannel.Answer)? {
+  /// The next answer; nil when the connection is broken, or when it is longer than `maximum` bytes.
+  package func receive(maximum: UInt32 = 1 << 26) -> Answer? {
     guard let head = bytes(FrameHeader.size), let header = head.withUnsafeBytes({ FrameHeader($0) }),
-      header.isAcceptable(maximum: 1 << 26), let payload = bytes(Int(header.length) - FrameHeader.size)
+      header.isAcceptable(maximum: maximum), let payload = bytes(Int(header.length) - FrameHeader.size)
     else { return nil }
-    return (header.request, HostChannel.Answer(status: WinsockError(rawValue: header.status), payload: payload))
+    return Answer(request: header.request, status: WinsockError(rawValue: header.status), payload: payload)
   }
 
   private func bytes(_ count: Int) -> [UInt8]? {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Who a client is, as the transport that brought it knows it.
 public struct ClientIdentity: Sendable, Hashable, CustomStringConvertible {
   public var processID: Int32
@@ -21,6 +23,9 @@ public struct ClientIdentity: Sendable, Hashable, CustomStringConvertible {
     self.processStart = processStart
     self.sessionNumber = sessionNumber
   }
+
+  /// Root, and the host's own user: they may do everything.
+  public var isOperator: Bool { userID == 0 || userID == geteuid() }
 
   public var description: String { "\(command) (pid \(processID), uid \(userID))" }
 }

@@ -171,3 +171,17 @@ public struct FieldReader {
     return true
   }
 }
+
+extension FrameWriter {
+  /// The first frame of a connection.
+  /// - Parameter session: Which of its process's sessions the connection is part of.
+  public static func hello(request: UInt32 = 0, session: UInt32 = 0) -> FrameWriter {
+    var hello = FrameWriter(RequestKind.hello.rawValue, request: request)
+    hello.append(WireVersion.magic)
+    hello.append(WireVersion.major)
+    hello.append(WireVersion.minor)
+    hello.append(WireVersion.defaultMaximumFrame)
+    hello.append(session)
+    return hello
+  }
+}

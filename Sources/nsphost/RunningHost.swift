@@ -1,36 +1,25 @@
 import Glibc
 import HostDaemon
+import NSPClient
 import QuerySets
 import Wire
 
 /// A host that runs elsewhere on the machine, over its socket.
 final class RunningHost {
-  private let descriptor: Int32
+  private let socket: HostSocket
   private var nextRequest: UInt32 = 1
   private var hasSaidHello = false
 
   /// Nil when nobody listens there.
   init?(_ path: String) {
-    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let fits = path.utf8.count < MemoryLayout.size(ofValue: address.sun_path)
-    if fits { withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) } }
-    let connected = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-    }
-    guard fits, connected == 0 else {
-      close(descriptor)
-      return nil
-    }
+    guard let socket = HostSocket(path) else { return nil }
+    self.socket = socket
   }
 
   deinit {
     // Says goodbye: providers clean up, where a connection that is merely gone has them run down.
     var goodbye = FrameWriter(RequestKind.goodbye.rawValue, request: number())
-    let frame = goodbye.finish()
-    send(descriptor, frame, frame.count, Int32(MSG_NOSIGNAL))
-    close(descriptor)
+    _ = socket.send(goodbye.finish())
   }
 
   /// Has the host perform a command line.
@@ -53,12 +42,7 @@ final class RunningHost {
   }
 
   private func sayHello(_ what: String) throws {
-    var hello = FrameWriter(RequestKind.hello.rawValue, request: number())
-    hello.append(WireVersion.magic)
-    hello.append(WireVersion.major)
-    hello.append(WireVersion.minor)
-    hello.append(WireVersion.defaultMaximumFrame)
-    hello.append(UInt32(0))
+    var hello = FrameWriter.hello(request: number())
     _ = try exchange(hello.finish(), what)
     hasSaidHello = true
   }
@@ -75,31 +59,20 @@ final class RunningHost {
 
   private func exchange(_ frame: [UInt8], _ what: String, isControl: Bool = false) throws -> (Int32, [UInt8]) {
     // A host that has closed already may have said why.
-    let isSent = frame.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } == frame.count
-    guard isSent || errno == EPIPE else { throw failure(what, String(cString: strerror(errno)), "see whether it still runs") }
-    guard let head = receive(FrameHeader.size), let header = head.withUnsafeBytes({ FrameHeader($0) }),
-      header.isAcceptable(maximum: 1 << 30), let payload = receive(Int(header.length) - FrameHeader.size)
-    else { throw failure(what, "it has closed the connection", "see whether it still runs") }
-    guard header.status == 0 || isControl && !payload.isEmpty else {
-      let error = WinsockError(rawValue: header.status)
+    guard socket.send(frame) || errno == EPIPE else {
+      throw failure(what, String(cString: strerror(errno)), "see whether it still runs")
+    }
+    guard let answer = socket.receive(maximum: 1 << 30) else {
+      throw failure(what, "it has closed the connection", "see whether it still runs")
+    }
+    guard answer.status == .success || isControl && !answer.payload.isEmpty else {
+      let error = answer.status
       throw CommandFailure(
         kind: error == .accessDenied ? .notPermitted : .failed, error: error, what: what, why: "the running host refused",
         remedy: error == .noBuffers
           ? "end other programs of this user that use it, or raise its limits" : "see who may ask it, or use --local",
         isJSON: false)
     }
-    return (header.status, payload)
-  }
-
-  private func receive(_ count: Int) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var have = 0
-    while have < count {
-      let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + have, count - have, 0) }
-      if got < 0, errno == EINTR { continue }
-      guard got > 0 else { return nil }
-      have += got
-    }
-    return bytes
+    return (answer.status.rawValue, answer.payload)
   }
 }
