@@ -50,6 +50,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
@@ -62,6 +63,13 @@ let package = Package(
     .target(name: "ModuleRegistrar", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
     .target(name: "CallManagement", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
     .target(
+      name: "ServiceClasses",
+      dependencies: [
+        "CWinsock", "QuerySets", "Rundown", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "TOMLKit", package: "TOMLKit"),
+      ],
+      swiftSettings: strict),
+    .target(
       name: "Providers",
       dependencies: [
         "CDynamicLinker", "CFFI", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown",
@@ -73,7 +81,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Lookups",
-      dependencies: ["CDynamicLinker", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown"],
+      dependencies: [
+        "CDynamicLinker", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown", "ServiceClasses",
+      ],
       swiftSettings: strict, linkerSettings: exports),
     .target(name: "CLinux"),
     .target(name: "CClientSystem"),
@@ -93,7 +103,7 @@ let package = Package(
       name: "nsphost",
       dependencies: [
         "CDynamicLinker", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Wire", "Sessions",
-        "Providers", "QuerySets",
+        "Providers", "QuerySets", "ServiceClasses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -126,11 +126,36 @@ final class Process {
   /// The epoch of the session that answered comes with the answer.
   /// - Parameter expected: The epoch in which a handle of the request means something.
   func ask(_ frame: inout FrameWriter, epoch expected: UInt64? = nil) -> (Answer, epoch: UInt64) {
-    let bytes = frame.finish()
+    let (answer, descriptor, epoch) = exchange(frame.finish(), expected)
+    if descriptor >= 0 { give(descriptor) }
+    return (answer, epoch)
+  }
+
+  /// The same, for a request that may be answered a second time. Where the first answer says that it goes on (`WSA_IO_PENDING`), the
+  /// connection is the caller's until `awaitAnswer`; else -1.
+  func askTwice(_ frame: inout FrameWriter, epoch expected: UInt64) -> (Answer, connection: Int32) {
+    let (answer, descriptor, _) = exchange(frame.finish(), expected)
+    if case .frame(_, Int32(WSA_IO_PENDING)) = answer { return (answer, descriptor) }
+    if descriptor >= 0 { give(descriptor) }
+    return (answer, -1)
+  }
+
+  /// The second answer; nil when the host went away, or this process has ended its session. No deadline: what is waited for may never be.
+  func awaitAnswer(_ descriptor: Int32) -> Answer? {
+    guard let answer = receive(descriptor) else {
+      letGo(descriptor)
+      return nil
+    }
+    give(descriptor)
+    return answer
+  }
+
+  /// - Returns: The answer, and the connection that it came on, which is the caller's to give back; -1 where there is none.
+  private func exchange(_ bytes: [UInt8], _ expected: UInt64?) -> (Answer, descriptor: Int32, epoch: UInt64) {
     let wasStarted = isStarted
     while true {
       let (descriptor, isFresh) = take()
-      guard descriptor >= 0 else { return (.failed(Int32(WSAENETDOWN)), 0) }
+      guard descriptor >= 0 else { return (.failed(Int32(WSAENETDOWN)), -1, 0) }
       var isSent = false
       if isFresh {
         // The hello takes no time of its own: a request that any session may have follows at once.
@@ -138,23 +163,21 @@ final class Process {
         // A host that has closed already may have said why.
         _ = nsp_client_send(descriptor, first, first.count)
         let (refusal, session) = greeting(descriptor)
-        guard refusal == 0 else { return (.failed(end(descriptor, wasStarted, refusal > 0 ? refusal : Int32(WSAENETDOWN))), 0) }
+        guard refusal == 0 else {
+          return (.failed(end(descriptor, wasStarted, refusal > 0 ? refusal : Int32(WSAENETDOWN))), -1, 0)
+        }
         met(session)
         isSent = expected == nil
       }
       let at = locked { epoch }
       if let expected, expected != at {
-        give(descriptor)
-        return (.failed(Int32(WSA_INVALID_HANDLE)), at)
+        return (.failed(Int32(WSA_INVALID_HANDLE)), descriptor, at)
       }
       isSent = isSent || nsp_client_send(descriptor, bytes, bytes.count) == 0
-      if isSent, let answer = receive(descriptor) {
-        give(descriptor)
-        return (answer, at)
-      }
+      if isSent, let answer = receive(descriptor) { return (answer, descriptor, at) }
       let code = end(descriptor, wasStarted, Int32(WSAENETDOWN))
       // A connection that was kept may be one to a host that is gone. What was sent is not sent again.
-      if isFresh || isSent || code != Int32(WSAENETDOWN) { return (.failed(code), at) }
+      if isFresh || isSent || code != Int32(WSAENETDOWN) { return (.failed(code), -1, at) }
     }
   }
 
@@ -244,6 +267,9 @@ final class Process {
     close(descriptor)
     return isOver ? Int32(WSA_E_CANCELLED) : code
   }
+
+  /// Closes a connection whose answer nobody will read.
+  func letGo(_ descriptor: Int32) { _ = end(descriptor, true, 0) }
 
   private func forget(_ descriptor: Int32) {
     if let index = busy.firstIndex(of: descriptor) { busy.remove(at: index) }

@@ -71,7 +71,7 @@ extension Requests {
     do throws(ProviderHost.ChangeFailure) { try host.order(ids) } catch { throw error.winsockError }
   }
 
-  private static func id(_ fields: inout FieldReader) -> GUID? {
+  static func id(_ fields: inout FieldReader) -> GUID? {
     fields.bytes(16)?.loadUnaligned(as: GUID.self)
   }
 

@@ -28,6 +28,8 @@ public struct Configuration: Sendable {
   public var limits = Limits()
   /// Who may have a session, besides root and the host's own user; nil: everybody.
   public var access: AccessList?
+  /// Who may install and remove service classes, besides root and the host's own user; nil: nobody.
+  public var classWriters: AccessList?
   public var providers = SettingsByProvider()
   public private(set) var entries: [Entry] = []
 
@@ -65,7 +67,9 @@ public struct Configuration: Sendable {
     Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
   ]
 
-  private static let keys = ["plugins", "socket", "state", "log", "access.users", "access.groups"] + numbers.map(\.key)
+  private static let keys = [
+    "plugins", "socket", "state", "log", "access.users", "access.groups", "classes.writers", "classes.writer-groups",
+  ] + numbers.map(\.key)
   private static let providerKeys = [
     "enabled", "order", "deadline-ms", "concurrency", "users", "groups", "isolation", "blocking",
   ]
@@ -134,8 +138,11 @@ public struct Configuration: Sendable {
       plugins = given
       text = given.joined(separator: ":")
     } else {
-      let isUsers = key == "access.users"
-      guard let given = Self.admit(value, isUsers: isUsers, to: &access) else { throw wrong(Self.kind(isUsers: isUsers)) }
+      let isUsers = key == "access.users" || key == "classes.writers"
+      let given =
+        key.hasPrefix("access.")
+        ? Self.admit(value, isUsers: isUsers, to: &access) : Self.admit(value, isUsers: isUsers, to: &classWriters)
+      guard let given else { throw wrong(Self.kind(isUsers: isUsers)) }
       text = given
     }
     note(key, text, path)

@@ -68,6 +68,11 @@ struct Requests: Sendable {
         connection.end(.remote)
         return nil
       case .control: try control(payload, connection, &answer)
+      case .installClass: try installClass(payload, session)
+      case .removeClass: try removeClass(payload, session)
+      case .classInfo: try classInfo(payload, session, &answer)
+      case .className: try className(payload, session, &answer)
+      case .ioctl: guard try ioctl(payload, session, header, connection, &answer) else { return nil }
       }
       guard answer.count <= Int(limits.maximumFrame) else { throw .noBuffers }
       return answer.finish()
@@ -76,7 +81,7 @@ struct Requests: Sendable {
     }
   }
 
-  private func failure(_ kind: UInt16, _ header: FrameHeader, _ error: WinsockError) -> [UInt8] {
+  func failure(_ kind: UInt16, _ header: FrameHeader, _ error: WinsockError) -> [UInt8] {
     var answer = FrameWriter(kind, request: header.request, status: error.rawValue)
     return answer.finish()
   }
@@ -144,7 +149,7 @@ struct Requests: Sendable {
     answer.append(handle.rawValue)
   }
 
-  private func open(_ fields: inout FieldReader, _ session: ClientSession) throws(WinsockError) -> Lookup {
+  func open(_ fields: inout FieldReader, _ session: ClientSession) throws(WinsockError) -> Lookup {
     guard let number = fields.uint64() else { throw .invalidArgument }
     guard let lookup = session.resources[Handle(rawValue: number)] as? Lookup else { throw .invalidHandle }
     return lookup
@@ -265,7 +270,7 @@ extension RequestKind {
   /// Those that end something are always served.
   fileprivate var waitsForProviders: Bool {
     switch self {
-    case .begin, .next, .lookup, .setService, .control: true
+    case .begin, .next, .lookup, .setService, .control, .installClass, .removeClass, .classInfo, .className, .ioctl: true
     default: false
     }
   }

@@ -1,17 +1,21 @@
 import CWinsock
 import Glibc
 import Providers
+import QuerySets
 
 /// The routine of a provider that runs on this thread: how deep providers have called back into the host (nsp.md T8), and what for.
 struct CallFrame {
   private let depth: Int
   let query: QueryID
   /// The class that the query or registration names, in the routines that are told what is asked for.
-  let serviceClass: GUID?
+  let serviceClass: QueryClass?
   // Not retained: whoever calls the routine keeps the provider until it returns.
   private let called: Unmanaged<Provider>
 
   var provider: Provider { called.takeUnretainedValue() }
+
+  /// What the provider itself keeps of the class, at version 1 of its file.
+  var ownAnswer: ServiceClass? { serviceClass.flatMap { try? provider.version1?.serviceClass($0.id).get() } }
 
   static let maximumDepth = 16
 
@@ -31,7 +35,7 @@ struct CallFrame {
 
   /// Runs a routine of a provider one level deeper.
   static func inside<Result>(
-    _ provider: Provider, _ query: QueryID, serviceClass: GUID? = nil, _ routine: () -> Result
+    _ provider: Provider, _ query: QueryID, serviceClass: QueryClass? = nil, _ routine: () -> Result
   ) -> Result {
     let outer = pthread_getspecific(key)
     let depth = outer.map { $0.assumingMemoryBound(to: CallFrame.self).pointee.depth } ?? 0

@@ -102,7 +102,8 @@ final class EngineModule: Sendable {
     let binding = EngineBinding(engine: self, handle)
     return client.attach(handle, binding) { _, dispatch in
       guard let routines = own?.routines ?? completed(dispatch, manifest),
-        case let provider = Provider(manifest: manifest, routines: routines, file: own?.file ?? file(of: routines)),
+        case let provider = Provider(
+          manifest: manifest, routines: routines, version1: own?.version1, file: own?.file ?? file(of: routines)),
         serve(provider, mayReplace: mayReplace)
       else { return false }
       binding.provider.withLock { $0 = provider }

@@ -1,7 +1,9 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import CWinsock
+import Providers
 import QuerySets
+import Rundown
 
 // The C doors of this room, for code of providers (nsp.md §5.8). Declared in ws2spi.h; logic lives in the Swift API.
 
@@ -23,6 +25,32 @@ public func WSAUnadvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?) -> I
   guard let id = puuidProviderId?.pointee else { return result(.invalidArgument) }
   guard let host = ProviderHost.owner(of: id) else { return result(.invalidProvider) }
   do { try host.unadvertise(id) } catch { return result(error) }
+  return 0
+}
+
+@c @implementation
+public func NSPHostCurrentServiceClass(
+  _ lpServiceClassId: LPGUID?, _ lpdwBufSize: LPDWORD?, _ lpServiceClassInfo: LPWSASERVICECLASSINFOW?
+) -> INT {
+  guard lpServiceClassId != nil || lpdwBufSize != nil else { return WSAEINVAL }
+  guard let frame = CallFrame.current, let asked = frame.serviceClass else { return WSATYPE_NOT_FOUND }
+  lpServiceClassId?.pointee = asked.id
+  guard let size = lpdwBufSize else { return 0 }
+  // Of a class that nobody knows there is its id.
+  let known = asked.known ?? frame.ownAnswer ?? ServiceClass(id: asked.id, name: "")
+  do throws(QuerySetError) {
+    try known.pack(into: UnsafeMutableRawBufferPointer(start: lpServiceClassInfo, count: Int(size.pointee)))
+    return 0
+  } catch {
+    if case .bufferTooSmall(let needed) = error { size.pointee = UInt32(needed) }
+    return error.winsockError.rawValue
+  }
+}
+
+@c @implementation
+public func WSASetEvent(_ hEvent: HANDLE?) -> BOOL {
+  if ChangeNotice.set(Handle(hEvent)) { return 1 }
+  WSASetLastError(WSA_INVALID_HANDLE)
   return 0
 }
 

@@ -79,6 +79,7 @@ extension ProviderHost {
         note(refusal, of: installed[index - (candidates.count - installed.count)].installation.id)
       }
     }
+    settleSchema()
     arrange()
     shelf.withLock { $0.candidates = candidates }
     return changes
@@ -146,14 +147,19 @@ extension ProviderHost {
     shelf.withLock { $0.files[candidate.path] = file }
     guard let former else { return }
     unload(former)
-    if former.manifest.id != manifest.id { _ = catalog.uninstall(id: former.manifest.id) }
+    if former.manifest.id != manifest.id { uninstallEntry(former.manifest.id) }
   }
 
   /// The file is gone: so are its provider and its entry.
   private func remove(_ file: LoadedFile) {
     let ids = catalog.entries.filter { $0.path == file.path }.map(\.id)
     putAway(file)
-    for id in ids { _ = catalog.uninstall(id: id) }
+    for id in ids { uninstallEntry(id) }
+  }
+
+  func uninstallEntry(_ id: GUID) {
+    _ = catalog.uninstall(id: id)
+    engine.registrations.forget(provider: id)
   }
 
   private func putAway(_ file: LoadedFile) {

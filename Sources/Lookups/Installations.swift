@@ -1,6 +1,7 @@
 import CWinsock
 import Providers
 import QuerySets
+import ServiceClasses
 import Synchronization
 
 /// What is kept from one host to the next, and what the configuration says of providers.
@@ -136,7 +137,7 @@ extension ProviderHost {
     for entry in catalog.entries where entry.manifest.source == .installation {
       if record.installed.contains(where: { $0.id == entry.id }) { continue }
       putAwayProvider(entry.id)
-      _ = catalog.uninstall(id: entry.id)
+      uninstallEntry(entry.id)
     }
     let environment = keeping.withLock { $0.environment }
     var files: [(Installation, String)] = []
@@ -161,6 +162,14 @@ extension ProviderHost {
       if let path { files.append((installation, path)) }
     }
     return files
+  }
+
+  /// The host's own schema provider has no file that says whether it is enabled.
+  func settleSchema() {
+    guard var manifest = catalog[SchemaProvider.id]?.manifest, manifest.source == .builtIn else { return }
+    manifest.isEnabled = true
+    keeping.withLock { $0 }.settle(&manifest)
+    _ = catalog.setActive(manifest.isEnabled, id: manifest.id)
   }
 
   func arrange() {

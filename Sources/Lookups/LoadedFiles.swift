@@ -59,7 +59,7 @@ extension ProviderHost {
     var version1: Version1Routines?
     do throws(Refusal) {
       version1 = try startVersion1(manifest, object, isNeeded: isVersion1)
-      let provided = registersItself ? nil : try provide(manifest, object, isVersion1 ? version1 : nil)
+      let provided = registersItself ? nil : try provide(manifest, object, version1, servesLookups: isVersion1)
       let status = try whileLoading { () throws(Refusal) in object.callModuleLoad() }
       guard status >= 0 else {
         if let provided { deregister(provided) }
@@ -99,17 +99,17 @@ extension ProviderHost {
     }
   }
 
-  /// Attaches the provider that a file exports: its version 2 routines, or in their place those of version 1.
-  private func provide(_ manifest: Manifest, _ object: SharedObject, _ version1: Version1Routines?) throws(Refusal)
-    -> ProviderModule
-  {
+  /// Attaches the provider that a file exports: its version 2 routines, or in their place those of version 1, beside which
+  /// - Parameter servesLookups: Version 1 does.
+  private func provide(
+    _ manifest: Manifest, _ object: SharedObject, _ version1: Version1Routines?, servesLookups: Bool
+  ) throws(Refusal) -> ProviderModule {
     var exported = object.exportedRoutines()
     let routines: RoutineTable
     do throws(RoutineTable.Defect) {
-      if let version1 {
-        routines = try RoutineTable(version1, completion: Self.completeForStub) { perform in
-          guard var id = CallFrame.current?.serviceClass else { return perform(Version1ServiceClass()) }
-          return withUnsafeMutablePointer(to: &id) { perform(Version1ServiceClass(id: $0)) }
+      if servesLookups, let version1 {
+        routines = try RoutineTable(version1, completion: Self.completeForStub) {
+          CallFrame.current?.serviceClass.map { ($0.id, $0.known) }
         }
       } else {
         routines = try RoutineTable(
@@ -120,7 +120,8 @@ extension ProviderHost {
         path: object.path, reason: .failedToLoad, detail: "its routines can't be reached: \(error)",
         remedy: "export the routine from the file itself, not from a library that it links")
     }
-    let provided = ProviderModule(manifest: manifest, routines: routines, file: object, registrar: registrar)
+    let provided = ProviderModule(
+      manifest: manifest, routines: routines, version1: version1, file: object, registrar: registrar)
     do throws(NTStatus) { try register(provided) } catch {
       throw Refusal(
         path: object.path, reason: .failedToLoad, detail: "the registrar answered \(error)", remedy: "unload other modules")

@@ -14,6 +14,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   public let id: QueryID
   let client: ClientSession
   let restrictions: QuerySet
+  private let serviceClass: QueryClass?
   let request: RouteRequest
   private let catalog: Catalog
   private let flags: LookupFlags
@@ -21,12 +22,13 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   let state: Mutex<State>
 
   init(
-    id: QueryID, client: ClientSession, restrictions: QuerySet, flags: LookupFlags, request: RouteRequest, catalog: Catalog,
-    entries: [Catalog.Entry], legs: [Leg], pool: AsyncCallPool
+    id: QueryID, client: ClientSession, restrictions: QuerySet, serviceClass: QueryClass?, flags: LookupFlags, request: RouteRequest,
+    catalog: Catalog, entries: [Catalog.Entry], legs: [Leg], pool: AsyncCallPool
   ) {
     self.id = id
     self.client = client
     self.restrictions = restrictions
+    self.serviceClass = serviceClass
     self.flags = flags
     self.request = request
     self.catalog = catalog
@@ -83,7 +85,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     let start = MonotonicTime.now
     // Left by `letGo`, or by `openAtProvider` where nothing was opened.
     guard let chosen, let provider = catalog.enter(chosen) else { return failLeg(index, .serviceNotFound, .zero) }
-    if provider !== chosen { state.withLock { $0.legs[index].provider = provider } }
+    state.withLock { state in
+      state.legs[index].provider = provider
+      state.legs[index].seenChanges = provider.changes.count
+    }
     let result: Result<Opened, WinsockError>
     if provider.isBlocking {
       let attempt = Attempt<Result<Opened, WinsockError>>()
@@ -147,7 +152,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         buffer throws(QuerySetError) -> Result<ProviderLookupHandle, WinsockError> in
         try restrictions.pack(as: .v2, into: buffer)
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
-        return CallFrame.inside(provider, id, serviceClass: restrictions.serviceClassID) {
+        return CallFrame.inside(provider, id, serviceClass: serviceClass) {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
             ?? .failure(.tryAgain)
         }
@@ -297,7 +302,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           state.withLock { fail(&$0, index, .cancelled) }
           continue
         }
-        state.withLock { $0.armed = armed.number }
+        state.withLock { state in
+          state.armed = armed.number
+          state.legs[index].seenChanges = provider.changes.count
+        }
         if mayBlock { scheduleDeadline(purpose, provider, armed.number) }
         call.length.pointee = UInt32(call.block.capacity)
         let start = MonotonicTime.now
@@ -445,6 +453,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       var opened: [Opened] = []
       var idleCall: AsyncCall?
       var whenEnded: (@Sendable () -> Void)?
+      var notices: [ChangeNotice] = []
     }
     let lines = HostLog.isOpen(for: .debug) ? trace.lines : []
     let work: Work? = state.withLock { state in
@@ -469,6 +478,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         if let opened = Self.takeOut(&state.legs[index]) { work.opened.append(opened) }
       }
       state.entries = []
+      work.notices = state.notices
       work.whenEnded = state.whenEnded.take()
       return work
     }
@@ -478,12 +488,13 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     if let handle { _ = client.resources.remove(handle) }
     work.waiting?.answer(.failure(.cancelled))
     for ticket in work.tickets { ticket.giveTurn(false) }
+    for notice in work.notices { notice.complete(.operationAborted) }
     for opened in work.opened { endAtProvider(opened) }
     if let call = work.idleCall { pool.give(call) }
   }
 
   public func drop(_ provider: Provider) {
-    let dropped: [Opened] = state.withLock { state in
+    let (dropped, notices): ([Opened], [ChangeNotice]) = state.withLock { state in
       for index in state.entries.indices where state.entries[index].provider === provider {
         state.entries[index].provider = nil
       }
@@ -492,8 +503,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         if let opened = Self.takeOut(&state.legs[index]) { dropped.append(opened) }
         state.legs[index].isDone = true
       }
-      return dropped
+      return (dropped, state.notices.filter { $0.provider === provider })
     }
+    // What it delivered is no longer what there is.
+    for notice in notices { notice.complete(nil) }
     for opened in dropped { endAtProvider(opened) }
   }
 

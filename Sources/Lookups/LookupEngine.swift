@@ -7,9 +7,15 @@ import Sessions
 /// out to providers.
 public struct LookupEngine: Sendable {
   public let catalog: Catalog
+  public let classes: ClassRegistry
+  public let registrations: RegistrationIndex
   private let pool = AsyncCallPool()
 
-  public init(catalog: Catalog) { self.catalog = catalog }
+  public init(catalog: Catalog) {
+    self.catalog = catalog
+    registrations = RegistrationIndex()
+    classes = ClassRegistry(catalog, registrations)
+  }
 
   /// Opens a lookup (`WSALookupServiceBegin`, nsp.md §8.2): chooses providers and calls Begin at each.
   /// - Parameter id: What the query is called in explanations and logs.
@@ -39,8 +45,8 @@ public struct LookupEngine: Sendable {
     HostLog.write(
       .debug, query: id, "lookup of \(request.name ?? "-"), name space \(request.nameSpace), for \(client.identity)")
     let lookup = Lookup(
-      id: id, client: client, restrictions: asked, flags: flags, request: request, catalog: catalog, entries: entries, legs: legs,
-      pool: pool)
+      id: id, client: client, restrictions: asked, serviceClass: QueryClass(asked.serviceClassID, classes), flags: flags,
+      request: request, catalog: catalog, entries: entries, legs: legs, pool: pool)
     try lookup.begin()
     return lookup
   }
@@ -60,13 +66,16 @@ public struct LookupEngine: Sendable {
       .debug, query: id, "\(operation) of \(request.name ?? "-"), name space \(request.nameSpace), for \(client.identity)")
     var given = registration
     given.context = registration.context ?? ""
+    let call = RegistrationRequest(
+      id: id, client: client, set: given, operation: operation, flags: flags,
+      serviceClass: QueryClass(given.serviceClassID, classes))
     var outcomes: [RegistrationOutcome] = []
     for step in route.steps {
       switch step {
-      case .provider(let provider): outcomes.append(try ask(client, provider, given, operation, flags, id))
+      case .provider(let provider): outcomes.append(try ask(provider, call))
       case .chain(let providers):
         for provider in providers {
-          outcomes.append(try ask(client, provider, given, operation, flags, id))
+          outcomes.append(try ask(provider, call))
           if outcomes.last?.failure == nil { break }
         }
       }
@@ -74,10 +83,17 @@ public struct LookupEngine: Sendable {
     return outcomes
   }
 
-  private func ask(
-    _ client: ClientSession, _ provider: Provider, _ registration: QuerySet, _ operation: RegistrationOperation, _ flags: UInt32,
-    _ id: QueryID
-  ) throws(WinsockError) -> RegistrationOutcome {
+  /// What every provider of one registration is told.
+  private struct RegistrationRequest {
+    var id: QueryID
+    var client: ClientSession
+    var set: QuerySet
+    var operation: RegistrationOperation
+    var flags: UInt32
+    var serviceClass: QueryClass?
+  }
+
+  private func ask(_ provider: Provider, _ request: RegistrationRequest) throws(WinsockError) -> RegistrationOutcome {
     let start = MonotonicTime.now
     guard let provider = catalog.enter(provider) else {
       return RegistrationOutcome(provider: provider, failure: .serviceNotFound, took: .zero)
@@ -86,13 +102,16 @@ public struct LookupEngine: Sendable {
     defer { provider.calls.leave() }
     let call: RegistrationCall
     do throws(QuerySetError) {
-      call = try RegistrationCall(id: id, client: client, provider: provider, registration: registration)
+      call = try RegistrationCall(
+        id: request.id, client: request.client, provider: provider, registration: request.set, serviceClass: request.serviceClass)
     } catch {
       throw error.winsockError
     }
-    let failure = call.run(operation, flags: flags)
+    let failure = call.run(request.operation, flags: request.flags)
+    registrations.note(request.set, request.operation, request.flags, at: provider, by: request.client, failure)
+    if failure == nil { provider.changes.advance() }
     let took = MonotonicTime.now - start
-    HostLog.write(.debug, query: id, "\(provider.name): \(failure.map(\.symbolicName) ?? "done") after \(took)")
+    HostLog.write(.debug, query: request.id, "\(provider.name): \(failure.map(\.symbolicName) ?? "done") after \(took)")
     return RegistrationOutcome(provider: provider, failure: failure, took: took)
   }
 }

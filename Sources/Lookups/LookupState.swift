@@ -19,6 +19,8 @@ extension Lookup {
     /// Taken out by whoever ends it, so that End is called exactly once.
     var opened: Opened?
     var record = LegRecord()
+    /// How many changes the provider had seen when it was asked last.
+    var seenChanges: UInt64 = 0
 
     init(provider: Provider, chain: Int?) {
       id = provider.id
@@ -63,6 +65,9 @@ extension Lookup {
     var waiting: NextTicket?
     var answer: Result<Void, WinsockError>?
     var queue: [NextTicket] = []
+    /// Those that wait for a change. Each stays until it is complete and, where it was aborted, until the lookup itself is let go of:
+    /// a provider may write to it until its End has returned.
+    var notices: [ChangeNotice] = []
   }
 
   /// Who was asked so far, in catalog order, and why the others were not. Of a lookup that has ended: nothing.

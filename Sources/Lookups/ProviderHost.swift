@@ -89,7 +89,7 @@ public final class ProviderHost: Sendable {
 
   /// The books of every provider, in catalog order.
   public var ledger: [(provider: String, figures: SessionLedger.Figures)] {
-    catalog.entries.map { ($0.manifest.displayName, $0.figures) }
+    catalog.entries.filter { $0.manifest.source != .builtIn }.map { ($0.manifest.displayName, $0.figures) }
   }
 
   // MARK: Advertising

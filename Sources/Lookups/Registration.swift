@@ -24,7 +24,7 @@ public struct RegistrationOutcome: Sendable {
 /// One `SetServiceEx` call in progress. The client waits for it; the provider may complete it from anywhere, or never.
 final class RegistrationCall: ClientResource, AsyncCallOwner {
   private let id: QueryID
-  private let serviceClass: GUID?
+  private let serviceClass: QueryClass?
   private let client: ClientSession
   private let provider: Provider
   private let call: AsyncCall
@@ -32,7 +32,9 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   private let number = Mutex<UInt64>(0)
 
   /// - Parameter registration: Copied deeply into memory that belongs to the provider until it completes the call.
-  init(id: QueryID, client: ClientSession, provider: Provider, registration: QuerySet) throws(QuerySetError) {
+  init(id: QueryID, client: ClientSession, provider: Provider, registration: QuerySet, serviceClass: QueryClass?)
+    throws(QuerySetError)
+  {
     let size = try registration.packedSize(as: .v2)
     self.id = id
     self.client = client
@@ -40,7 +42,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
     call = AsyncCall(blockSize: size)
     try registration.pack(as: .v2, into: call.block.bytes)
     call.providerID.pointee = provider.id
-    serviceClass = registration.serviceClassID
+    self.serviceClass = serviceClass
   }
 
   /// Makes the call and waits for its completion, up to the provider's deadline. Calls out. Nil is success.

@@ -50,6 +50,7 @@ public enum SkipReason: String, Sendable {
   case failedToLoad = "failed-to-load"
   case otherDomain = "other-domain"
   case answeredBefore = "answered-before"
+  case keepsClasses = "keeps-classes"
 
   public var text: String {
     switch self {
@@ -61,6 +62,7 @@ public enum SkipReason: String, Sendable {
     case .failedToLoad: "its file could not be loaded"
     case .otherDomain: "the name is not in its domains"
     case .answeredBefore: "answered before"
+    case .keepsClasses: "it keeps service classes only"
     }
   }
 }
@@ -95,6 +97,7 @@ extension Route {
   static func skipReason(_ entry: Catalog.Entry, _ request: RouteRequest, in entries: [Catalog.Entry]) -> SkipReason? {
     if let id = request.providerID, id != entry.id { return .otherProviderNamed }
     if !entry.isActive { return .disabled }
+    if entry.manifest.source == .builtIn { return .keepsClasses }
     if !request.isAdmitted(to: entry) { return .notAdmitted }
     if request.providerID == nil, !serves(entry.manifest.nameSpace, request.nameSpace) { return .otherNameSpace }
     guard let provider = entry.provider else { return entry.failure == nil ? .notAdvertised : .failedToLoad }

@@ -74,6 +74,8 @@ final class HostChannel: Sendable {
   }
 
   private func deliver(_ answer: Answer) {
+    // Another one follows.
+    if answer.status == .ioPending { return }
     state.withLock { $0.waiting.removeValue(forKey: answer.request) }?.resume(returning: answer)
   }
 

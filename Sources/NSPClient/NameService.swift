@@ -157,6 +157,13 @@ public struct Records: AsyncSequence, Sendable {
     }
 
     private func advance() async throws -> QuerySet? {
+      let record = try await nextOfOpen()
+      if record == nil { end() }
+      return record
+    }
+
+    /// As `next`, but the lookup stays open behind its end.
+    func nextOfOpen() async throws -> QuerySet? {
       try Task.checkCancellation()
       let (channel, handle) = try await begin()
       let answer = try await withTaskCancellationHandler {
@@ -168,12 +175,24 @@ public struct Records: AsyncSequence, Sendable {
         // Makes the host answer the call that waits, with WSA_E_CANCELLED.
         channel.post(.end) { $0.append(handle) }
       }
-      if answer.status == .noMore {
-        end()
-        return nil
-      }
+      if answer.status == .noMore { return nil }
       guard answer.status == .success else { throw answer.status }
       return try NameService.record(answer.payload)
+    }
+
+    /// Waits until what was delivered has changed.
+    func change() async throws {
+      guard let (channel, handle) = open else { throw WinsockError.invalidHandle }
+      let answer = try await withTaskCancellationHandler {
+        try await channel.ask(.ioctl) { frame in
+          frame.append(handle)
+          frame.append(SIO_NSP_NOTIFY_CHANGE)
+          for word: UInt32 in [1, 0, 0] { frame.append(word) }
+        }
+      } onCancel: {
+        channel.post(.end) { $0.append(handle) }
+      }
+      guard answer.status == .success else { throw answer.status }
     }
 
     private func begin() async throws -> (HostChannel, UInt64) {

@@ -14,6 +14,10 @@ public final class Provider: Sendable {
   public let nameSpace: NameSpace
   public let manifest: Manifest
   public let routines: RoutineTable
+  /// Version 1 of it: service classes, and where `routines` has nothing better, lookups too.
+  public let version1: Version1Routines?
+  /// Advanced by every registration that it takes.
+  public let changes = ChangeSignal()
   public let ledger = SessionLedger()
   /// Entered by every lookup from Begin to End and by every registration; closed first when the provider is detached.
   public let calls = RundownGate()
@@ -35,7 +39,8 @@ public final class Provider: Sendable {
 
   private let replaced = Atomic<Bool>(false)
 
-  public init(manifest: Manifest, routines: RoutineTable, file: SharedObject?) {
+  public init(manifest: Manifest, routines: RoutineTable, version1: Version1Routines? = nil, file: SharedObject?) {
+    self.version1 = version1
     id = manifest.id
     name = manifest.displayName
     nameSpace = manifest.nameSpace

@@ -14,6 +14,9 @@ public final class ProviderModule: Sendable {
   /// The file that the routines are in; nil for a table that was advertised.
   public let file: SharedObject?
 
+  /// What the file exports of version 1, whether or not lookups go there.
+  public let version1: Version1Routines?
+
   private let registrar: ModuleRegistrar
   private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
   private let registration = Mutex<ModuleHandle?>(nil)
@@ -26,7 +29,10 @@ public final class ProviderModule: Sendable {
     var characteristics = NSPV2_CHARACTERISTICS()
   }
 
-  public init(manifest: Manifest, routines: RoutineTable, file: SharedObject?, registrar: ModuleRegistrar) {
+  public init(
+    manifest: Manifest, routines: RoutineTable, version1: Version1Routines? = nil, file: SharedObject?, registrar: ModuleRegistrar
+  ) {
+    self.version1 = version1
     self.manifest = manifest
     self.routines = routines
     self.file = file

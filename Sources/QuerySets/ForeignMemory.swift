@@ -38,21 +38,20 @@ struct ForeignMemory {
   }
 
   /// Text up to its NUL, without it: well-formed UTF-16.
-  func text(_ pointer: UnsafeMutablePointer<UInt16>?, _ text: QuerySetText) throws(QuerySetError) -> UnsafeBufferPointer<UInt16>?
-  {
+  func text(_ pointer: UnsafeMutablePointer<UInt16>?, _ member: String) throws(QuerySetError) -> UnsafeBufferPointer<UInt16>? {
     guard let pointer else { return nil }
-    try check(pointer, size: 2, alignment: 2, text.member)
+    try check(pointer, size: 2, alignment: 2, member)
     let room = unitsLeft(from: pointer)
     var count = 0
     while true {
-      guard count < room else { throw .unterminatedText(text.member) }
-      guard count < QuerySetLimits.textUnits else { throw .tooLong(text.member, QuerySetLimits.textUnits) }
+      guard count < room else { throw .unterminatedText(member) }
+      guard count < QuerySetLimits.textUnits else { throw .tooLong(member, QuerySetLimits.textUnits) }
       let unit = pointer[count]
       if unit == 0 { break }
       if unit & 0xF800 == 0xD800 {
         // A high surrogate, then a low one, or it is malformed.
         guard unit & 0x0400 == 0, count + 1 < room, pointer[count + 1] & 0xFC00 == 0xDC00 else {
-          throw .malformedText(text.member)
+          throw .malformedText(member)
         }
         count += 1
       }
@@ -82,13 +81,20 @@ struct ForeignMemory {
     return addresses
   }
 
+  /// Bytes of any alignment; none where the size is 0, wherever the pointer leads then.
+  func bytes(_ pointer: UnsafeMutableRawPointer?, _ size: UInt32, limit: Int, _ member: String) throws(QuerySetError)
+    -> UnsafeRawBufferPointer
+  {
+    guard size > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    guard size <= limit else { throw .tooLong(member, limit) }
+    guard let pointer else { throw .missing(member) }
+    try check(pointer, size: Int(size), alignment: 1, member)
+    return UnsafeRawBufferPointer(start: pointer, count: Int(size))
+  }
+
   func blob(_ pointer: UnsafeMutablePointer<BLOB>?) throws(QuerySetError) -> UnsafeRawBufferPointer? {
     guard let blob = try value(pointer, "lpBlob") else { return nil }
-    guard blob.cbSize > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-    guard blob.cbSize <= QuerySetLimits.blobBytes else { throw .tooLong("lpBlob", QuerySetLimits.blobBytes) }
-    guard let data = blob.pBlobData else { throw .missing("pBlobData") }
-    try check(data, size: Int(blob.cbSize), alignment: 1, "pBlobData")
-    return UnsafeRawBufferPointer(start: data, count: Int(blob.cbSize))
+    return try bytes(blob.pBlobData, blob.cbSize, limit: QuerySetLimits.blobBytes, "pBlobData")
   }
 
   private func sockaddr(_ address: SOCKET_ADDRESS) throws(QuerySetError) {

@@ -6,6 +6,7 @@ public struct NameSpace: RawRepresentable, Hashable, Sendable, CustomStringConve
 
   /// For requests: every name space.
   public static let all = NameSpace(rawValue: 0)
+  public static let sap = NameSpace(rawValue: 1)
   public static let hosts = NameSpace(rawValue: 11)
   public static let dns = NameSpace(rawValue: 12)
   public static let email = NameSpace(rawValue: 37)

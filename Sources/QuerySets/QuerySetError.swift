@@ -9,6 +9,8 @@ public enum QuerySetError: Error, Hashable, Sendable, CustomStringConvertible {
   case pointerOutside(String)
   case misaligned(String)
   case missing(String)
+  /// The value of a class that has another size than its type demands.
+  case wrongValueSize(String)
 
   public var winsockError: WinsockError {
     if case .bufferTooSmall = self { .fault } else { .invalidArgument }
@@ -23,7 +25,8 @@ public enum QuerySetError: Error, Hashable, Sendable, CustomStringConvertible {
     case .tooLong(let member, let limit): "\(member): more than \(limit): pass less"
     case .pointerOutside(let member): "\(member): leads outside the packed memory: pack the query set anew"
     case .misaligned(let member): "\(member): not aligned: align it as its type demands"
-    case .missing(let member): "\(member): NULL with a count or size above 0: set both or neither"
+    case .missing(let member): "\(member): NULL, or NULL with a count or size above 0: set it"
+    case .wrongValueSize(let member): "\(member): not the size of its type: a REG_DWORD has 4 bytes"
     }
   }
 }
@@ -35,4 +38,7 @@ public enum QuerySetLimits {
   public static let sockaddrBytes = 4096
   public static let blobBytes = 1 << 20
   public static let textUnits = 32 * 1024
+  /// Values of one service class, and what it takes as a whole.
+  public static let classEntries = 4096
+  public static let classBytes = 1 << 19
 }

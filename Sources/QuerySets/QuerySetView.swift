@@ -33,15 +33,15 @@ public struct QuerySetView {
     let raw = try reader.structure(set)
     guard raw.dwSize >= MemoryLayout<WSAQUERYSET2W>.size else { throw .structureTooSmall(raw.dwSize) }
     serviceClassID = nil
-    name = try reader.text(raw.lpszServiceInstanceName, .name)
+    name = try reader.text(raw.lpszServiceInstanceName, QuerySetText.name.member)
     version = try reader.version(raw.lpVersion)
-    comment = try reader.text(raw.lpszComment, .comment)
+    comment = try reader.text(raw.lpszComment, QuerySetText.comment.member)
     nameSpace = NameSpace(rawValue: raw.dwNameSpace)
     providerID = try reader.value(raw.lpNSProviderId, "lpNSProviderId")
-    context = try reader.text(raw.lpszContext, .context)
+    context = try reader.text(raw.lpszContext, QuerySetText.context.member)
     protocols = try reader.array(
       raw.lpafpProtocols, raw.dwNumberOfProtocols, limit: QuerySetLimits.protocols, "lpafpProtocols")
-    queryString = try reader.text(raw.lpszQueryString, .queryString)
+    queryString = try reader.text(raw.lpszQueryString, QuerySetText.queryString.member)
     addresses = try reader.addresses(raw.lpcsaBuffer, raw.dwNumberOfCsAddrs)
     outputFlags = raw.dwOutputFlags
     blob = try reader.blob(raw.lpBlob)
@@ -53,15 +53,15 @@ public struct QuerySetView {
     let raw = try reader.structure(set)
     guard raw.dwSize >= MemoryLayout<WSAQUERYSETW>.size else { throw .structureTooSmall(raw.dwSize) }
     serviceClassID = try reader.value(raw.lpServiceClassId, "lpServiceClassId")
-    name = try reader.text(raw.lpszServiceInstanceName, .name)
+    name = try reader.text(raw.lpszServiceInstanceName, QuerySetText.name.member)
     version = try reader.version(raw.lpVersion)
-    comment = try reader.text(raw.lpszComment, .comment)
+    comment = try reader.text(raw.lpszComment, QuerySetText.comment.member)
     nameSpace = NameSpace(rawValue: raw.dwNameSpace)
     providerID = try reader.value(raw.lpNSProviderId, "lpNSProviderId")
-    context = try reader.text(raw.lpszContext, .context)
+    context = try reader.text(raw.lpszContext, QuerySetText.context.member)
     protocols = try reader.array(
       raw.lpafpProtocols, raw.dwNumberOfProtocols, limit: QuerySetLimits.protocols, "lpafpProtocols")
-    queryString = try reader.text(raw.lpszQueryString, .queryString)
+    queryString = try reader.text(raw.lpszQueryString, QuerySetText.queryString.member)
     addresses = try reader.addresses(raw.lpcsaBuffer, raw.dwNumberOfCsAddrs)
     outputFlags = raw.dwOutputFlags
     blob = try reader.blob(raw.lpBlob)

@@ -2,7 +2,7 @@
 /// begins at a multiple of 8, so that structures in it can be used where they are.
 ///
 /// This room is compiled into the client library too: no Foundation, nothing beyond the standard library.
-public struct FrameHeader {
+public struct FrameHeader: Sendable {
   public static let size = 16
 
   /// Of the whole frame, header included.
@@ -58,6 +58,12 @@ public enum RequestKind: UInt16, CaseIterable {
   case goodbye = 13
   /// What operators ask: words, answered with text.
   case control = 14
+  case installClass = 15
+  case removeClass = 16
+  case classInfo = 17
+  case className = 18
+  /// Control of a lookup. Where it waits for a change there are two answers: `WSA_IO_PENDING`, and what it came to.
+  case ioctl = 19
 
   public static let answerBit: UInt16 = 0x8000
 

@@ -87,7 +87,7 @@ public enum SelfRelative {
   }
 
   /// Goes through the parts in their order.
-  private struct Walk {
+  struct Walk {
     let bytes: UnsafeMutableRawBufferPointer
     /// Where the next part may begin.
     var used = headSize

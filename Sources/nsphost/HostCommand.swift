@@ -42,8 +42,8 @@ extension HostCommand {
 
 extension HostCommand {
   /// Prints what a running host answers to this very command line.
-  func show(_ running: RunningHost) throws {
-    let answer = try running.ask(Array(CommandLine.arguments.dropFirst()))
+  func show(_ running: RunningHost, _ words: [String] = Array(CommandLine.arguments.dropFirst())) throws {
+    let answer = try running.ask(words)
     try? FileHandle.standardError.write(contentsOf: Data(answer.errors.utf8))
     try? FileHandle.standardOutput.write(contentsOf: Data(answer.output.utf8))
     if answer.status != 0 { throw ExitCode(answer.status) }

@@ -86,6 +86,8 @@ struct InspectionReport {
     if candidate?.image?.exportsVersion1 == true {
       add("version 1", candidate?.image?.isVersion1 == true ? "NSPStartup serves it" : "NSPStartup too; lookups go to version 2")
     }
+    // It has no file, and no routines to be called.
+    if manifest?.source == .builtIn { return lines }
     lines.append("    routines:")
     for routine in ProviderRoutine.allCases {
       let name = routine.shortName + String(repeating: " ", count: 22 - routine.shortName.count)
@@ -165,7 +167,7 @@ struct InspectionReport {
           unloadable: image?.isUnloadable, needs: image?.needed),
         manifest: manifest?.source.description, namespace: manifest?.nameSpace.rawValue, version: manifest?.version,
         trusted: candidate?.isTrusted, state: state, refused: refused,
-        routines: ProviderRoutine.allCases.map { routine in
+        routines: manifest?.source == .builtIn ? [] : ProviderRoutine.allCases.map { routine in
           guard let provider = entry?.provider else {
             return .init(name: routine.exportedName, entry: image?.defines(routine) == true ? "exported" : "missing")
           }

@@ -33,7 +33,8 @@ final class Signals {
 }
 
 /// Ctrl-C and a polite kill, as something to wait for: the command then ends in order.
-final class Interruption {
+final class Interruption: @unchecked Sendable {
+  // Unchecked: `sources` is written in `init` alone.
   private let arrived = DispatchSemaphore(value: 0)
   private var sources: [any DispatchSourceSignal] = []
 
@@ -46,6 +47,12 @@ final class Interruption {
       sources.append(source)
     }
   }
+
+  /// Until it has come. No deadline: for what stays until somebody ends it.
+  func wait() { arrived.wait() }
+
+  /// As if it had come.
+  func end() { arrived.signal() }
 
   /// True once it has come.
   func wait(milliseconds: Int) -> Bool { arrived.wait(timeout: .now() + .milliseconds(milliseconds)) == .success }

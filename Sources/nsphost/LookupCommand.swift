@@ -43,8 +43,8 @@ struct QueryArguments: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("Ask this provider only.", valueName: "id"))
   var provider: GUID?
 
-  @Option(name: .customLong("class"), help: ArgumentHelp("The service class.", valueName: "guid"))
-  var serviceClass: GUID?
+  @Option(name: .customLong("class"), help: ArgumentHelp("The service class, by its id or its name.", valueName: "class"))
+  var serviceClass: ClassReference?
 
   @Option(name: .long, help: ArgumentHelp("The service, where a name space has several at one name.", valueName: "name"))
   var service: String?
@@ -54,9 +54,9 @@ struct QueryArguments: ParsableArguments {
     help: ArgumentHelp("Lookup flags, separated by commas, such as return-name,return-addr or LUP_DEEP.", valueName: "flags"))
   var flags: LookupFlags = [.returnName, .returnAddress, .returnBlob, .returnComment]
 
-  var querySet: QuerySet {
+  func querySet(class id: GUID?) -> QuerySet {
     QuerySet(
-      serviceInstanceName: name, serviceClassID: serviceClass, nameSpace: namespace, providerID: provider, context: service)
+      serviceInstanceName: name, serviceClassID: id, nameSpace: namespace, providerID: provider, context: service)
   }
 }
 
@@ -96,10 +96,17 @@ struct LookupReport {
     self.query = query
     self.client = client.identity
     entries = host.catalog.entries
+    let asked: QuerySet
+    do throws(CommandFailure) {
+      asked = query.querySet(class: try query.serviceClass?.one(in: host.engine.classes.schema, isJSON: isJSON))
+    } catch {
+      failure = error
+      return
+    }
     let start = MonotonicTime.now
     var ending: WinsockError = .noMore
     do throws(WinsockError) {
-      let lookup = try host.engine.begin(client, query.querySet, flags: query.flags, id: id)
+      let lookup = try host.engine.begin(client, asked, flags: query.flags, id: id)
       defer { lookup.end() }
       do throws(LookupError) {
         while true { records.append(try lookup.next()) }

@@ -3,6 +3,7 @@ import CallManagement
 import Glibc
 import Lookups
 import Providers
+import ServiceClasses
 import Sessions
 
 @main
@@ -16,7 +17,8 @@ struct NSPHost: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      ProvidersCommand.self, InspectCommand.self, LookupCommand.self, RegisterCommand.self, UnregisterCommand.self,
+      ProvidersCommand.self, InspectCommand.self, LookupCommand.self, WatchCommand.self, RegisterCommand.self, UnregisterCommand.self,
+      RegistrationsCommand.self, ClassesCommand.self,
       ModulesCommand.self, CallsCommand.self, ServeCommand.self, SessionsCommand.self, ConfigCommand.self, EnableCommand.self,
       DisableCommand.self,
       ReloadCommand.self, UnloadCommand.self,
@@ -111,6 +113,7 @@ struct HostOptions: ParsableArguments {
     let host = ProviderHost()
     host.keepChanges(in: CatalogFile(directory: ProcessEnvironment.stateDirectory), environment: ProcessEnvironment.variables)
     host.load(from: resolvedDirectories)
+    host.keepClasses(in: SchemaProvider(directory: ProcessEnvironment.stateDirectory))
     if let defect = host.catalogDefect { Output.aside("\(defect.detail): \(defect.remedy)") }
     return host
   }

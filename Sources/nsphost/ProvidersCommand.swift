@@ -23,7 +23,7 @@ struct ProvidersCommand: HostCommand {
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) -> CommandOutput {
     if let exists {
-      let isReady = host.catalog.entries.contains { $0.provider != nil && $0.isNamed(exists) }
+      let isReady = host.catalog.entries.contains { $0.isReady && $0.isNamed(exists) }
       return CommandOutput([], status: isReady ? 0 : CommandFailure.Kind.nothingFound.rawValue)
     }
     let report = ProviderReport(host)
@@ -146,6 +146,7 @@ extension Provider {
 extension Catalog.Entry {
   /// `7`, or `3+4 stub`: the provider's own routines and those that the host fills in.
   var routineSummary: String {
+    if manifest.source == .builtIn { return "classes" }
     guard let provider else { return "-" }
     let direct = provider.directCount
     let stubs = ProviderRoutine.allCases.count - direct
@@ -155,8 +156,10 @@ extension Catalog.Entry {
   var stateName: String {
     if !isActive { return "disabled" }
     if failure != nil { return "failed" }
-    return provider == nil ? "waiting" : "ready"
+    return isReady ? "ready" : "waiting"
   }
+
+  var isReady: Bool { isActive && (provider != nil || manifest.source == .builtIn) }
 
   var fileName: String { path.isEmpty ? "-" : path.lastPathComponent }
 

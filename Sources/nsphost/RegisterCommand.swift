@@ -53,8 +53,8 @@ struct RegistrationArguments: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("Register with this provider only.", valueName: "id"))
   var provider: GUID?
 
-  @Option(name: .customLong("class"), help: ArgumentHelp("The service class.", valueName: "guid"))
-  var serviceClass: GUID?
+  @Option(name: .customLong("class"), help: ArgumentHelp("The service class, by its id or its name.", valueName: "class"))
+  var serviceClass: ClassReference?
 
   @Option(name: .long, help: ArgumentHelp("The service, where a name space has several at one name.", valueName: "name"))
   var service: String?
@@ -62,9 +62,9 @@ struct RegistrationArguments: ParsableArguments {
   @Option(name: .long, help: "A comment to keep with the registration.")
   var comment: String?
 
-  var querySet: QuerySet {
+  func querySet(class id: GUID?) -> QuerySet {
     QuerySet(
-      serviceInstanceName: name, serviceClassID: serviceClass, comment: comment, nameSpace: namespace, providerID: provider,
+      serviceInstanceName: name, serviceClassID: id, comment: comment, nameSpace: namespace, providerID: provider,
       context: service,
       addresses: addresses.map { ServiceAddress(local: $0, remote: $0, socketType: 0, protocolNumber: 0) })
   }
@@ -100,9 +100,16 @@ struct RegistrationReport {
   ) {
     self.arguments = arguments
     self.operation = operation
+    let asked: QuerySet
+    do throws(CommandFailure) {
+      asked = arguments.querySet(class: try arguments.serviceClass?.one(in: host.engine.classes.schema, isJSON: isJSON))
+    } catch {
+      failure = error
+      return
+    }
     do throws(WinsockError) {
       outcomes = try host.engine.setService(
-        client, arguments.querySet, operation: operation, flags: arguments.flags(for: operation))
+        client, asked, operation: operation, flags: arguments.flags(for: operation))
     } catch {
       failure = failure(error, isJSON)
       return

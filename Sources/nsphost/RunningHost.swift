@@ -6,6 +6,7 @@ import Wire
 
 /// A host that runs elsewhere on the machine, over its socket.
 final class RunningHost {
+  let path: String
   private let socket: HostSocket
   private var nextRequest: UInt32 = 1
   private var hasSaidHello = false
@@ -14,6 +15,7 @@ final class RunningHost {
   init?(_ path: String) {
     guard let socket = HostSocket(path) else { return nil }
     self.socket = socket
+    self.path = path
   }
 
   deinit {

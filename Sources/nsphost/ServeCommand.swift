@@ -5,6 +5,7 @@ import Glibc
 import HostDaemon
 import Lookups
 import Providers
+import ServiceClasses
 import Sessions
 
 struct ServeCommand: ParsableCommand {
@@ -38,6 +39,13 @@ struct ServeCommand: ParsableCommand {
     host.configure(configuration.providers)
     host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
     defer { host.stop() }
+    let schema = SchemaProvider(directory: catalog.directory)
+    schema.prepare()
+    host.keepClasses(in: schema, writers: configuration.classWriters)
+    host.engine.classes.finishChanges()
+    if let defect = schema.defect {
+      HostLog.write(.warning, "service classes can't be installed: \(defect.detail): \(defect.remedy)")
+    }
     // Rather than serve what somebody has disabled.
     if let defect = host.catalogDefect {
       throw CommandFailure(what: "serve", why: defect.detail, remedy: defect.remedy, isJSON: options.json)

@@ -14,6 +14,7 @@ NSP_EXTERN_C_BEGIN
 #define NSP_BLOCKING 0x4      /* its routines may keep a thread: call them on threads of the host's own */
 #define NSP_ADVERTISES 0x8    /* exports nothing: calls WSAAdvertiseProvider or NmrRegisterProvider, in a constructor or later */
 #define NSP_SERIALISE 0x10    /* call one routine at a time */
+#define NSP_SCHEMA 0x20       /* version 1: it keeps whole service classes, of all name spaces; the host asks it for those of queries */
 
 /* NSP_PROVIDER("name", NS_DNS, version, flags, "domains", guid numbers); puts the provider's manifest into its file, as an ELF
    note (owner "NSP", type 1) that the host reads without loading the file. Once per file, at file level. The guid is given as its
@@ -81,6 +82,16 @@ NSP_EXPORT INT NSPHostWideFromUtf8(LPCSTR text, LPWSTR wide, LPDWORD lpcchWide);
 
 /* UTF-16 to UTF-8, likewise; *lpcbText counts bytes including the NUL. An unpaired surrogate is malformed. */
 NSP_EXPORT INT NSPHostUtf8FromWide(LPCWSTR wide, LPSTR text, LPDWORD lpcbText);
+
+/* The class that the query names, and what is known of it, inside NSPv2LookupServiceBegin and NSPv2SetServiceEx on the thread that they were
+   called on. Version 2 query sets have no member for it. Stores the id where lpServiceClassId is not NULL; fills the buffer where lpdwBufSize
+   is not NULL, which has its size and gets the bytes needed with WSAEFAULT; of a class that nobody knows that is the id, an empty name and no
+   values. WSATYPE_NOT_FOUND: the query names no class, or the thread is in no such routine. WSAEINVAL: nothing was asked for. (NSP §5.5) */
+NSP_EXPORT INT NSPHostCurrentServiceClass(LPGUID lpServiceClassId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOW lpServiceClassInfo);
+
+/* The host's own provider of service classes, as WSAGetServiceClassInfo names it: NSP_SCHEMA_PROVIDER initialises a GUID. */
+#define NSP_SCHEMA_PROVIDER \
+  { 0x6d1f2c8e, 0x0b7a, 0x4f53, { 0x9b, 0x1e, 0x6a, 0x2f, 0x0c, 0x4d, 0x9e, 0x31 } }
 
 #define NSP_LOG_DEBUG 0
 #define NSP_LOG_INFO 1

@@ -658,13 +658,39 @@ NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersA(LPDWORD lpdwBufferLength, LPWSA
 NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersW(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOW lpnspBuffer);
 NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersExA(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOEXA lpnspBuffer);
 NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersExW(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOEXW lpnspBuffer);
+
+/* Gives a class to every provider that keeps classes, each of which keeps what concerns it. 0 when one has; WSAEALREADY when its id is
+   installed, WSAEINVAL for what is no class, WSAEACCES for those who may not. (NSP §7.2) */
+NSP_EXPORT INT WSAAPI WSAInstallServiceClassA(LPWSASERVICECLASSINFOA lpServiceClassInfo);
+NSP_EXPORT INT WSAAPI WSAInstallServiceClassW(LPWSASERVICECLASSINFOW lpServiceClassInfo);
+/* WSATYPE_NOT_FOUND when nobody knows it, WSAETOOMANYREFS while an instance of it is registered. */
+NSP_EXPORT INT WSAAPI WSARemoveServiceClass(LPGUID lpServiceClassId);
+/* What one provider keeps of a class, all of it inside the buffer. WSAEFAULT with the bytes needed in *lpdwBufSize. */
+NSP_EXPORT INT WSAAPI WSAGetServiceClassInfoA(LPGUID lpProviderId, LPGUID lpServiceClassId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOA lpServiceClassInfo);
+NSP_EXPORT INT WSAAPI WSAGetServiceClassInfoW(LPGUID lpProviderId, LPGUID lpServiceClassId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOW lpServiceClassInfo);
+/* What a class is called. The length counts characters, the NUL among them, in and out: WSAEFAULT with those needed. */
+NSP_EXPORT INT WSAAPI WSAGetServiceClassNameByClassIdA(LPGUID lpServiceClassId, LPSTR lpszServiceClassName, LPDWORD lpdwBufferLength);
+NSP_EXPORT INT WSAAPI WSAGetServiceClassNameByClassIdW(LPGUID lpServiceClassId, LPWSTR lpszServiceClassName, LPDWORD lpdwBufferLength);
+
+/* Control of a lookup at one provider. SIO_NSP_NOTIFY_CHANGE without a completion, or with NSP_NOTIFY_IMMEDIATELY: WSAEWOULDBLOCK while what
+   was delivered holds, 0 when it has changed. With NSP_NOTIFY_EVENT or NSP_NOTIFY_APC: WSA_IO_PENDING, then once the event, after Internal
+   of the overlapped, or the routine, on a thread of the library; WSA_OPERATION_ABORTED when the lookup ends first. The overlapped and the event
+   must last until then. (NSP §8.7) */
+NSP_EXPORT INT WSAAPI WSANSPIoctl(HANDLE hLookup, DWORD dwControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer, DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSACOMPLETION lpCompletion);
+
 #ifdef UNICODE
+#define WSAInstallServiceClass WSAInstallServiceClassW
+#define WSAGetServiceClassInfo WSAGetServiceClassInfoW
+#define WSAGetServiceClassNameByClassId WSAGetServiceClassNameByClassIdW
 #define WSALookupServiceBegin WSALookupServiceBeginW
 #define WSALookupServiceNext WSALookupServiceNextW
 #define WSASetService WSASetServiceW
 #define WSAEnumNameSpaceProviders WSAEnumNameSpaceProvidersW
 #define WSAEnumNameSpaceProvidersEx WSAEnumNameSpaceProvidersExW
 #else
+#define WSAInstallServiceClass WSAInstallServiceClassA
+#define WSAGetServiceClassInfo WSAGetServiceClassInfoA
+#define WSAGetServiceClassNameByClassId WSAGetServiceClassNameByClassIdA
 #define WSALookupServiceBegin WSALookupServiceBeginA
 #define WSALookupServiceNext WSALookupServiceNextA
 #define WSASetService WSASetServiceA

@@ -17,6 +17,8 @@ public struct Manifest: Hashable, Sendable {
     case registration
     /// It was installed by its id.
     case installation
+    /// The host itself provides it.
+    case builtIn
 
     public var description: String {
       switch self {
@@ -24,6 +26,7 @@ public struct Manifest: Hashable, Sendable {
       case .sidecar(let path): path
       case .registration: "given at registration"
       case .installation: "given at installation"
+      case .builtIn: "part of the host"
       case .fileName: "none: the id is made from the file name"
       }
     }
@@ -45,6 +48,8 @@ public struct Manifest: Hashable, Sendable {
   public var advertises: Bool
   /// One routine at a time (nsp.md T5).
   public var serialises: Bool
+  /// It keeps whole service classes, for all name spaces: it is asked for the class of each query (nsp.md §7.3).
+  public var storesClasses: Bool
   /// So many routines at a time; nil: no bound.
   public var concurrency: Int?
   /// Whose queries and registrations it gets; nil: everybody's.
@@ -56,7 +61,7 @@ public struct Manifest: Hashable, Sendable {
   public init(
     id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32 = 1, domains: [InstallationBlob.Domain] = [],
     servesAnyDomain: Bool = false, isolation: Isolation = .inProcess, allowsPartial: Bool = false, isBlocking: Bool = false,
-    advertises: Bool = false, serialises: Bool = false, isEnabled: Bool = true, deadline: Duration? = nil,
+    advertises: Bool = false, serialises: Bool = false, storesClasses: Bool = false, isEnabled: Bool = true, deadline: Duration? = nil,
     source: Source = .fileName
   ) {
     self.id = id
@@ -70,6 +75,7 @@ public struct Manifest: Hashable, Sendable {
     self.isBlocking = isBlocking
     self.advertises = advertises
     self.serialises = serialises
+    self.storesClasses = storesClasses
     self.isEnabled = isEnabled
     self.deadline = deadline
     self.source = source
@@ -127,20 +133,20 @@ public struct Manifest: Hashable, Sendable {
   public init(
     id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32, flags: UInt32, domains: String, source: Source
   ) throws(Defect) {
-    guard flags & ~0x1F == 0 else {
+    guard flags & ~0x3F == 0 else {
       throw Defect(detail: "the manifest of \(displayName) has unknown flags", remedy: "use a newer nsphost")
     }
     self.init(
       id: id, displayName: displayName, nameSpace: nameSpace, version: version,
       isolation: flags & 2 != 0 ? .worker : .inProcess, allowsPartial: flags & 1 != 0, isBlocking: flags & 4 != 0,
-      advertises: flags & 8 != 0, serialises: flags & 16 != 0, source: source)
+      advertises: flags & 8 != 0, serialises: flags & 16 != 0, storesClasses: flags & 32 != 0, source: source)
     for domain in domains.split(separator: ";") { try add(domain: String(domain)) }
   }
 
   /// The flags of `NSP_PROVIDER`.
   public var flags: UInt32 {
     (allowsPartial ? 1 : 0) | (isolation == .worker ? 2 : 0) | (isBlocking ? 4 : 0) | (advertises ? 8 : 0)
-      | (serialises ? 16 : 0)
+      | (serialises ? 16 : 0) | (storesClasses ? 32 : 0)
   }
 
   /// The domains as in `NSP_PROVIDER`.

@@ -4,7 +4,7 @@ import TOMLKit
 
 extension Manifest {
   private static let keys = [
-    "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
+    "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise", "schema",
     "enabled", "deadline-ms",
   ]
 
@@ -41,6 +41,7 @@ extension Manifest {
     isBlocking = try value("blocking", "true or false") { $0.bool } ?? isBlocking
     advertises = try value("advertises", "true or false") { $0.bool } ?? advertises
     serialises = try value("serialise", "true or false") { $0.bool } ?? serialises
+    storesClasses = try value("schema", "true or false") { $0.bool } ?? storesClasses
     isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
     deadline = try value("deadline-ms", "a number from 1") {
       $0.int.flatMap { (1...86_400_000).contains($0) ? .milliseconds($0) : nil }

@@ -38,7 +38,7 @@ public final class RoutineTable: Sendable {
   /// The table of a version 1 provider.
   public convenience init(
     _ routines: Version1Routines, completion: @escaping AsyncCompletion,
-    serviceClass: @escaping @Sendable (_ perform: (Version1ServiceClass) -> WinsockError?) -> WinsockError?
+    serviceClass: @escaping Version1Adapter.ClassInQuestion
   ) throws(Defect) {
     guard let adapter = Version1Adapter(routines, complete: completion, serviceClass: serviceClass) else { throw .outOfMemory }
     var table = adapter.table

@@ -1,37 +1,30 @@
 import CWinsock
 import QuerySets
 
-/// The class that a query or a registration names, and where something is known of it, that; both are valid while the routine runs.
-public struct Version1ServiceClass {
-  public var id: UnsafeMutablePointer<GUID>?
-  public var info: LPWSASERVICECLASSINFOW?
-
-  public init(id: UnsafeMutablePointer<GUID>? = nil, info: LPWSASERVICECLASSINFOW? = nil) { (self.id, self.info) = (id, info) }
-}
-
 /// The routine table of a version 1 provider as the engine knows providers: it has no sessions; NextEx and SetServiceEx run the
 /// provider's synchronous routines on the thread that they are called on, and complete the call with what those answer (nsp.md §6).
 ///
 /// The engine calls such a provider on threads of the host that clients can leave.
-final class Version1Adapter: Sendable {
+public final class Version1Adapter: Sendable {
+  /// The class that the query or the registration at hand names, and what is known of it; asked on the thread of the routine.
+  public typealias ClassInQuestion = @Sendable () -> (id: GUID, known: ServiceClass?)?
+
   private let closures: [(routine: ProviderRoutine, closure: RoutineClosure)]
 
   /// Nil when the system gives no memory for closures.
-  /// - Parameter serviceClass: Asked on the thread of the routine, once in each Begin and SetServiceEx.
-  init?(
-    _ routines: Version1Routines, complete: @escaping AsyncCompletion,
-    serviceClass: @escaping @Sendable (_ perform: (Version1ServiceClass) -> WinsockError?) -> WinsockError?
-  ) {
+  /// - Parameter serviceClass: Asked once in each Begin and SetServiceEx. Where nothing is known of the class, the provider itself is asked
+  ///   (nsp.md §7.4).
+  init?(_ routines: Version1Routines, complete: @escaping AsyncCompletion, serviceClass: @escaping ClassInQuestion) {
     let performances: [(ProviderRoutine, RoutineClosure.Performance)] = [
       (
         .lookupServiceBegin,
         { arguments in
           guard let restrictions = arguments.pointer(1) else { return Self.result(.fault) }
           return Self.result(
-            serviceClass { known in
-              var set = WSAQUERYSETW(restrictions.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: known.id)
+            Self.with(serviceClass(), routines) { id, info in
+              var set = WSAQUERYSETW(restrictions.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: id)
               let handle = arguments.pointer(4)?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
-              return routines.lookupServiceBegin(&set, known.info, arguments.dword(2), handle)
+              return routines.lookupServiceBegin(&set, info, arguments.dword(2), handle)
             })
         }
       ),
@@ -57,9 +50,9 @@ final class Version1Adapter: Sendable {
             complete(arguments.pointer(0), WSAEFAULT)
             return 0
           }
-          let failure = serviceClass { known in
-            var set = WSAQUERYSETW(registration.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: known.id)
-            return routines.setService(known.info, &set, arguments.dword(3), arguments.dword(4))
+          let failure = Self.with(serviceClass(), routines) { id, info in
+            var set = WSAQUERYSETW(registration.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: id)
+            return routines.setService(info, &set, arguments.dword(3), arguments.dword(4))
           }
           complete(arguments.pointer(0), failure?.rawValue ?? 0)
           return 0
@@ -72,6 +65,19 @@ final class Version1Adapter: Sendable {
       closures.append((routine, closure))
     }
     self.closures = closures
+  }
+
+  /// Lends the routine the class and what is known of it: private copies, valid during the call.
+  private static func with(
+    _ named: (id: GUID, known: ServiceClass?)?, _ routines: Version1Routines,
+    _ call: (UnsafeMutablePointer<GUID>?, LPWSASERVICECLASSINFOW?) -> WinsockError?
+  ) -> WinsockError? {
+    guard var id = named?.id else { return call(nil, nil) }
+    let known = named?.known ?? (try? routines.serviceClass(id).get())
+    return withUnsafeMutablePointer(to: &id) { id in
+      guard let known else { return call(id, nil) }
+      return known.withPacked { call(id, $0) }
+    }
   }
 
   /// The record comes into memory of the host's own; the completion copies it before it returns.

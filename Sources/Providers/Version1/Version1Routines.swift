@@ -121,11 +121,103 @@ public final class Version1Routines: Sendable {
   func setService(
     _ classInfo: LPWSASERVICECLASSINFOW?, _ registration: UnsafeMutablePointer<WSAQUERYSETW>, _ operation: UInt32, _ flags: UInt32
   ) -> WinsockError? {
-    guard let set = table.pointee.NSPSetService else { return .operationNotSupported }
+    entered { table in
+      guard let set = table.NSPSetService else { return .operationNotSupported }
+      var id = id
+      WSASetLastError(0)
+      return WinsockError(returned: set(&id, classInfo, registration, WSAESETSERVICEOP(rawValue: operation), flags))
+    }
+  }
+
+  // MARK: Service classes
+
+  /// `NSPInstallServiceClass`: the whole class, of which the provider keeps what concerns it.
+  public func install(_ new: ServiceClass) -> WinsockError? {
+    entered { table in
+      guard let routine = table.NSPInstallServiceClass else { return .operationNotSupported }
+      return new.withPacked { info in
+        var id = id
+        WSASetLastError(0)
+        return WinsockError(returned: routine(&id, info))
+      }
+    }
+  }
+
+  /// `NSPRemoveServiceClass`.
+  public func removeClass(_ serviceClass: GUID) -> WinsockError? {
+    entered { table in
+      guard let routine = table.NSPRemoveServiceClass else { return .operationNotSupported }
+      var (id, serviceClass) = (id, serviceClass)
+      WSASetLastError(0)
+      return WinsockError(returned: routine(&id, &serviceClass))
+    }
+  }
+
+  /// `NSPGetServiceClassInfo`: what the provider keeps of a class. The block grows as the provider asks, up to 1 MiB.
+  public func serviceClass(_ serviceClass: GUID) -> Result<ServiceClass, WinsockError> {
+    var found: ServiceClass?
+    let failure = entered { table in
+      guard let routine = table.NSPGetServiceClassInfo else { return .operationNotSupported }
+      var size = 1024
+      for _ in 0..<3 {
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+        defer { block.deallocate() }
+        block.initializeMemory(as: UInt8.self, repeating: 0)
+        let info = block.baseAddress!.assumingMemoryBound(to: WSASERVICECLASSINFOW.self)
+        var (id, wanted, length) = (id, serviceClass, UInt32(size))
+        WSASetLastError(0)
+        let failure = withUnsafeMutablePointer(to: &wanted) { wanted in
+          info.pointee.lpServiceClassId = wanted
+          let failure = WinsockError(returned: routine(&id, &length, info))
+          if failure == nil { found = try? ServiceClass(reading: info, in: .foreign(block: UnsafeRawBufferPointer(block))) }
+          return failure
+        }
+        // What can't be read is no answer.
+        guard failure == .fault else { return failure ?? (found == nil ? .systemCallFailure : nil) }
+        guard length > size, length <= 1 << 20 else { return .systemCallFailure }
+        size = Int(length)
+      }
+      return .systemCallFailure
+    }
+    if let failure { return .failure(failure) }
+    // The id is what was asked for, whatever the provider has made of it.
+    found?.id = serviceClass
+    return found.map { .success($0) } ?? .failure(.systemCallFailure)
+  }
+
+  // MARK: Control
+
+  public var hasIoctl: Bool { table.pointee.NSPIoctl != nil }
+
+  /// `NSPIoctl` on a lookup. What `completion` leads to stays valid until it has been delivered, or the lookup's End has returned.
+  /// - Returns: What it has written, or why it failed; `WSA_IO_PENDING` where it goes on.
+  public func ioctl(
+    _ lookup: UnsafeMutableRawPointer?, _ code: UInt32, _ input: [UInt8], _ outputSize: Int,
+    _ completion: UnsafeMutablePointer<WSACOMPLETION>?
+  ) -> Result<[UInt8], WinsockError> {
+    var (input, output) = (input, [UInt8](repeating: 0, count: outputSize))
+    var written: UInt32 = 0
+    let failure = entered { table in
+      guard let routine = table.NSPIoctl else { return .operationNotSupported }
+      // Nobody waits alertably here: completions are events.
+      var thread = WSATHREADID()
+      WSASetLastError(0)
+      return input.withUnsafeMutableBytes { input in
+        output.withUnsafeMutableBytes { output in
+          WinsockError(
+            returned: routine(
+              lookup, code, input.isEmpty ? nil : input.baseAddress, UInt32(input.count),
+              output.isEmpty ? nil : output.baseAddress, UInt32(output.count), &written, completion, &thread))
+        }
+      }
+    }
+    return failure.map { .failure($0) } ?? .success(Array(output.prefix(Int(written))))
+  }
+
+  /// Nothing is called after the cleanup.
+  private func entered(_ call: (NSP_ROUTINE) -> WinsockError?) -> WinsockError? {
     guard calls.enter() else { return .systemNotReady }
     defer { calls.leave() }
-    var id = id
-    WSASetLastError(0)
-    return WinsockError(returned: set(&id, classInfo, registration, WSAESETSERVICEOP(rawValue: operation), flags))
+    return call(table.pointee)
   }
 }

@@ -1,0 +1,112 @@
+import CWinsock
+
+/// Service classes of callers onto the wire, and from it into callers' buffers. As with query sets, the A and W structures differ in their
+/// texts alone; values are bytes in both.
+enum ServiceClassCopy {
+  typealias Field = SelfRelative.ClassField
+  typealias ValueField = SelfRelative.ClassValueField
+
+  /// Appends a caller's structure to a request. False for one that lacks something, or has more than any host takes (nsp.md §7.2).
+  static func append(_ info: UnsafeRawPointer, _ form: TextForm, to frame: inout FrameWriter) -> Bool {
+    let start = frame.reserve(SelfRelative.classHeadSize)
+    func mark(_ place: Int, _ frame: inout FrameWriter) {
+      frame.align()
+      frame.set(UInt64(frame.count - start), at: start + place)
+    }
+    func text(_ pointer: UnsafeRawPointer?, _ place: Int, _ frame: inout FrameWriter) -> Bool {
+      guard let pointer, let units = units(pointer, form, limit: SelfRelative.maximumText - 1) else { return false }
+      mark(place, &frame)
+      for unit in units { frame.append(unit) }
+      frame.append(UInt16(0))
+      return true
+    }
+    func pointer(_ place: Int, in base: UnsafeRawPointer) -> UnsafeRawPointer? {
+      base.load(fromByteOffset: place, as: UnsafeRawPointer?.self)
+    }
+    guard let id = pointer(Field.id, in: info) else { return false }
+    mark(Field.id, &frame)
+    frame.append(UnsafeRawBufferPointer(start: id, count: 16))
+    guard text(pointer(Field.name, in: info), Field.name, &frame) else { return false }
+    let count = Int(info.load(fromByteOffset: Field.count, as: UInt32.self))
+    frame.set(UInt32(count), at: start + Field.count)
+    guard count > 0 else { return true }
+    guard count <= SelfRelative.maximumClassValues, let values = pointer(Field.values, in: info) else { return false }
+    let heads = frame.reserve(count * SelfRelative.classValueSize)
+    frame.set(UInt64(heads - start), at: start + Field.values)
+    for index in 0..<count {
+      let value = values + index * SelfRelative.classValueSize
+      let head = heads + index * SelfRelative.classValueSize
+      for field in [ValueField.nameSpace, ValueField.type, ValueField.size] {
+        frame.set(value.load(fromByteOffset: field, as: UInt32.self), at: head + field)
+      }
+      guard text(pointer(ValueField.name, in: value), head - start + ValueField.name, &frame) else { return false }
+      let size = Int(value.load(fromByteOffset: ValueField.size, as: UInt32.self))
+      guard size > 0 else { continue }
+      guard size <= SelfRelative.maximumBlob, frame.count <= 1 << 22, let bytes = pointer(ValueField.value, in: value) else {
+        return false
+      }
+      mark(head - start + ValueField.value, &frame)
+      frame.append(UnsafeRawBufferPointer(start: bytes, count: size))
+    }
+    return true
+  }
+
+  /// Writes a received class into a caller's buffer of a size, or measures it only: the bytes that it takes. Nil for one that can't
+  /// be read.
+  static func write(_ record: [UInt8], _ form: TextForm, to target: UnsafeMutableRawPointer?, _ size: Int) -> Int? {
+    var copy = record
+    return copy.withUnsafeMutableBytes { bytes in
+      guard SelfRelative.resolveClass(bytes), let base = bytes.baseAddress else { return nil }
+      let needed = laid(UnsafeRawPointer(base), form, nil)
+      if let target, needed <= size { _ = laid(UnsafeRawPointer(base), form, target) }
+      return needed
+    }
+  }
+
+  /// The canonical packing, in either form.
+  private static func laid(_ source: UnsafeRawPointer, _ form: TextForm, _ target: UnsafeMutableRawPointer?) -> Int {
+    var used = SelfRelative.classHeadSize
+    target?.copyMemory(from: source, byteCount: SelfRelative.classHeadSize)
+    func pointer(_ place: Int, in base: UnsafeRawPointer) -> UnsafeRawPointer? {
+      base.load(fromByteOffset: place, as: UnsafeRawPointer?.self)
+    }
+    func place(_ size: Int, at field: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+      let offset = (used + 7) & ~7
+      used = offset + size
+      guard let target else { return nil }
+      field?.storeBytes(of: target + offset, as: UnsafeMutableRawPointer?.self)
+      return target + offset
+    }
+    func copy(_ bytes: UnsafeRawPointer?, _ size: Int, at field: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+      guard let bytes, size > 0 else { return nil }
+      let room = place(size, at: field)
+      room?.copyMemory(from: bytes, byteCount: size)
+      return room
+    }
+    func text(_ text: UnsafeRawPointer?, at field: UnsafeMutableRawPointer?) {
+      guard let text = text?.assumingMemoryBound(to: UInt16.self) else { return }
+      switch form {
+      case .wide:
+        var count = 1
+        while text[count - 1] != 0 { count += 1 }
+        _ = copy(UnsafeRawPointer(text), count * 2, at: field)
+      case .narrow:
+        let room = place(narrow(text, into: nil), at: field)
+        if let room { _ = narrow(text, into: room.assumingMemoryBound(to: UInt8.self)) }
+      }
+    }
+    _ = copy(pointer(Field.id, in: source), 16, at: target.map { $0 + Field.id })
+    text(pointer(Field.name, in: source), at: target.map { $0 + Field.name })
+    let count = Int(source.load(fromByteOffset: Field.count, as: UInt32.self))
+    guard count > 0, let values = pointer(Field.values, in: source) else { return (used + 7) & ~7 }
+    let heads = copy(values, count * SelfRelative.classValueSize, at: target.map { $0 + Field.values })
+    for index in 0..<count {
+      let value = values + index * SelfRelative.classValueSize
+      let head = heads.map { $0 + index * SelfRelative.classValueSize }
+      text(pointer(ValueField.name, in: value), at: head.map { $0 + ValueField.name })
+      let size = Int(value.load(fromByteOffset: ValueField.size, as: UInt32.self))
+      _ = copy(pointer(ValueField.value, in: value), size, at: head.map { $0 + ValueField.value })
+    }
+    return (used + 7) & ~7
+  }
+}

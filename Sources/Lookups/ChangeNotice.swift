@@ -1,0 +1,178 @@
+import CWinsock
+import Providers
+import QuerySets
+import Rundown
+import Synchronization
+
+/// Somebody's wish to be told of the next change of what a lookup has delivered (`SIO_NSP_NOTIFY_CHANGE`, nsp.md §8.7). Told once.
+public final class ChangeNotice: Sendable {
+  private struct Told: Sendable { let action: @Sendable (WinsockError?) -> Void }
+
+  private struct State {
+    /// Nil: it has not come to an end yet.
+    var outcome: Result<Void, WinsockError>?
+    var told: Told?
+    var ticket: ChangeSignal.Ticket?
+    var handle: Handle?
+  }
+
+  /// Whose change it is.
+  let provider: Provider
+  private let state = Mutex<State>(State())
+  /// What a version 1 provider is given: the completion, and the overlapped that it leads to.
+  nonisolated(unsafe) let completion: UnsafeMutablePointer<WSACOMPLETION>
+  private nonisolated(unsafe) let overlapped: UnsafeMutablePointer<WSAOVERLAPPED>
+
+  /// The events that providers may set, for the whole process.
+  private static let events = HandleTable<ChangeNotice>(kind: 5)
+
+  init(_ provider: Provider) {
+    self.provider = provider
+    overlapped = .allocate(capacity: 1)
+    overlapped.initialize(to: WSAOVERLAPPED())
+    completion = .allocate(capacity: 1)
+    completion.initialize(to: WSACOMPLETION())
+    completion.pointee.Type = NSP_NOTIFY_EVENT
+    completion.pointee.Parameters.Event.lpOverlapped = overlapped
+  }
+
+  deinit {
+    completion.deallocate()
+    overlapped.deallocate()
+  }
+
+  /// Has something done at its end; at once where it has come. Nil: it has changed; `WSA_OPERATION_ABORTED`: the lookup has ended first.
+  /// Once, on any thread, without a lock; it must not wait.
+  public func whenComplete(_ action: @escaping @Sendable (WinsockError?) -> Void) {
+    let outcome = state.withLock { state in
+      if state.outcome == nil { state.told = Told(action: action) }
+      return state.outcome
+    }
+    if let outcome { action(outcome.failure) }
+  }
+
+  var isComplete: Bool { state.withLock { $0.outcome != nil } }
+
+  /// Waits for a registration that goes through this host.
+  func watch(after seen: UInt64) {
+    let ticket = provider.changes.next(after: seen) { [weak self] in self?.complete(nil) }
+    guard let ticket else { return complete(nil) }
+    let isTooLate = state.withLock { state in
+      state.ticket = ticket
+      return state.outcome != nil
+    }
+    if isTooLate { provider.changes.cancel(ticket) }
+  }
+
+  /// Makes the event that a version 1 provider will set. False when there is none left.
+  func makeEvent() -> Bool {
+    // The table keeps this object until it is complete.
+    guard let handle = Self.events.insert(self) else { return false }
+    overlapped.pointee.hEvent = handle.pointer
+    overlapped.pointee.Internal = ULONG_PTR(WSA_IO_PENDING)
+    state.withLock { $0.handle = handle }
+    return true
+  }
+
+  /// The first time counts.
+  func complete(_ failure: WinsockError?) {
+    let former: State? = state.withLock { state in
+      guard state.outcome == nil else { return nil }
+      defer {
+        state.outcome = failure.map { .failure($0) } ?? .success(())
+        state.told = nil
+      }
+      return state
+    }
+    guard let former else { return }
+    if let ticket = former.ticket { provider.changes.cancel(ticket) }
+    if let handle = former.handle { _ = Self.events.remove(handle) }
+    former.told?.action(failure)
+  }
+
+  /// A provider has set the event that it was given. False for what is none, or none any more.
+  static func set(_ event: Handle) -> Bool {
+    guard let notice = events[event] else { return false }
+    let code = Int32(truncatingIfNeeded: notice.overlapped.pointee.Internal)
+    notice.complete(code == 0 || code == WSA_IO_PENDING ? nil : WinsockError(rawValue: code).normalised)
+    return true
+  }
+}
+
+extension Result where Success == Void, Failure == WinsockError {
+  fileprivate var failure: WinsockError? { if case .failure(let error) = self { error } else { nil } }
+}
+
+extension Lookup {
+  /// What became of `WSANSPIoctl`.
+  public enum Control: Sendable {
+    /// With what a version 1 provider has written.
+    case done([UInt8])
+    case pending(ChangeNotice)
+  }
+
+  /// How many may wait at once.
+  private static let maximumNotices = 16
+
+  /// `WSANSPIoctl` (nsp.md §8.7): only on a lookup at one provider. `SIO_NSP_NOTIFY_CHANGE` that does not wait only asks:
+  /// `WSAEWOULDBLOCK` says that what was delivered still holds. A version 1 provider is asked itself, and may know other codes; of others
+  /// the host sees what is registered through it. Calls out.
+  public func control(_ code: UInt32, input: [UInt8] = [], outputSize: Int = 0, waits: Bool) throws(WinsockError) -> Control {
+    let (target, isOver): ((Opened, UInt64)?, Bool) = state.withLock { state in
+      let open = state.legs.filter { $0.opened != nil || !$0.isStarted && !$0.isDone }
+      let opened = open.count == 1 ? open[0].opened.map { ($0, open[0].seenChanges) } : nil
+      return (opened, state.phase == .ended)
+    }
+    guard let (opened, seen) = target else { throw isOver ? .invalidHandle : .invalidArgument }
+    let provider = opened.session.provider
+    if let version1 = provider.version1, provider.routines.entry(.lookupServiceBegin) == .version1 {
+      return try ask(version1, opened, code, input, outputSize, waits)
+    }
+    guard code == SIO_NSP_NOTIFY_CHANGE else { throw .operationNotSupported }
+    if waits {
+      let notice = try keep(ChangeNotice(provider))
+      notice.watch(after: seen)
+      return .pending(notice)
+    }
+    if provider.changes.count == seen { throw .wouldBlock }
+    return .done([])
+  }
+
+  private func keep(_ notice: ChangeNotice) throws(WinsockError) -> ChangeNotice {
+    let failure: WinsockError? = state.withLock { state in
+      if state.phase == .ended { return .invalidHandle }
+      state.notices.removeAll(where: \.isComplete)
+      guard state.notices.count < Self.maximumNotices else { return .noBuffers }
+      state.notices.append(notice)
+      return nil
+    }
+    if let failure { throw failure }
+    return notice
+  }
+
+  /// The provider itself says when what it delivered has changed.
+  private func ask(
+    _ version1: Version1Routines, _ opened: Opened, _ code: UInt32, _ input: [UInt8], _ outputSize: Int, _ waits: Bool
+  ) throws(WinsockError) -> Control {
+    guard version1.hasIoctl else { throw .operationNotSupported }
+    let provider = opened.session.provider
+    let notice: ChangeNotice? = waits ? try keep(ChangeNotice(provider)) : nil
+    if let notice, !notice.makeEvent() {
+      notice.complete(.operationAborted)
+      throw .noBuffers
+    }
+    let attempt = Attempt<Result<[UInt8], WinsockError>>()
+    HostThreads.run { [self] in
+      let result: Result<[UInt8], WinsockError> = CallFrame.inside(provider, id) {
+        provider.call { _ in version1.ioctl(opened.handle.pointer, code, input, outputSize, notice?.completion) }
+          ?? .failure(.tryAgain)
+      }
+      // Whoever asked has left: nobody waits for the change.
+      if !attempt.resolve(result) { notice?.complete(.operationAborted) }
+    }
+    let result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
+    if case .failure(.ioPending) = result, let notice { return .pending(notice) }
+    notice?.complete(.operationAborted)
+    return .done(try result.get())
+  }
+}

@@ -1,0 +1,256 @@
+import CWinsock
+import Providers
+import QuerySets
+import ServiceClasses
+import Sessions
+import Synchronization
+
+/// What became of a class at one of those that keep classes.
+public struct ClassOutcome: Sendable {
+  public var providerID: GUID
+  public var provider: String
+  /// Nil: done.
+  public var failure: WinsockError?
+}
+
+/// Installs, removes and finds service classes at the schema provider and at version 1 providers (nsp.md §7.2, §7.4).
+///
+/// Any thread may call; every function may call out.
+public final class ClassRegistry: Sendable {
+  private let catalog: Catalog
+  private let registrations: RegistrationIndex
+  private let state = Mutex<State>(State())
+
+  private struct State {
+    var schema: SchemaProvider?
+    var writers: AccessList?
+    /// How many answers providers owe that nobody waits for any more: until they have come, such a provider is not asked for whole
+    /// classes. A count, because an answer may come before it is known to be late.
+    var late: [GUID: Int] = [:]
+  }
+
+  /// How long a plugin that keeps whole classes may keep a lookup waiting: beyond it the lookup goes on without what it knows.
+  static let schemaPatience: Duration = .milliseconds(250)
+
+  init(_ catalog: Catalog, _ registrations: RegistrationIndex) {
+    (self.catalog, self.registrations) = (catalog, registrations)
+  }
+
+  /// Uses the host's own schema provider from now on, which the catalog has.
+  func use(_ schema: SchemaProvider, writers: AccessList?) {
+    state.withLock { ($0.schema, $0.writers) = (schema, writers) }
+  }
+
+  /// The host's own schema provider, where it is enabled.
+  public var schema: SchemaProvider? {
+    guard let schema = state.withLock({ $0.schema }), catalog[SchemaProvider.id]?.isActive == true else { return nil }
+    return schema
+  }
+
+  /// Whether a client may install and remove classes: root, the host's own user, and whom the configuration names.
+  public func mayWrite(_ client: ClientIdentity) -> Bool {
+    client.isOperator || state.withLock { $0.writers }?.admits(user: client.userID, group: client.groupID) == true
+  }
+
+  // MARK: Finding
+
+  /// What the first knows that keeps whole classes: the host's own, then plugins in catalog order.
+  func schemaAnswer(for id: GUID) -> ServiceClass? {
+    if let known = schema?.serviceClass(id) { return known }
+    for entry in catalog.entries where entry.manifest.storesClasses && entry.isActive {
+      guard let provider = entry.provider, let version1 = provider.version1,
+        !isLate(provider)
+      else { continue }
+      let answer = ask(provider, within: min(provider.deadline, Self.schemaPatience), countsWhenLate: true) {
+        version1.serviceClass(id)
+      }
+      if case .success(let known)? = answer { return known }
+    }
+    return nil
+  }
+
+  private func isLate(_ provider: Provider) -> Bool { state.withLock { $0.late[provider.id] ?? 0 > 0 } }
+
+  private func note(_ provider: Provider, _ owed: Int) {
+    state.withLock { state in
+      let sum = (state.late[provider.id] ?? 0) + owed
+      state.late[provider.id] = sum == 0 ? nil : sum
+    }
+  }
+
+  /// What one provider keeps of a class (`WSAGetServiceClassInfo`).
+  public func serviceClass(_ id: GUID, at provider: GUID, for client: ClientIdentity) throws(WinsockError) -> ServiceClass {
+    guard let entry = catalog[provider] else { throw .invalidArgument }
+    guard entry.isActive else { throw .serviceNotFound }
+    guard mayUse(entry, client) else { throw .accessDenied }
+    if entry.manifest.source == .builtIn {
+      guard let known = schema?.serviceClass(id) else { throw .typeNotFound }
+      return known
+    }
+    guard let provider = entry.provider else { throw entry.failure == nil ? .serviceNotFound : .providerFailedInit }
+    guard let version1 = provider.version1 else { throw .operationNotSupported }
+    let answer = ask(provider, within: provider.deadline) { version1.serviceClass(id) }
+    return try (answer ?? .failure(.tryAgain)).get()
+  }
+
+  /// The first answer to what a class is called: of those that keep whole classes, then of every provider in catalog order
+  /// (`WSAGetServiceClassNameByClassId`).
+  public func name(of id: GUID, for client: ClientIdentity) throws(WinsockError) -> String {
+    if let known = schemaAnswer(for: id) { return known.name }
+    for entry in keepers(for: client) where !entry.manifest.storesClasses {
+      if let known = try? serviceClass(id, at: entry.id, for: client) { return known.name }
+    }
+    throw .typeNotFound
+  }
+
+  /// Who keeps a class: at each provider that knows it, as much as that keeps. One that takes its time is not waited for.
+  public func keepers(of id: GUID, for client: ClientIdentity) -> [(provider: String, known: ServiceClass)] {
+    var found: [(String, ServiceClass)] = []
+    if let entry = catalog[SchemaProvider.id], let known = schema?.serviceClass(id) {
+      found.append((entry.manifest.displayName, known))
+    }
+    for entry in keepers(for: client) {
+      guard let provider = entry.provider, let version1 = provider.version1,
+        !isLate(provider)
+      else { continue }
+      let answer = ask(provider, within: Self.schemaPatience, countsWhenLate: true) {
+        version1.serviceClass(id)
+      }
+      if case .success(let known)? = answer { found.append((entry.manifest.displayName, known)) }
+    }
+    return found
+  }
+
+  // MARK: Changing
+
+  /// Gives a class to everybody who keeps classes (`WSAInstallServiceClass`). One that refuses does not undo what others have done.
+  /// - Returns: What became of it at each, the schema first, in the order in which they were asked; `result` is what a client is told.
+  ///   Throws where nobody was asked, or the first of the schema's providers has the id already.
+  public func install(_ new: ServiceClass, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
+    guard mayWrite(client) else { throw .accessDenied }
+    do throws(QuerySetError) { try new.check() } catch { throw .invalidArgument }
+    let schema = schema
+    var outcomes: [ClassOutcome] = []
+    if let schema {
+      let failure = failure { () throws(WinsockError) in try schema.install(new) }
+      if failure == .alreadyInProgress { throw .alreadyInProgress }
+      outcomes.append(outcome(failure))
+    }
+    let isFirst = schema == nil
+    for (index, entry) in keepers(for: client).enumerated() {
+      let failure = change(entry) { $0.install(new) }
+      if isFirst, index == 0, entry.manifest.storesClasses, failure == .alreadyInProgress { throw .alreadyInProgress }
+      outcomes.append(ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName, failure: failure))
+    }
+    schema?.settle(new.id, isInstalled: true)
+    tell("installed", new.id, outcomes)
+    return outcomes
+  }
+
+  /// Takes a class from everybody who keeps it (`WSARemoveServiceClass`).
+  public func remove(_ id: GUID, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
+    guard mayWrite(client) else { throw .accessDenied }
+    guard !registrations.references(id) else { throw .tooManyReferences }
+    let schema = schema
+    var outcomes: [ClassOutcome] = []
+    if let schema { outcomes.append(outcome(failure { () throws(WinsockError) in try schema.remove(id) })) }
+    for entry in keepers(for: client) {
+      outcomes.append(
+        ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName, failure: change(entry) { $0.removeClass(id) }))
+    }
+    schema?.settle(id, isInstalled: false)
+    tell("removed", id, outcomes)
+    return outcomes
+  }
+
+  /// Tells the providers of what a host before this one was ended in the middle of. For hosts that serve others, when their providers
+  /// are loaded.
+  public func finishChanges() {
+    guard let schema else { return }
+    for (isInstalled, known) in schema.unfinished {
+      for entry in catalog.entries where entry.isActive {
+        _ = change(entry) { isInstalled ? $0.install(known) : $0.removeClass(known.id) }
+      }
+      schema.settle(known.id, isInstalled: isInstalled)
+    }
+  }
+
+  private func failure(_ body: () throws(WinsockError) -> Void) -> WinsockError? {
+    do throws(WinsockError) { try body() } catch { return error }
+    return nil
+  }
+
+  private func outcome(_ failure: WinsockError?) -> ClassOutcome {
+    ClassOutcome(
+      providerID: SchemaProvider.id, provider: catalog[SchemaProvider.id]?.manifest.displayName ?? "schema", failure: failure)
+  }
+
+  private func tell(_ verb: String, _ id: GUID, _ outcomes: [ClassOutcome]) {
+    for outcome in outcomes {
+      guard let failure = outcome.failure, failure != .operationNotSupported else { continue }
+      HostLog.write(.warning, provider: outcome.provider, "class \(id) is not \(verb): \(failure)")
+    }
+  }
+
+  // MARK: Asking providers
+
+  private func mayUse(_ entry: Catalog.Entry, _ client: ClientIdentity) -> Bool {
+    RouteRequest(client: client, nameSpace: .all, flags: []).isAdmitted(to: entry)
+  }
+
+  /// The providers that may be asked about classes: those that keep whole ones first, each in catalog order.
+  private func keepers(for client: ClientIdentity) -> [Catalog.Entry] {
+    let able = catalog.entries.filter { $0.isActive && $0.provider?.version1 != nil && mayUse($0, client) }
+    return able.filter(\.manifest.storesClasses) + able.filter { !$0.manifest.storesClasses }
+  }
+
+  private func change(_ entry: Catalog.Entry, _ routine: @escaping @Sendable (Version1Routines) -> WinsockError?) -> WinsockError? {
+    guard let provider = entry.provider, let version1 = provider.version1 else { return nil }
+    return ask(provider, within: provider.deadline) { routine(version1) } ?? .tryAgain
+  }
+
+  /// Calls a routine on a thread of the host that may be left behind. Nil when the time is over: then what it answers counts for
+  /// nobody.
+  private func ask<Answer: Sendable>(
+    _ provider: Provider, within patience: Duration, countsWhenLate: Bool = false, _ routine: @escaping @Sendable () -> Answer
+  ) -> Answer? {
+    if CallFrame.depth >= CallFrame.maximumDepth { return nil }
+    let attempt = Attempt<Answer?>()
+    HostThreads.run { [self] in
+      let answer = CallFrame.inside(provider, QueryID.next()) { provider.call { _ in routine() } }
+      if !attempt.resolve(answer), countsWhenLate { note(provider, -1) }
+    }
+    if let answer = attempt.wait(for: patience) { return answer }
+    if countsWhenLate { note(provider, 1) }
+    return nil
+  }
+}
+
+extension [ClassOutcome] {
+  /// The one code that a client gets for an installation: success if one has it, else the first failure that is not
+  /// `WSAEOPNOTSUPP` (nsp.md §7.2).
+  public var installation: WinsockError? {
+    if contains(where: { $0.failure == nil }) { return nil }
+    return first { $0.failure != .operationNotSupported }?.failure ?? .operationNotSupported
+  }
+
+  /// And for a removal: `WSATYPE_NOT_FOUND` where nobody knew the class.
+  public var removal: WinsockError? {
+    if contains(where: { $0.failure == nil }) { return nil }
+    return first { ![.operationNotSupported, .typeNotFound].contains($0.failure) }?.failure ?? .typeNotFound
+  }
+}
+
+/// Service classes, as part of a host.
+extension ProviderHost {
+  /// Keeps service classes at the host's own schema provider, which becomes part of the catalog, behind those that are in it.
+  /// - Parameter writers: Who may install and remove classes, besides root and the host's own user.
+  public func keepClasses(in schema: SchemaProvider, writers: AccessList? = nil) {
+    var manifest = Manifest(
+      id: SchemaProvider.id, displayName: "schema", nameSpace: .all, storesClasses: true, source: .builtIn)
+    keeping.withLock { $0 }.settle(&manifest)
+    try? catalog.install(manifest)
+    engine.classes.use(schema, writers: writers)
+    arrange()
+  }
+}

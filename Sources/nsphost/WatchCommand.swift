@@ -1,0 +1,204 @@
+import ArgumentParser
+import CWinsock
+import Foundation
+import HostDaemon
+import Lookups
+import NSPClient
+import Providers
+import QuerySets
+import ServiceClasses
+import Synchronization
+
+struct WatchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "watch",
+    abstract: "Look a name up, and show every change: + what comes, - what goes, = what has other addresses.",
+    discussion: """
+      Providers say when something changes where they can; the host sees what is registered through it; others are asked every second. \
+      Providers that come and go are followed. End with Ctrl-C.
+      """)
+
+  @OptionGroup var options: HostOptions
+  @OptionGroup var query: QueryArguments
+
+  @Flag(name: .long, help: "Show what there is, and end.")
+  var once = false
+
+  func run() throws {
+    // Where no host runs, this process is one for itself.
+    guard let running = try options.runningHost() else { return try runLocally() }
+    try watch(running.path)
+  }
+
+  private func runLocally() throws {
+    let directory = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString.prefix(8))"
+    mkdir(directory, 0o700)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let host = options.makeHost()
+    defer { host.stop() }
+    let server: HostServer
+    do throws(ListenFailure) {
+      server = try HostServer(host, path: directory + "/socket") { _, _, _ in ControlAnswer(status: 64, output: "", errors: "") }
+    } catch { throw CommandFailure(what: "watch", why: error.why, remedy: error.remedy, isJSON: options.json) }
+    defer { server.stop() }
+    try watch(server.path)
+  }
+
+  private func watch(_ path: String) throws {
+    let interrupted = Interruption()
+    let watch = Watch(
+      NameService(socket: path), try querySet(), query.flags.union(.returnName), WatchBoard(query.name, options.json))
+    let failure = Failure()
+    let task = Task { [once] in
+      do { try await once ? watch.showOnce() : watch.follow() } catch { failure.error.withLock { $0 = error } }
+      interrupted.end()
+    }
+    // No deadline: it stays until somebody ends it.
+    interrupted.wait()
+    task.cancel()
+    guard let error = failure.error.withLock({ $0 }), !(error is CancellationError) else { return }
+    throw CommandFailure(
+      kind: .unreachable, error: error as? WinsockError, what: "watch \(query.name)", why: "the host went away",
+      remedy: "see whether it still runs", isJSON: options.json)
+  }
+
+  private final class Failure: Sendable {
+    let error = Mutex<(any Error)?>(nil)
+  }
+
+  /// Class names are those that this process can find out: the well-known ones, and those that its own user's hosts keep.
+  private func querySet() throws -> QuerySet {
+    let schema = SchemaProvider(directory: ProcessEnvironment.stateDirectory)
+    return query.querySet(class: try query.serviceClass?.one(in: schema, isJSON: options.json))
+  }
+}
+
+/// A query that is open at every provider of a host.
+private struct Watch: Sendable {
+  let service: NameService
+  let query: QuerySet
+  let flags: LookupFlags
+  let board: WatchBoard
+
+  init(_ service: NameService, _ query: QuerySet, _ flags: LookupFlags, _ board: WatchBoard) {
+    (self.service, self.query, self.flags, self.board) = (service, query, flags, board)
+  }
+
+  private var providers: [NameService.Provider] {
+    get async throws {
+      try await service.providers().filter { provider in
+        provider.isActive && (query.providerID ?? provider.id) == provider.id && provider.id != SchemaProvider.id
+          && (query.nameSpace == .all || provider.nameSpace == .all || provider.nameSpace == query.nameSpace)
+      }
+    }
+  }
+
+  private func changes(of provider: NameService.Provider) -> Changes {
+    var asked = query
+    asked.providerID = provider.id
+    return service.changes(of: asked, flags: flags)
+  }
+
+  func showOnce() async throws {
+    for provider in try await providers {
+      var iterator = changes(of: provider).makeAsyncIterator()
+      if let records = try? await iterator.next() { board.show(records, of: provider) }
+    }
+  }
+
+  /// Follows the catalog with a look every second, and each provider as soon as it says something.
+  func follow() async throws {
+    var watches: [NameService.Provider: Task<Void, Never>] = [:]
+    defer { for watch in watches.values { watch.cancel() } }
+    while true {
+      let wanted = Set(try await providers)
+      for (provider, watch) in watches where !wanted.contains(provider) {
+        watch.cancel()
+        watches[provider] = nil
+        board.show([], of: provider)
+      }
+      for provider in wanted where watches[provider] == nil {
+        watches[provider] = Task { await follow(provider) }
+      }
+      try await Task.sleep(for: .seconds(1))
+    }
+  }
+
+  /// A lookup that fails is begun anew a little later.
+  private func follow(_ provider: NameService.Provider) async {
+    while !Task.isCancelled {
+      do {
+        for try await records in changes(of: provider) where !Task.isCancelled { board.show(records, of: provider) }
+      } catch {
+        if !Task.isCancelled { board.show([], of: provider) }
+      }
+      try? await Task.sleep(for: .seconds(1))
+    }
+  }
+}
+
+/// What was shown, and how it differs from what there is.
+private final class WatchBoard: Sendable {
+  /// Under one name at one provider.
+  private typealias Found = [String: Set<String>]
+
+  private let name: String
+  private let isJSON: Bool
+  private let shown = Mutex<[GUID: Found]>([:])
+
+  init(_ name: String, _ isJSON: Bool) { (self.name, self.isJSON) = (name, isJSON) }
+
+  func show(_ records: [QuerySet], of provider: NameService.Provider) {
+    var found: Found = [:]
+    for record in records {
+      found[record.serviceInstanceName ?? name, default: []].formUnion(record.addresses.map(\.remote.description))
+    }
+    // Lines of two providers never mix.
+    shown.withLock { shown in
+      let before = shown[provider.id] ?? [:]
+      shown[provider.id] = found
+      for name in Set(before.keys).union(found.keys).sorted() where before[name] != found[name] {
+        let event: Event = before[name] == nil ? .found : found[name] == nil ? .gone : .changed
+        line(event, name, (found[name] ?? before[name] ?? []).sorted(), provider)
+      }
+      fflush(nil)
+    }
+  }
+
+  private enum Event: String, Encodable {
+    case found
+    case gone
+    case changed
+
+    var sign: String {
+      switch self {
+      case .found: "+"
+      case .gone: "-"
+      case .changed: "="
+      }
+    }
+  }
+
+  private struct Document: Encodable {
+    struct Body: Encodable {
+      var event: Event
+      var name: String
+      var addresses: [String]
+      var provider: String
+      var at: String
+    }
+    let schema = "nsphost.watch/1"
+    let host = HostEnvelope()
+    var change: Body
+  }
+
+  private func line(_ event: Event, _ name: String, _ addresses: [String], _ provider: NameService.Provider) {
+    guard !isJSON else {
+      return Output.json(
+        Document(
+          change: .init(
+            event: event, name: name, addresses: addresses, provider: provider.name, at: Date.now.formatted(.iso8601))))
+    }
+    print("\(event.sign) \(addresses.isEmpty ? "-" : addresses.joined(separator: " "))  \(name)  \(provider.name)")
+  }
+}
