@@ -115,9 +115,11 @@ let package = Package(
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
     .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
+    .testTarget(name: "ServiceClassesTests", dependencies: ["CWinsock", "QuerySets", "ServiceClasses"], swiftSettings: strict),
     .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar"], swiftSettings: strict),
     .testTarget(
-      name: "LookupsTests", dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "Sessions"],
+      name: "LookupsTests",
+      dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "ServiceClasses", "Sessions"],
       swiftSettings: strict),
     .testTarget(name: "WireTests", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
     .testTarget(

@@ -18,6 +18,7 @@
 #include <nsphost.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -123,6 +124,26 @@ VOID NSPv2ClientSessionRundown(LPGUID id, LPVOID argument) {
 }
 #endif
 
+/* What NSPHostCurrentServiceClass said in the last Begin: its code without a buffer, its code with one, the class. */
+static char class_text[128];
+NSP_EXPORT const char *scripted_class(void);
+const char *scripted_class(void) { return class_text; }
+
+__attribute__((unused)) static void ask_for_class(void) {
+  static _Alignas(8) char buffer[512];
+  WSASERVICECLASSINFOW *info = (WSASERVICECLASSINFOW *)buffer;
+  GUID id = {0};
+  DWORD size = 8;
+  INT small, large;
+  char name[32] = "";
+  DWORD room = sizeof name;
+  memset(buffer, 0, sizeof buffer);
+  small = NSPHostCurrentServiceClass(&id, &size, info);
+  large = NSPHostCurrentServiceClass(NULL, &size, info);
+  if (large == 0) NSPHostUtf8FromWide(info->lpszServiceClassName, name, &room);
+  snprintf(class_text, sizeof class_text, "%d %d %x %s/%u %d", small, large, (unsigned)id.Data1, name, (unsigned)info->dwCount, (int)size);
+}
+
 #ifndef WITHOUT_LOOKUPS
 INT NSPv2LookupServiceBegin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOID argument, LPHANDLE handle) {
   (void)id, (void)flags, (void)argument;
@@ -132,6 +153,7 @@ INT NSPv2LookupServiceBegin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOI
   DWORD size = sizeof lookup->name;
   int code = 0, result = SOCKET_ERROR;
   if (NSPHostUtf8FromWide(query->lpszServiceInstanceName, lookup->name, &size) != 0) strcpy(lookup->name, "records-1");
+  ask_for_class();
   if (number(lookup->name, "begin-fail-", &code)) result = SOCKET_ERROR;
   else if (number(lookup->name, "begin-one-", &code)) result = 1;
   else if (number(lookup->name, "begin-literal-", &code)) result = code, code = 0;

@@ -1,13 +1,22 @@
 /* A version 1 provider for tests. What it does follows from the name that is asked for or registered:
 
-     records-N     N records, the first with the queried class in its comment ("-" for none)
+     records-N     N records, the first with the queried class in its comment: "-" for none, its number, and behind a colon what was
+                   handed over of it: name, number of values, then name, name space, type and bytes of each
      wait-N        the first Next takes N ms, unless End comes: then it answers WSA_E_CANCELLED
      fault-N       the first Next asks for N bytes
      next-fail-C   the first Next fails with C          begin-fail-C   Begin fails with C
      set-fail-C    the registration fails with C; other names succeed
 
-   scripted_count(n) tells how often each routine was called: 0 NSPStartup, 1 Cleanup, 2 Begin, 3 Next, 4 End, 5 SetService. */
+   Classes that are installed are kept whole. Of others it knows those whose Data2 is 0xe11, by its own name; with 0xe12 as well, but
+   only in 5,000 bytes; with 0xe13 after 2 s; those with 0xe14 fail with WSAEACCES, with 0xe15 without a code. Built with CLASSES_FAIL, all
+   class routines fail with it.
+
+   WSANSPIoctl tells of registrations; code 0x1234 answers the input backwards.
+
+   scripted_count(n) tells how often each routine was called: 0 NSPStartup, 1 Cleanup, 2 Begin, 3 Next, 4 End, 5 SetService, 6 install, 7
+   remove, 8 get, 9 ioctl. scripted_class() tells what was handed to the last SetService, in the form above. */
 #include <nsphost.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +29,9 @@
 #ifndef TABLE_SIZE
 #define TABLE_SIZE sizeof(NSP_ROUTINE)
 #endif
+#ifndef RECORD_SIZE
+#define RECORD_SIZE sizeof(WSAQUERYSETW)
+#endif
 #ifndef MAJOR
 #define MAJOR 4
 #define MINOR 4
@@ -27,11 +39,12 @@
 NSP_PROVIDER(FIXTURE_NAME, NS_DNS, 1, FIXTURE_FLAGS, "", 0x51e57000 + FIXTURE_NUMBER, 0x1, 0x4000, 0x80, 0, 0, 0, 0, 0, 0, FIXTURE_NUMBER);
 
 struct lookup {
-  char name[64], class[16];
+  char name[64], class[128];
+  int seen;
   int delivered, asked;
   atomic_int ended, busy;
 };
-static atomic_int counts[6];
+static atomic_int counts[10], changes;
 __attribute__((visibility("default"))) int scripted_count(int routine) { return counts[routine]; }
 
 static INT fail(int code) {
@@ -45,6 +58,30 @@ static int number(const char *text, const char *prefix, int *value) {
   return 1;
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A class as text, for tests to compare. */
+static void describe(const GUID *id, const WSASERVICECLASSINFOW *info, char *text, size_t room) {
+  size_t used = 0;
+#define SAY(...) used += (size_t)snprintf(text + (used < room ? used : room - 1), room - (used < room ? used : room - 1), __VA_ARGS__)
+  if (id == NULL) SAY("-");
+  else SAY("%x", (unsigned)id->Data1);
+  if (info != NULL) {
+    char name[64] = "?";
+    DWORD size = sizeof name;
+    NSPHostUtf8FromWide(info->lpszServiceClassName, name, &size);
+    SAY(":%s/%u", name, (unsigned)info->dwCount);
+    for (DWORD i = 0; i < info->dwCount; i++) {
+      const WSANSCLASSINFOW *value = info->lpClassInfos + i;
+      size = sizeof name, NSPHostUtf8FromWide(value->lpszName, name, &size);
+      SAY(" %s@%u#%u=", name, (unsigned)value->dwNameSpace, (unsigned)value->dwValueType);
+      for (DWORD at = 0; at < value->dwValueSize; at++) SAY("%02x", ((const unsigned char *)value->lpValue)[at]);
+    }
+  }
+}
+static char set_class[512];
+__attribute__((visibility("default"))) const char *scripted_class(void) { return set_class; }
+
 static INT cleanup(LPGUID id) {
   (void)id;
   ++counts[1];
@@ -55,12 +92,13 @@ static INT begin(LPGUID id, LPWSAQUERYSETW query, LPWSASERVICECLASSINFOW info, D
   struct lookup *lookup = calloc(1, sizeof *lookup);
   DWORD size = sizeof lookup->name;
   int n;
-  (void)id, (void)info, (void)flags;
+  (void)id, (void)flags;
   ++counts[2];
   if (query->dwSize != sizeof *query || query->lpszServiceInstanceName == NULL || query->lpszContext == NULL) return free(lookup), fail(WSAEINVAL);
   NSPHostUtf8FromWide(query->lpszServiceInstanceName, lookup->name, &size);
   if (number(lookup->name, "begin-fail-", &n)) return free(lookup), fail(n);
-  snprintf(lookup->class, sizeof lookup->class, query->lpServiceClassId == NULL ? "-" : "%x", query->lpServiceClassId == NULL ? 0 : (unsigned)query->lpServiceClassId->Data1);
+  describe(query->lpServiceClassId, info, lookup->class, sizeof lookup->class);
+  lookup->seen = changes;
   *handle = lookup;
   return 0;
 }
@@ -68,14 +106,14 @@ static INT begin(LPGUID id, LPWSAQUERYSETW query, LPWSASERVICECLASSINFOW info, D
 static INT record(struct lookup *lookup, LPDWORD length, LPWSAQUERYSETW results) {
   /* the structure, then its name and comment, as UTF-16 */
   WCHAR *text = (WCHAR *)(results + 1);
-  DWORD name = 32, comment = 16;
+  DWORD name = 32, comment = 128;
   char number[32];
-  if (*length < sizeof *results + 96) return *length = sizeof *results + 96, fail(WSAEFAULT);
+  if (*length < sizeof *results + 320) return *length = sizeof *results + 320, fail(WSAEFAULT);
   memset(results, 0, sizeof *results);
   snprintf(number, sizeof number, "record-%d", lookup->delivered);
   NSPHostWideFromUtf8(number, text, &name);
   NSPHostWideFromUtf8(lookup->delivered == 0 ? lookup->class : "", text + 32, &comment);
-  results->dwSize = sizeof *results, results->lpszServiceInstanceName = text, results->lpszComment = text + 32;
+  results->dwSize = RECORD_SIZE, results->lpszServiceInstanceName = text, results->lpszComment = text + 32;
   lookup->delivered++;
   return 0;
 }
@@ -87,6 +125,7 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSETW resul
   (void)flags;
   ++counts[3];
   ++lookup->busy;
+  lookup->seen = changes;
   if (number(lookup->name, "next-fail-", &n)) answer = fail(n);
   else if (number(lookup->name, "wait-", &n) && lookup->asked++ == 0) {
     for (int i = 0; i < n && !lookup->ended; i++) usleep(1000);
@@ -100,28 +139,179 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSETW resul
   return answer;
 }
 
+/* Who waits for a registration. */
+static struct {
+  struct lookup *lookup;
+  LPWSAOVERLAPPED overlapped;
+} waiting[16];
+
+static void notify(void) {
+  LPWSAOVERLAPPED told[16];
+  int count = 0;
+  pthread_mutex_lock(&lock);
+  ++changes;
+  for (int i = 0; i < 16; i++)
+    if (waiting[i].overlapped != NULL) told[count++] = waiting[i].overlapped, waiting[i].overlapped = NULL;
+  pthread_mutex_unlock(&lock);
+  for (int i = 0; i < count; i++) {
+    WSAEVENT event = told[i]->hEvent;
+    told[i]->Internal = 0;
+    WSASetEvent(event);
+  }
+}
+
 static INT end(HANDLE handle) {
   struct lookup *lookup = handle;
   ++counts[4];
+  pthread_mutex_lock(&lock);
+  for (int i = 0; i < 16; i++)
+    if (waiting[i].lookup == lookup) waiting[i].overlapped = NULL;
+  pthread_mutex_unlock(&lock);
   ++lookup->busy;
   lookup->ended = 1;
   if (--lookup->busy == 0) free(lookup);
   return 0;
 }
 
+static INT control(HANDLE handle, DWORD code, LPVOID in, DWORD ins, LPVOID out, DWORD outs, LPDWORD returned, LPWSACOMPLETION completion, LPWSATHREADID thread) {
+  struct lookup *lookup = handle;
+  INT answer = 0;
+  ++counts[9];
+  if (thread == NULL || returned == NULL) return fail(WSAEFAULT);
+  if (code == 0x1234) {
+    if (outs < ins) return fail(WSAEFAULT);
+    for (DWORD i = 0; i < ins; i++) ((char *)out)[i] = ((char *)in)[ins - 1 - i];
+    return *returned = ins, 0;
+  }
+  if (code != SIO_NSP_NOTIFY_CHANGE) return fail(WSAEOPNOTSUPP);
+  pthread_mutex_lock(&lock);
+  if (lookup->seen == changes) {
+    answer = WSAEWOULDBLOCK;
+    if (completion != NULL)
+      for (int i = 0; i < 16; i++)
+        if (waiting[i].overlapped == NULL) {
+          waiting[i].lookup = lookup, waiting[i].overlapped = completion->Parameters.Event.lpOverlapped, answer = WSA_IO_PENDING;
+          break;
+        }
+  }
+  pthread_mutex_unlock(&lock);
+  return answer == 0 ? 0 : fail(answer);
+}
+
 static INT set(LPGUID id, LPWSASERVICECLASSINFOW info, LPWSAQUERYSETW registration, WSAESETSERVICEOP operation, DWORD flags) {
   char name[64];
   DWORD size = sizeof name;
   int n;
-  (void)id, (void)info, (void)operation, (void)flags;
+  (void)id, (void)operation, (void)flags;
   ++counts[5];
   if (registration->dwSize != sizeof *registration) return fail(WSAEINVAL);
+  describe(registration->lpServiceClassId, info, set_class, sizeof set_class);
   NSPHostUtf8FromWide(registration->lpszServiceInstanceName, name, &size);
-  return number(name, "set-fail-", &n) ? fail(n) : 0;
+  if (number(name, "set-fail-", &n)) return fail(n);
+  notify();
+  return 0;
 }
-static INT class_info(LPGUID id, LPWSASERVICECLASSINFOW info) { return (void)id, (void)info, fail(WSAEOPNOTSUPP); }
-static INT remove_class(LPGUID id, LPGUID class) { return (void)id, (void)class, fail(WSAEOPNOTSUPP); }
-static INT get_class(LPGUID id, LPDWORD size, LPWSASERVICECLASSINFOW info) { return (void)id, (void)size, (void)info, fail(WSATYPE_NOT_FOUND); }
+
+/* Classes, each packed in one block. */
+#define CLASSES 16
+static struct {
+  GUID id;
+  DWORD size;
+  LPWSASERVICECLASSINFOW info;
+} classes[CLASSES];
+
+static DWORD units(LPCWSTR text) {
+  DWORD count = 1;
+  while (text[count - 1] != 0) count++;
+  return count;
+}
+/* Packs a class, or measures it only: structure, id, name, values, then the name and the bytes of each. */
+static DWORD pack(const WSASERVICECLASSINFOW *from, LPWSASERVICECLASSINFOW to) {
+  char *at = (char *)to;
+  DWORD used = sizeof *from;
+#define PUT(field, source, size)                                                             \
+  do {                                                                                       \
+    used = (used + 7) & ~7u;                                                                 \
+    if (to != NULL) memcpy(at + used, source, size), to->field = (void *)(at + used);        \
+    used += size;                                                                            \
+  } while (0)
+  if (to != NULL) *to = *from;
+  PUT(lpServiceClassId, from->lpServiceClassId, sizeof(GUID));
+  PUT(lpszServiceClassName, from->lpszServiceClassName, units(from->lpszServiceClassName) * 2);
+  if (from->dwCount > 0) PUT(lpClassInfos, from->lpClassInfos, from->dwCount * (DWORD)sizeof(WSANSCLASSINFOW));
+  for (DWORD i = 0; i < from->dwCount; i++) {
+    PUT(lpClassInfos[i].lpszName, from->lpClassInfos[i].lpszName, units(from->lpClassInfos[i].lpszName) * 2);
+    if (from->lpClassInfos[i].dwValueSize > 0) PUT(lpClassInfos[i].lpValue, from->lpClassInfos[i].lpValue, from->lpClassInfos[i].dwValueSize);
+  }
+  return used;
+}
+static int find(const GUID *id) {
+  for (int i = 0; i < CLASSES; i++)
+    if (classes[i].info != NULL && memcmp(&classes[i].id, id, sizeof *id) == 0) return i;
+  return -1;
+}
+
+static INT install_class(LPGUID id, LPWSASERVICECLASSINFOW info) {
+  INT answer = WSAENOBUFS;
+  (void)id;
+  ++counts[6];
+#ifdef CLASSES_FAIL
+  (void)answer, (void)info;
+  return fail(CLASSES_FAIL);
+#endif
+  pthread_mutex_lock(&lock);
+  if (find(info->lpServiceClassId) >= 0) answer = WSAEALREADY;
+  else
+    for (int i = 0; i < CLASSES; i++)
+      if (classes[i].info == NULL) {
+        classes[i].id = *info->lpServiceClassId, classes[i].size = pack(info, NULL), classes[i].info = malloc(classes[i].size);
+        pack(info, classes[i].info), answer = 0;
+        break;
+      }
+  pthread_mutex_unlock(&lock);
+  return answer == 0 ? 0 : fail(answer);
+}
+
+static INT remove_class(LPGUID id, LPGUID class) {
+  int found;
+  (void)id;
+  ++counts[7];
+#ifdef CLASSES_FAIL
+  (void)found, (void)class;
+  return fail(CLASSES_FAIL);
+#endif
+  pthread_mutex_lock(&lock);
+  if ((found = find(class)) >= 0) free(classes[found].info), classes[found].info = NULL;
+  pthread_mutex_unlock(&lock);
+  return found >= 0 ? 0 : fail(WSATYPE_NOT_FOUND);
+}
+
+static INT get_class(LPGUID id, LPDWORD size, LPWSASERVICECLASSINFOW info) {
+  static WCHAR own[] = {'o', 'w', 'n', '-', '0' + FIXTURE_NUMBER / 10, '0' + FIXTURE_NUMBER % 10, 0};
+  GUID wanted = *info->lpServiceClassId;
+  WSASERVICECLASSINFOW known = {&wanted, own, 0, NULL};
+  INT answer = 0;
+  DWORD needed;
+  int found;
+  (void)id;
+  ++counts[8];
+  if (*size < 32) return fail(WSAEINVAL);
+#ifdef CLASSES_FAIL
+  (void)known, (void)answer, (void)needed, (void)found;
+  return fail(CLASSES_FAIL);
+#endif
+  if (wanted.Data2 == 0xe13) usleep(2000000);
+  if (wanted.Data2 == 0xe14) return fail(WSAEACCES);
+  if (wanted.Data2 == 0xe15) return fail(0);
+  pthread_mutex_lock(&lock);
+  if ((found = find(&wanted)) >= 0) known = *classes[found].info;
+  else if (wanted.Data2 < 0xe11 || wanted.Data2 > 0xe13) answer = WSATYPE_NOT_FOUND;
+  needed = wanted.Data2 == 0xe12 ? 5000 : pack(&known, NULL);
+  if (answer == 0 && *size < needed) *size = needed, answer = WSAEFAULT;
+  if (answer == 0) pack(&known, info);
+  pthread_mutex_unlock(&lock);
+  return answer == 0 ? 0 : fail(answer);
+}
 
 INT NSPStartup(LPGUID id, LPNSP_ROUTINE table) {
   NSP_ROUTINE clear;
@@ -132,7 +322,10 @@ INT NSPStartup(LPGUID id, LPNSP_ROUTINE table) {
 #ifdef STARTUP_FAILS
   return fail(STARTUP_FAILS);
 #endif
-  *table = (NSP_ROUTINE){TABLE_SIZE, MAJOR, MINOR, cleanup, begin, next, end, set, class_info, remove_class, get_class, NULL};
+  *table = (NSP_ROUTINE){TABLE_SIZE, MAJOR, MINOR, cleanup, begin, next, end, set, install_class, remove_class, get_class, control};
+#ifdef WITHOUT_IOCTL
+  table->NSPIoctl = NULL;
+#endif
 #ifdef WITHOUT_SET
   table->NSPSetService = NULL;
 #endif

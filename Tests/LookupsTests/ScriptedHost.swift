@@ -19,8 +19,13 @@ final class ScriptedHost: Sendable {
   /// - Parameters:
   ///   - registrar: One of its own, so that hosts of other tests have no part in it.
   ///   - calls: Likewise.
-  init(
+  convenience init(
     _ plugins: String..., sidecars: [String: String] = [:], registrar: ModuleRegistrar = ModuleRegistrar(),
+    calls: CoNDIS = CoNDIS(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
+  ) throws { try self.init(plugins, sidecars: sidecars, registrar: registrar, calls: calls, admits: admits) }
+
+  init(
+    _ plugins: [String], sidecars: [String: String] = [:], registrar: ModuleRegistrar = ModuleRegistrar(),
     calls: CoNDIS = CoNDIS(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
   ) throws {
     host = ProviderHost(registrar: registrar, calls: calls, admits: admits)

@@ -1,0 +1,188 @@
+import CWinsock
+import Dispatch
+import Foundation
+import Lookups
+import Providers
+import QuerySets
+import Sessions
+import Synchronization
+import Testing
+
+/// Control of lookups, and being told of changes.
+@Suite struct ChangeNoticeTests {
+  private func open(_ scripted: ScriptedHost, _ client: ClientSession, _ name: String = "records-1", at provider: String?) throws
+    -> Lookup
+  {
+    let query = QuerySet(serviceInstanceName: name, nameSpace: .dns, providerID: try provider.map { try scripted.id($0) })
+    return try scripted.host.engine.begin(client, query, flags: .returnAll)
+  }
+
+  private func register(_ scripted: ScriptedHost, _ client: ClientSession, _ name: String = "x") throws {
+    let registration = QuerySet(serviceInstanceName: name, nameSpace: .dns)
+    _ = try scripted.host.engine.setService(client, registration, operation: .register)
+  }
+
+  /// What a notice came to; nil for what has not ended.
+  private final class Outcome: Sendable {
+    private let arrived = DispatchSemaphore(value: 0)
+    private let outcomes = Mutex<[WinsockError?]>([])
+
+    init(_ control: Lookup.Control) throws {
+      guard case .pending(let notice) = control else { throw WinsockError.invalidArgument }
+      notice.whenComplete { [self] failure in
+        outcomes.withLock { $0.append(failure) }
+        arrived.signal()
+      }
+    }
+
+    var isEmpty: Bool { outcomes.withLock { $0.isEmpty } }
+    func wait() -> [WinsockError?] {
+      #expect(arrived.wait(timeout: .now() + 20) == .success)
+      return outcomes.withLock { $0 }
+    }
+  }
+
+  private let change = SIO_NSP_NOTIFY_CHANGE
+
+  @Test("NSP-183 NSP-184 a lookup over two providers, and an unknown code, are refused; so is one that has ended")
+  func refusals() throws {
+    let scripted = try ScriptedHost("scripted-a", "scripted-b", "version1-no-ioctl", "version1-short")
+    let client = try scripted.open()
+    let both = try open(scripted, client, at: nil)
+    #expect(throws: WinsockError.invalidArgument) { try both.control(change, waits: false) }
+    both.end()
+    #expect(throws: WinsockError.invalidHandle) { try both.control(change, waits: false) }
+    let one = try open(scripted, client, at: "scripted-a")
+    #expect(throws: WinsockError.operationNotSupported) { try one.control(0x1234, waits: false) }
+    one.end()
+    // NSP-105: a table that ends before NSPIoctl, or has none there.
+    for provider in ["version1-no-ioctl", "version1-short"] {
+      let lookup = try open(scripted, client, at: provider)
+      #expect(throws: WinsockError.operationNotSupported) { try lookup.control(change, waits: false) }
+      #expect(throws: WinsockError.operationNotSupported) { try lookup.control(change, waits: true) }
+      lookup.end()
+    }
+    scripted.finish()
+  }
+
+  @Test("NSP-185 a poll says whether anything was registered since Begin or the last Next", arguments: ["scripted-a", "version1"])
+  func polling(provider: String) throws {
+    let scripted = try ScriptedHost("scripted-a", "version1")
+    let client = try scripted.open()
+    let lookup = try open(scripted, client, at: provider)
+    #expect(throws: WinsockError.wouldBlock) { try lookup.control(change, waits: false) }
+    try register(scripted, client)
+    for _ in 0..<2 { #expect(throws: Never.self) { try lookup.control(change, waits: false) } }
+    _ = try lookup.next()
+    #expect(throws: WinsockError.wouldBlock) { try lookup.control(change, waits: false) }
+    // What fails changes nothing.
+    try register(scripted, client, "set-fail-10013")
+    #expect(throws: WinsockError.wouldBlock) { try lookup.control(change, waits: false) }
+    lookup.end()
+    scripted.finish()
+  }
+
+  @Test("NSP-186 who waits is told of the next change, once; of one that was there at once", arguments: ["scripted-a", "version1"])
+  func waiting(provider: String) throws {
+    let scripted = try ScriptedHost("scripted-a", "version1")
+    let client = try scripted.open()
+    let lookup = try open(scripted, client, at: provider)
+    let first = try Outcome(try lookup.control(change, waits: true))
+    let second = try Outcome(try lookup.control(change, waits: true))
+    #expect(first.isEmpty)
+    try register(scripted, client)
+    try register(scripted, client)
+    #expect(first.wait() == [nil] && second.wait() == [nil])
+    if provider == "version1" {
+      // Its own answer: it has changed already.
+      guard case .done(let output) = try lookup.control(change, waits: true) else { throw WinsockError.ioPending }
+      #expect(output.isEmpty)
+    } else {
+      #expect(try Outcome(try lookup.control(change, waits: true)).wait() == [nil])
+    }
+    _ = try lookup.next()
+    let third = try Outcome(try lookup.control(change, waits: true))
+    #expect(third.isEmpty)
+    try register(scripted, client)
+    #expect(third.wait() == [nil])
+    lookup.end()
+    scripted.finish()
+  }
+
+  @Test(
+    "NSP-187 the end of the lookup, and of its client, ends the wait with WSA_OPERATION_ABORTED", arguments: ["scripted-a", "version1"])
+  func aborting(provider: String) throws {
+    let scripted = try ScriptedHost("scripted-a", "version1")
+    let client = try scripted.open()
+    let lookup = try open(scripted, client, at: provider)
+    let waits = try (0..<16).map { _ in try Outcome(try lookup.control(change, waits: true)) }
+    #expect(throws: WinsockError.noBuffers) { try lookup.control(change, waits: true) }
+    lookup.end()
+    for wait in waits { #expect(wait.wait() == [.operationAborted]) }
+    let other = try scripted.open("other")
+    let last = try Outcome(try open(scripted, other, at: provider).control(change, waits: true))
+    try scripted.hangUp(other, .lost)
+    #expect(last.wait() == [.operationAborted])
+    // Nobody is told twice, and nothing is written where nothing is any more.
+    try register(scripted, client)
+    scripted.finish()
+  }
+
+  @Test("a provider that goes is a change")
+  func detaching() throws {
+    let scripted = try ScriptedHost("scripted-a", "version1")
+    let client = try scripted.open()
+    for provider in ["scripted-a", "version1"] {
+      let wait = try Outcome(try open(scripted, client, at: provider).control(change, waits: true))
+      try scripted.host.disable(try scripted.id(provider))
+      #expect(wait.wait() == [nil])
+    }
+    scripted.finish()
+  }
+
+  @Test("NSPIoctl is reached with its buffers")
+  func buffers() throws {
+    let scripted = try ScriptedHost("version1")
+    let client = try scripted.open()
+    let lookup = try open(scripted, client, at: "version1")
+    guard case .done(let output) = try lookup.control(0x1234, input: [1, 2, 3], outputSize: 8, waits: false) else {
+      throw WinsockError.ioPending
+    }
+    #expect(output == [3, 2, 1])
+    #expect(throws: WinsockError.fault) { try lookup.control(0x1234, input: [1, 2, 3], outputSize: 2, waits: false) }
+    #expect(throws: WinsockError.operationNotSupported) { try lookup.control(0x4321, waits: false) }
+    lookup.end()
+    scripted.finish()
+  }
+
+  @Test("registrations while others wait, end and are told: each wait ends once")
+  func storm() throws {
+    let scripted = try ScriptedHost("scripted-a", "version1")
+    let client = try scripted.open()
+    let ended = Mutex<Int>(0)
+    let isOver = Mutex<Bool>(false)
+    let group = DispatchGroup()
+    for _ in 0..<2 {
+      group.enter()
+      Thread.detachNewThread {
+        while !isOver.withLock({ $0 }) { try? register(scripted, client) }
+        group.leave()
+      }
+    }
+    let rounds = 300
+    DispatchQueue.concurrentPerform(iterations: rounds) { index in
+      guard let lookup = try? open(scripted, client, at: index % 2 == 0 ? "scripted-a" : "version1") else { return }
+      if case .pending(let notice)? = try? lookup.control(change, waits: true) {
+        notice.whenComplete { _ in ended.withLock { $0 += 1 } }
+      } else {
+        ended.withLock { $0 += 1 }
+      }
+      if index % 3 == 0 { usleep(1000) }
+      lookup.end()
+    }
+    isOver.withLock { $0 = true }
+    group.wait()
+    #expect(ended.withLock { $0 } == rounds)
+    scripted.finish()
+  }
+}
