@@ -29,6 +29,10 @@ public final class ClassRegistry: Sendable {
     var late: [GUID: Int] = [:]
   }
 
+  /// One change at a time: what two changes of a class come to is the same everywhere.
+  private let turn = Turn()
+  private static let patience: Duration = .seconds(10)
+
   /// How long a plugin that keeps whole classes may keep a lookup waiting: beyond it the lookup goes on without what it knows.
   static let schemaPatience: Duration = .milliseconds(250)
 
@@ -129,9 +133,15 @@ public final class ClassRegistry: Sendable {
   public func install(_ new: ServiceClass, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     guard mayWrite(client) else { throw .accessDenied }
     do throws(QuerySetError) { try new.check() } catch { throw .invalidArgument }
+    return try inTurn { () throws(WinsockError) in try installInTurn(new, client) }
+  }
+
+  private func installInTurn(_ new: ServiceClass, _ client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     let schema = schema
     var outcomes: [ClassOutcome] = []
     if let schema {
+      // A host that was ended while it removed the class has not told everybody.
+      for change in schema.unfinished where change.serviceClass.id == new.id && !change.isInstalled { finish(change, schema) }
       let failure = failure { () throws(WinsockError) in try schema.install(new) }
       if failure == .alreadyInProgress { throw .alreadyInProgress }
       outcomes.append(outcome(failure))
@@ -150,6 +160,10 @@ public final class ClassRegistry: Sendable {
   /// Takes a class from everybody who keeps it (`WSARemoveServiceClass`).
   public func remove(_ id: GUID, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     guard mayWrite(client) else { throw .accessDenied }
+    return try inTurn { () throws(WinsockError) in try removeInTurn(id, client) }
+  }
+
+  private func removeInTurn(_ id: GUID, _ client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     guard !registrations.references(id) else { throw .tooManyReferences }
     let schema = schema
     var outcomes: [ClassOutcome] = []
@@ -167,12 +181,26 @@ public final class ClassRegistry: Sendable {
   /// are loaded.
   public func finishChanges() {
     guard let schema else { return }
-    for (isInstalled, known) in schema.unfinished {
-      for entry in catalog.entries where entry.isActive {
-        _ = change(entry) { isInstalled ? $0.install(known) : $0.removeClass(known.id) }
-      }
-      schema.settle(known.id, isInstalled: isInstalled)
+    _ = try? inTurn { () throws(WinsockError) in
+      for change in schema.unfinished { finish(change, schema) }
+      return []
     }
+  }
+
+  private func finish(_ begun: (isInstalled: Bool, serviceClass: ServiceClass), _ schema: SchemaProvider) {
+    let known = begun.serviceClass
+    for entry in catalog.entries where entry.isActive {
+      _ = change(entry) { begun.isInstalled ? $0.install(known) : $0.removeClass(known.id) }
+    }
+    schema.settle(known.id, isInstalled: begun.isInstalled)
+  }
+
+  /// `WSATRY_AGAIN` where another change takes so long.
+  private func inTurn(_ work: () throws(WinsockError) -> [ClassOutcome]) throws(WinsockError) -> [ClassOutcome] {
+    var outcomes: [ClassOutcome] = []
+    let isDone = try turn.take(within: Self.patience) { () throws(WinsockError) in outcomes = try work() }
+    guard isDone else { throw .tryAgain }
+    return outcomes
   }
 
   private func failure(_ body: () throws(WinsockError) -> Void) -> WinsockError? {
@@ -186,8 +214,10 @@ public final class ClassRegistry: Sendable {
   }
 
   private func tell(_ verb: String, _ id: GUID, _ outcomes: [ClassOutcome]) {
+    // Where nobody has done it, whoever asked is told.
+    guard outcomes.contains(where: { $0.failure == nil }) else { return }
     for outcome in outcomes {
-      guard let failure = outcome.failure, failure != .operationNotSupported else { continue }
+      guard let failure = outcome.failure, failure != .operationNotSupported, failure != .typeNotFound else { continue }
       HostLog.write(.warning, provider: outcome.provider, "class \(id) is not \(verb): \(failure)")
     }
   }

@@ -13,9 +13,10 @@ program=$(cd $root && swift build --show-bin-path)/nsphost
 library=$(cd $root && swift build --show-bin-path)/libNSPLibrary.so
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=$(command -v clang || command -v cc)
-for name in client catalog statements; do
+for name in client catalog statements classes; do
   $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
 done
+$cc -shared -fPIC -Wall -Wextra -Werror kill-at-write.c -o "$work/kill-at-write.so" -ldl || exit 1
 export LD_LIBRARY_PATH=$work
 client() { "$work/client" "$@"; }
 
@@ -61,6 +62,7 @@ check "End from another thread answers a Next that waits" client start cancel cl
 check "NSP-203 to NSP-218 NSP-221 NSP-222 addresses by name, in three styles" client start addresses cleanup
 check "NSP-223 addresses are registered and taken back" client start registers cleanup
 check "NSP-219 the final cleanup completes what is pending" client start cleanup-completes cleanup
+check "NSP-115 to NSP-127 NSP-183 to NSP-188 service classes, and changes that are waited for" "$work/classes" changes
 check "fork in the middle" client start fork cleanup
 check "200 forks while 8 threads start, look up and end" client many-forks
 check "the books balance" settled
@@ -137,6 +139,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   check "and may not see the calls of others" stranger_calls
   stranger_changes() { LD_LIBRARY_PATH=$work setpriv --reuid=65534 --regid=65534 --clear-groups "$work/catalog" refused; }
   check "NSP-201 nor change the catalog" stranger_changes
+  stranger_classes() { LD_LIBRARY_PATH=$work setpriv --reuid=65534 --regid=65534 --clear-groups "$work/classes" refused; }
+  check "nor install or remove classes" stranger_classes
   configured() {
     printf 'plugins = ["%s"]\nsocket = "%s"\n[access]\ngroups = ["%s"]\n' "$samples" "$work/other" "$1" >"$work/nsphost.toml"
     says "the configuration is good" "$program" config check --config "$work/nsphost.toml" || return 1
@@ -182,6 +186,7 @@ comes_back() {
   wait $child
 }
 check "the host is killed and comes back" comes_back
+check "NSP-115 an installed class is still there, and is removed" "$work/classes" kept
 check "NSP-200 what was installed and ordered is still there" "$work/catalog" kept
 fifty() {
   local i children=
@@ -193,6 +198,42 @@ fifty() {
   for i in $children; do wait $i || return 1; done
 }
 check "the host is killed and restarted while 50 clients work: each gets an error, then works again" fifty
+
+# A host that is killed in the middle of an installation or a removal, at every write: the next one finds the class as a whole or not at all,
+# and can have it either way.
+class_file() {
+  printf '[[class]]\nname = "torn"\nid = "77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7ff"\n'
+  for i in $(seq 40); do printf '[[class.values]]\nname = "Value%s"\nnamespace = "nds"\ntype = "string"\nvalue = "%0200d"\n' $i $i; done
+}
+class_file >"$work/torn.toml"
+classes() { STATE_DIRECTORY=$work/torn "$program" classes "$@" --local --plugins "$samples"; }
+is_there() { # 0: as a whole, 1: in part, 2: not at all
+  local out; out=$(classes show torn --json 2>/dev/null) || return $?
+  [ "$(grep -o '"name":"Value' <<<"$out" | wc -l)" = 40 ] || return 1
+}
+killed_at() { # "half" for torn writes, whether it is there before, words...
+  local at=0 status torn=$1 before=$2
+  shift 2
+  for at in $(seq 1000); do
+    rm -rf "$work/torn"
+    [ $before = 2 ] || classes install "$work/torn.toml" >/dev/null || return 1
+    NSP_KILL_AT=$at NSP_KILL_TORN=$torn LD_PRELOAD=$work/kill-at-write.so classes "$@" >/dev/null 2>&1
+    status=$?
+    [ $status = 0 ] && break
+    [ $status = 137 ] || { echo "write $at: status $status"; return 1; }
+    is_there; status=$?
+    [ $status != 1 ] || { echo "write $at: it is there in part"; return 1; }
+    if [ $status = 0 ]; then classes remove torn; else classes install "$work/torn.toml"; fi >/dev/null || { echo "write $at: stuck"; return 1; }
+    is_there; [ $? = $((2 - status)) ] || { echo "write $at: it can't be changed"; return 1; }
+  done
+  figures="$((at - 1)) writes"
+  [ $at -gt 5 ]
+}
+check "kill -9 at each write of an installation" killed_at "" 2 install "$work/torn.toml"
+echo "        $figures"
+check "and in the middle of each" killed_at half 2 install "$work/torn.toml"
+check "kill -9 at each write of a removal" killed_at "" 0 remove torn
+echo "        $figures"
 descriptors() { ls /proc/$host/fd | wc -l; }
 resident() { awk '/VmRSS/ {print $2}' /proc/$host/status; }
 figures=
