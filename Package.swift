@@ -109,7 +109,9 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "bench",
-      dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown"],
+      dependencies: [
+        "CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown", "ServiceClasses",
+      ],
       path: "Benchmarks", exclude: ["floor"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
@@ -126,7 +128,7 @@ let package = Package(
       name: "HostDaemonTests",
       dependencies: [
         "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers", "QuerySets", "Rundown",
-        "Sessions", "Wire",
+        "ServiceClasses", "Sessions", "Wire",
       ],
       swiftSettings: strict),
     .testTarget(

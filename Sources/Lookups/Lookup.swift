@@ -20,6 +20,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private let flags: LookupFlags
   private let pool: AsyncCallPool
   let state: Mutex<State>
+  /// For the answers of providers that keep threads. Used by the Next that has the turn alone.
+  private nonisolated(unsafe) var patience = Patience()
 
   init(
     id: QueryID, client: ClientSession, restrictions: QuerySet, serviceClass: QueryClass?, flags: LookupFlags, request: RouteRequest,
@@ -246,8 +248,30 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       state.waiting = ticket
       return nil
     }
-    // No deadline of its own: every provider that is asked has one, and End answers at once.
-    return early ?? ticket.waitForAnswer()
+    return early ?? wait(ticket)
+  }
+
+  /// Waits for the answer, and meanwhile minds the deadline of whichever provider is asked: nobody else does. End answers at once.
+  private func wait(_ ticket: NextTicket) -> Result<Void, WinsockError> {
+    // Of whoever has the turn.
+    let hasAnswer = patience.look { ticket.hasAnswer ? 1 : 0 } > 0
+    if hasAnswer, let answer = ticket.wait() { return answer }
+    while true {
+      let expired: Deadline? = state.withLock { state in
+        let now = MonotonicTime.now
+        if let deadline = state.deadline, deadline.end > now {
+          ticket.minds(deadline.end)
+          return nil
+        }
+        // Before a provider has been called, at least as long as the next one may take.
+        let leg = state.current < state.legs.count ? state.legs[state.current].provider : nil
+        ticket.minds(now + (leg?.deadline ?? Provider.defaultDeadline))
+        return state.deadline.take()
+      }
+      // What it comes to is done elsewhere: End, which may take its time, is not this client's to wait for.
+      if let expired { HostThreads.run { [self] in timeOut(expired) } }
+      if let answer = ticket.wait() { return answer }
+    }
   }
 
   private func take<T>(
@@ -356,7 +380,6 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private func received(_ outcome: CallOutcome, _ index: Int, _ call: AsyncCall) {
     state.withLock { state in
       state.armed = nil
-      state.deadline?.cancel()
       state.deadline = nil
       switch outcome.failure {
       case nil:
@@ -401,15 +424,19 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   // MARK: Going on elsewhere
 
   private func scheduleDeadline(_ purpose: CallPurpose, _ provider: Provider, _ number: UInt64) {
-    let timer = DeadlineTimer(after: provider.deadline) { [weak self] in self?.timeOut(purpose, number) }
-    state.withLock { $0.deadline = timer }
+    let deadline = Deadline(purpose: purpose, number: number, end: .now + provider.deadline)
+    let waiting = state.withLock { state in
+      state.deadline = deadline
+      return state.waiting
+    }
+    waiting?.hurry(deadline.end)
   }
 
-  private func timeOut(_ purpose: CallPurpose, _ number: UInt64) {
+  private func timeOut(_ deadline: Deadline) {
+    let purpose = deadline.purpose
     let opened: Opened?? = state.withLock { state in
-      guard state.armed == number, let call = state.call, call.abandon(number: number) else { return nil }
+      guard state.armed == deadline.number, let call = state.call, call.abandon(number: deadline.number) else { return nil }
       state.armed = nil
-      state.deadline = nil
       // The provider still owns the abandoned call's memory; the next provider gets another.
       state.call = nil
       if let provider = state.legs[purpose.leg].opened?.session.provider {
@@ -465,7 +492,6 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       state.queue = []
       work.waiting = state.waiting
       state.waiting = nil
-      state.deadline?.cancel()
       state.deadline = nil
       if let number = state.armed, let call = state.call {
         _ = call.abandon(number: number)

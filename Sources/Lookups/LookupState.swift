@@ -42,6 +42,13 @@ extension Lookup {
     case ended
   }
 
+  /// Until when a provider may take to complete a call.
+  struct Deadline: Sendable {
+    let purpose: CallPurpose
+    let number: UInt64
+    let end: MonotonicTime
+  }
+
   struct State {
     var phase = Phase.idle
     var whenEnded: (@Sendable () -> Void)?
@@ -59,7 +66,7 @@ extension Lookup {
     var call: AsyncCall?
     /// The number of the call in flight.
     var armed: UInt64?
-    var deadline: DeadlineTimer?
+    var deadline: Deadline?
     /// The Next being served, once it has to wait; and those that wait for their turn.
     var handle: Handle?
     var waiting: NextTicket?

@@ -8,7 +8,12 @@ import Synchronization
 final class NextTicket: Sendable {
   private let arrived = DispatchSemaphore(value: 0)
   private let turn = Mutex<Bool>(false)
-  private let result = Mutex<Result<Void, WinsockError>>(.failure(.cancelled))
+  private struct State {
+    var answer: Result<Void, WinsockError>?
+    /// Until when somebody waits for the answer.
+    var end = MonotonicTime(nanoseconds: 0)
+  }
+  private let state = Mutex<State>(State())
 
   func giveTurn(_ isGranted: Bool) {
     turn.withLock { $0 = isGranted }
@@ -21,14 +26,29 @@ final class NextTicket: Sendable {
     return turn.withLock { $0 }
   }
 
+  private let isAnswered = Atomic<Bool>(false)
+
   func answer(_ result: Result<Void, WinsockError>) {
-    self.result.withLock { $0 = result }
+    state.withLock { $0.answer = result }
+    isAnswered.store(true, ordering: .releasing)
     arrived.signal()
   }
 
-  func waitForAnswer() -> Result<Void, WinsockError> {
-    arrived.wait()
-    return result.withLock { $0 }
+  var hasAnswer: Bool { isAnswered.load(ordering: .acquiring) }
+
+  /// Until when the next `wait` waits.
+  func minds(_ end: MonotonicTime) { state.withLock { $0.end = end } }
+
+  /// The answer; nil when the time is over, or somebody has hurried.
+  func wait() -> Result<Void, WinsockError>? {
+    let end = state.withLock { $0.end }
+    _ = arrived.wait(timeout: DispatchTime(uptimeNanoseconds: UInt64(max(0, end.nanoseconds))))
+    return state.withLock { $0.answer }
+  }
+
+  /// There is something to mind at a time that whoever waits would sleep through.
+  func hurry(_ end: MonotonicTime) {
+    if state.withLock({ $0.end > end }) { arrived.signal() }
   }
 }
 

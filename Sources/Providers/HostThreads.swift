@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Threads of the host on which work goes on that must not run on a provider's stack, or that a client must be able to leave.
 ///
@@ -17,6 +18,10 @@ private final class ThreadPool: @unchecked Sendable {
   private let arrived = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var work: [@Sendable () -> Void] = []
   private var idle = 0
+  /// One of the idle threads looks for work instead of sleeping: it is not woken for the first piece that comes.
+  private var isLooking = false
+  /// Whether there is work, for the one that looks.
+  private let hasWork = Atomic<Bool>(false)
 
   private static let idleSeconds = 10
   private static let stackSize = 1 << 20
@@ -29,8 +34,9 @@ private final class ThreadPool: @unchecked Sendable {
   func submit(_ job: @escaping @Sendable () -> Void) {
     pthread_mutex_lock(lock)
     work.append(job)
+    hasWork.store(true, ordering: .relaxed)
     let needsThread = work.count > idle
-    pthread_cond_signal(arrived)
+    if work.count > (isLooking ? 1 : 0) { pthread_cond_signal(arrived) }
     pthread_mutex_unlock(lock)
     // Where the system gives no thread, the work waits for one of those that are there.
     if needsThread { start() }
@@ -57,21 +63,30 @@ private final class ThreadPool: @unchecked Sendable {
   }
 
   private func serve() {
-    while let job = next() { job() }
+    var patience = Patience()
+    while let job = next(&patience) { job() }
   }
 
   /// Waits for work; nil when there was none for a while.
-  private func next() -> (@Sendable () -> Void)? {
+  private func next(_ patience: inout Patience) -> (@Sendable () -> Void)? {
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
     idle += 1
     defer { idle -= 1 }
+    if work.isEmpty, !isLooking {
+      isLooking = true
+      pthread_mutex_unlock(lock)
+      _ = patience.look { hasWork.load(ordering: .relaxed) ? 1 : 0 }
+      pthread_mutex_lock(lock)
+      isLooking = false
+    }
     var deadline = timespec()
     clock_gettime(CLOCK_REALTIME, &deadline)
     deadline.tv_sec += Self.idleSeconds
     while work.isEmpty {
       if pthread_cond_timedwait(arrived, lock, &deadline) != 0, work.isEmpty { return nil }
     }
+    defer { hasWork.store(!work.isEmpty, ordering: .relaxed) }
     return work.removeFirst()
   }
 }

@@ -106,7 +106,8 @@ final class ClassStore: Sendable {
 
   /// The class of an id, with its values in their order; nil where none was installed.
   func serviceClass(_ id: GUID) throws(Defect) -> ServiceClass? {
-    try read { try Self.fetch($0, id) }
+    // One statement sees one state of the database: it needs no transaction.
+    do { return try database.unsafeRead { try Self.fetch($0, id) } } catch { throw Self.defect(path, error) }
   }
 
   /// Those of a name, whatever its case.
@@ -132,9 +133,31 @@ final class ClassStore: Sendable {
   }
 
   private static func fetch(_ database: Database, _ id: GUID) throws -> ServiceClass? {
-    let found = try database.cachedStatement(sql: "SELECT id, name FROM class WHERE id = ? AND change <> 2")
-    guard let row = try Row.fetchOne(found, arguments: [id.description]) else { return nil }
-    return try complete(database, row)
+    let statement = try database.cachedStatement(
+      sql: """
+        SELECT class.name, value.name, namespace, type, value FROM class LEFT JOIN value ON value.class = class.id
+        WHERE class.id = ? AND change <> 2 ORDER BY place
+        """)
+    let rows = try Row.fetchCursor(statement, arguments: [id.description])
+    var known: ServiceClass?
+    while let row = try rows.next() {
+      guard let name: String = row[0] else { throw damage }
+      if known == nil { known = ServiceClass(id: id, name: name) }
+      if !row.hasNull(atIndex: 1) { known?.entries.append(try value(row, from: 1)) }
+    }
+    if let known, (try? known.check()) == nil { throw damage }
+    return known
+  }
+
+  /// What nobody could have installed.
+  private static var damage: DatabaseError { DatabaseError(resultCode: .SQLITE_CORRUPT, message: "a class in it is damaged") }
+
+  /// Name, name space, type and bytes, in this order.
+  private static func value(_ row: Row, from column: Int) throws -> ServiceClass.Entry {
+    guard let name: String = row[column], let space: Int64 = row[column + 1], let space = UInt32(exactly: space),
+      let type: Int64 = row[column + 2], let type = UInt32(exactly: type), let value: Data = row[column + 3]
+    else { throw damage }
+    return .init(name: name, nameSpace: NameSpace(rawValue: space), type: .init(rawValue: type), value: Array(value))
   }
 
   private static func fetchAll(_ database: Database, _ condition: String, _ arguments: StatementArguments) throws
@@ -145,19 +168,12 @@ final class ClassStore: Sendable {
     }
   }
 
-  /// The values of a class. What nobody could have installed is damage.
+  /// A class with its values.
   private static func complete(_ database: Database, _ row: Row) throws -> ServiceClass {
-    let damage = DatabaseError(resultCode: .SQLITE_CORRUPT, message: "a class in it is damaged")
     guard let text: String = row["id"], let id = GUID(text), let name: String = row["name"] else { throw damage }
-    var known = ServiceClass(id: id, name: name)
     let values = try database.cachedStatement(sql: "SELECT name, namespace, type, value FROM value WHERE class = ? ORDER BY place")
-    for row in try Row.fetchAll(values, arguments: [text]) {
-      guard let name: String = row[0], let space: Int64 = row[1], let space = UInt32(exactly: space), let type: Int64 = row[2],
-        let type = UInt32(exactly: type), let value: Data = row[3]
-      else { throw damage }
-      known.entries.append(
-        .init(name: name, nameSpace: NameSpace(rawValue: space), type: .init(rawValue: type), value: Array(value)))
-    }
+    let known = ServiceClass(
+      id: id, name: name, entries: try Row.fetchAll(values, arguments: [text]).map { try value($0, from: 0) })
     guard (try? known.check()) != nil else { throw damage }
     return known
   }

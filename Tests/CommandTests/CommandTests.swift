@@ -57,6 +57,68 @@ import Testing
     #expect(missing.errors.hasPrefix("nsphost: lookup of nosuch: "))
   }
 
+  @Test("classes are installed from a file, shown, used by name, and removed")
+  func classes() async throws {
+    let state = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: state) }
+    try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+    let file = state + "/meter.toml"
+    try """
+    [[class]]
+    name = "meter"
+    id = "77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a1"
+    values = [
+      { name = "TcpPort", namespace = "nds", type = "dword", value = 7001 },
+      { name = "Vendor", namespace = "dns", type = "string", value = "Example" },
+    ]
+    """.write(toFile: file, atomically: true, encoding: .utf8)
+    func perform(_ arguments: String...) async throws -> Outcome {
+      let result = try await Subprocess.run(
+        .path(.init(Self.program)), arguments: Arguments(arguments + ["--plugins", Self.samples]),
+        environment: .inherit.updating(["STATE_DIRECTORY": state]), output: .string(limit: 1 << 20),
+        error: .string(limit: 1 << 20))
+      guard case .exited(let status) = result.terminationStatus else { return Outcome(status: -1, output: "", errors: "") }
+      return Outcome(status: status, output: result.standardOutput, errors: result.standardError)
+    }
+    let installed = try await perform("classes", "install", file)
+    #expect(installed.status == 0, "\(installed.errors)")
+    #expect(
+      installed.output == """
+        installed meter  77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a1
+            schema        done
+            v1-directory  done
+
+        """)
+    let again = try await perform("classes", "install", file)
+    #expect(
+      again.status == 1 && again.errors.contains("class meter is installed already (WSAEALREADY): to change it, remove it first"))
+    let shown = try await perform("classes", "show", "meter")
+    #expect(shown.output.contains("nds  TcpPort  dword   7001") && shown.output.contains("dns  Vendor   string  \"Example\""))
+    #expect(try await perform("classes", "show", "SSH").output.hasPrefix("ssh  00090016-0000-0000-c000-000000000046"))
+    let listed = try await perform("classes")
+    #expect(listed.output.contains("meter") && listed.output.contains("hostname") && listed.output.hasSuffix(" classes\n"))
+    #expect(try await perform("classes", "--installed").output.hasSuffix("\n1 class\n"))
+    let looked = try await perform("lookup", "nobody", "--class", "meter", "--namespace", "nds")
+    #expect(looked.status == 2 && looked.errors.contains("1 provider was asked, none has it"))
+    let unknown = try await perform("lookup", "nobody", "--class", "nothing")
+    #expect(unknown.status == 2 && unknown.errors.contains("class nothing: nobody knows it (WSATYPE_NOT_FOUND)"))
+    let unclear = try await perform("lookup", "nobody", "--class", "domain")
+    #expect(unclear.status == 64 && unclear.errors.contains("2 classes have this name"))
+    let removed = try await perform("classes", "remove", "meter")
+    #expect(removed.status == 0 && removed.output.contains("schema"))
+    #expect(try await perform("classes", "remove", "meter").status == 2)
+    #expect(try await perform("classes", "remove", "ssh").errors.contains("it is well known, and was not installed"))
+    #expect(try await perform("classes", "install", state + "/nothing.toml").status == 1)
+  }
+
+  @Test("registrations and watch show what there is")
+  func watching() async throws {
+    let registrations = try await run("registrations", "--plugins", Self.samples)
+    #expect(registrations.status == 0 && registrations.output.hasSuffix("\n0 registrations\n"))
+    let watched = try await run("watch", "hello", "--once", "--plugins", Self.samples)
+    #expect(watched.status == 0 && watched.output == "+ 192.0.2.1:7  hello  hello\n")
+  }
+
   @Test("JSON is one document a line, errors included")
   func json() async throws {
     struct Envelope: Decodable {
@@ -67,6 +129,8 @@ import Testing
     let commands: [[String]] = [
       ["providers"], ["providers", "--refused"], ["stats"], ["inspect", "hello"], ["lookup", "hello"], ["lookup", "nosuch"],
       ["register", "x@example.org", "--address", "10.0.0.1:1", "--namespace", "email"], ["inspect", "nosuch"],
+      ["classes"], ["classes", "show", "ssh"], ["classes", "show", "nosuch"], ["registrations"], ["inspect", "schema"],
+      ["watch", "hello", "--once"],
     ]
     for command in commands {
       let result = try await Subprocess.run(

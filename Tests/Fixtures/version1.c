@@ -3,6 +3,7 @@
      records-N     N records, the first with the queried class in its comment: "-" for none, its number, and behind a colon what was
                    handed over of it: name, number of values, then name, name space, type and bytes of each
      wait-N        the first Next takes N ms, unless End comes: then it answers WSA_E_CANCELLED
+     registered    one record once something was registered
      fault-N       the first Next asks for N bytes
      next-fail-C   the first Next fails with C          begin-fail-C   Begin fails with C
      set-fail-C    the registration fails with C; other names succeed
@@ -132,7 +133,7 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSETW resul
     answer = lookup->ended ? fail(WSA_E_CANCELLED) : record(lookup, length, results);
   } else if (number(lookup->name, "fault-", &n) && *length < (DWORD)n) *length = (DWORD)n, answer = fail(WSAEFAULT);
   else {
-    if (!number(lookup->name, "records-", &n)) n = 1;
+    if (!number(lookup->name, "records-", &n)) n = strcmp(lookup->name, "registered") != 0 || changes > 0;
     answer = lookup->delivered < n ? record(lookup, length, results) : fail(WSA_E_NO_MORE);
   }
   if (--lookup->busy == 0 && lookup->ended) free(lookup);

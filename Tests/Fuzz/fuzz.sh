@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes the reader of packed query sets and the readers of the wire, each for a number of seconds; fails when something is found.
+# Fuzzes the readers of packed query sets and of service classes, and those of the wire, each for a number of seconds; fails when
+# something is found.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
@@ -17,3 +18,5 @@ fuzz() { # name, sources...
 fuzz packed-query-set Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift
 fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Text.swift Sources/ClientLibrary/QuerySetCopy.swift \
   Tests/Fuzz/WireFuzz.swift
+fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Text.swift \
+  Sources/ClientLibrary/ServiceClassCopy.swift Tests/Fuzz/ServiceClassFuzz.swift

@@ -24,6 +24,18 @@ import Testing
     #expect(configuration.entries.first { $0.key == "limits.frame-bytes" }?.source == "default")
   }
 
+  @Test("who may write classes is said by name or number")
+  func classWriters() throws {
+    let configuration = try Configuration(toml: "[classes]\nwriters = [\"root\", 7]\nwriter-groups = [9]", path: "x.toml")
+    #expect(
+      configuration.classWriters?.users == [0, 7] && configuration.classWriters?.groups == [9] && configuration.access == nil)
+    #expect(configuration.entries.contains { $0.key == "classes.writers" && $0.value == "0, 7" })
+    let failure = #expect(throws: Configuration.Defect.self) {
+      try Configuration(toml: "[classes]\nwriters = \"root\"", path: "x.toml")
+    }
+    #expect(failure?.detail == "x.toml: classes.writers is not a list of users that exist, by name or number")
+  }
+
   @Test("a provider's table is known by name or id, and goes before its manifest")
   func providers() throws {
     let text = """

@@ -17,7 +17,11 @@ final class ServedHost: Sendable {
   let server: HostServer
   let directory: String
 
-  init(_ plugins: String..., limits: Limits = Limits(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true })
+  convenience init(
+    _ plugins: String..., limits: Limits = Limits(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
+  ) throws { try self.init(plugins, limits: limits, admits: admits) }
+
+  init(_ plugins: [String], limits: Limits = Limits(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true })
     throws
   {
     host = ProviderHost(registrar: ModuleRegistrar(), calls: CoNDIS(), admits: admits)

@@ -65,7 +65,8 @@ import Testing
     scripted.finish()
   }
 
-  @Test("NSP-185 a poll says whether anything was registered since Begin or the last Next", arguments: ["scripted-a", "version1"])
+  @Test(
+    "NSP-185 a poll says whether anything was registered since Begin or the last Next", arguments: ["scripted-a", "version1"])
   func polling(provider: String) throws {
     let scripted = try ScriptedHost("scripted-a", "version1")
     let client = try scripted.open()
@@ -82,7 +83,8 @@ import Testing
     scripted.finish()
   }
 
-  @Test("NSP-186 who waits is told of the next change, once; of one that was there at once", arguments: ["scripted-a", "version1"])
+  @Test(
+    "NSP-186 who waits is told of the next change, once; of one that was there at once", arguments: ["scripted-a", "version1"])
   func waiting(provider: String) throws {
     let scripted = try ScriptedHost("scripted-a", "version1")
     let client = try scripted.open()
@@ -110,7 +112,8 @@ import Testing
   }
 
   @Test(
-    "NSP-187 the end of the lookup, and of its client, ends the wait with WSA_OPERATION_ABORTED", arguments: ["scripted-a", "version1"])
+    "NSP-187 the end of the lookup, and of its client, ends the wait with WSA_OPERATION_ABORTED",
+    arguments: ["scripted-a", "version1"])
   func aborting(provider: String) throws {
     let scripted = try ScriptedHost("scripted-a", "version1")
     let client = try scripted.open()

@@ -42,7 +42,9 @@ import Testing
     return try lookup.next().comment
   }
 
-  private func set(_ scripted: ScriptedHost, _ client: ClientSession, _ name: String, _ id: GUID?, _ operation: RegistrationOperation)
+  private func set(
+    _ scripted: ScriptedHost, _ client: ClientSession, _ name: String, _ id: GUID?, _ operation: RegistrationOperation
+  )
     throws -> WinsockError?
   {
     let registration = QuerySet(serviceInstanceName: name, serviceClassID: id, nameSpace: .dns)
@@ -61,7 +63,8 @@ import Testing
     }
     #expect(throws: WinsockError.alreadyInProgress) { try classes.install(Self.meter, for: client.identity) }
     #expect(try count(scripted, "version1", 6) == 1)
-    #expect(classes.keepers(of: Self.meter.id, for: client.identity).map(\.provider) == ["schema", "version1-second", "version1"])
+    #expect(
+      classes.keepers(of: Self.meter.id, for: client.identity).map(\.provider) == ["schema", "version1-second", "version1"])
     scripted.finish()
   }
 
@@ -177,7 +180,9 @@ import Testing
 
   // MARK: On the way to providers
 
-  @Test("NSP-128 NSP-110 NSP-111 NSP-131 what the schema knows is handed to every version 1 provider; without a class nobody is asked")
+  @Test(
+    "NSP-128 NSP-110 NSP-111 NSP-131 what the schema knows is handed to every version 1 provider; without a class nobody is asked"
+  )
   func fromTheSchema() throws {
     let scripted = try host("version1", "version1-second")
     let client = try scripted.open()
@@ -276,7 +281,8 @@ import Testing
     #expect(entry.isActive && entry.manifest.displayName == "schema" && entry.provider == nil)
     let query = QuerySet(serviceInstanceName: "records-1", nameSpace: .all, providerID: SchemaProvider.id)
     #expect(throws: WinsockError.serviceNotFound) { try scripted.host.engine.begin(client, query, flags: .returnAll) }
-    let lookup = try scripted.host.engine.begin(client, QuerySet(serviceInstanceName: "records-1", nameSpace: .all), flags: .returnAll)
+    let lookup = try scripted.host.engine.begin(
+      client, QuerySet(serviceInstanceName: "records-1", nameSpace: .all), flags: .returnAll)
     let line = try #require(lookup.trace.lines.first { $0.id == SchemaProvider.id })
     if case .skipped(let reason) = line.verdict { #expect(reason == .keepsClasses) } else { Issue.record("it was asked") }
     lookup.end()

@@ -6,7 +6,9 @@ import Testing
 /// Service classes in memory.
 @Suite struct ServiceClassTests {
   private static func random(_ generator: inout SeededGenerator) -> ServiceClass {
-    func text() -> String { String((0..<Int.random(in: 0...20, using: &generator)).map { _ in "aZ0.é名😀".randomElement(using: &generator)! }) }
+    func text() -> String {
+      String((0..<Int.random(in: 0...20, using: &generator)).map { _ in "aZ0.é名😀".randomElement(using: &generator)! })
+    }
     return ServiceClass(
       id: GUID(bytes: (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) })!, name: text(),
       entries: (0..<Int.random(in: 0...6, using: &generator)).map { _ in
@@ -14,7 +16,9 @@ import Testing
         return ServiceClass.Entry(
           name: text(), nameSpace: NameSpace(rawValue: UInt32.random(in: 0...40, using: &generator)),
           type: isNumber ? .dword : .init(rawValue: UInt32.random(in: 5...12, using: &generator)),
-          value: (0..<(isNumber ? 4 : Int.random(in: 0...50, using: &generator))).map { _ in .random(in: 0...255, using: &generator) })
+          value: (0..<(isNumber ? 4 : Int.random(in: 0...50, using: &generator))).map { _ in
+            .random(in: 0...255, using: &generator)
+          })
       })
   }
 
@@ -23,7 +27,8 @@ import Testing
     return try ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(buffer)))
   }
 
-  @Test("what is packed is read back the same, fills exactly what was measured, and writes nothing where there is too little room")
+  @Test(
+    "what is packed is read back the same, fills exactly what was measured, and writes nothing where there is too little room")
   func roundTrip() throws {
     var generator = SeededGenerator(seed: 6)
     for round in 0..<2000 {
@@ -72,7 +77,8 @@ import Testing
           do {
             return try name.withUnsafeMutableBufferPointer { name in
               value = WSANSCLASSINFOW(
-                lpszName: name.baseAddress, dwNameSpace: 12, dwValueType: 4, dwValueSize: 4, lpValue: UnsafeMutableRawPointer(number))
+                lpszName: name.baseAddress, dwNameSpace: 12, dwValueType: 4, dwValueSize: 4,
+                lpValue: UnsafeMutableRawPointer(number))
               info = WSASERVICECLASSINFOW(
                 lpServiceClassId: id, lpszServiceClassName: name.baseAddress, dwCount: 1, lpClassInfos: nil)
               change(&info, &value)
@@ -93,7 +99,9 @@ import Testing
     #expect(throws: QuerySetError.missing("lpszName")) { try read { _, value in value.lpszName = nil } }
     #expect(throws: QuerySetError.missing("lpValue")) { try read { _, value in value.lpValue = nil } }
     #expect(throws: QuerySetError.wrongValueSize("lpValue")) { try read { _, value in value.dwValueSize = 2 } }
-    #expect(throws: QuerySetError.tooLong("lpValue", 1 << 19)) { try read { _, value in (value.dwValueType, value.dwValueSize) = (3, .max) } }
+    #expect(throws: QuerySetError.tooLong("lpValue", 1 << 19)) {
+      try read { _, value in (value.dwValueType, value.dwValueSize) = (3, .max) }
+    }
     #expect(try read { _, value in (value.dwValueType, value.dwValueSize, value.lpValue) = (3, 0, nil) }.entries[0].value == [])
   }
 

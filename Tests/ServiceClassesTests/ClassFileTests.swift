@@ -30,12 +30,14 @@ import Testing
     #expect(file.classes.map(\.name) == ["meter", "plain"] && file.classes[1].entries.isEmpty)
     let entries = file.classes[0].entries
     #expect(entries.map(\.type.rawValue) == [4, 11, 1, 2, 7, 7, 3, 99, 0])
-    #expect(entries.map(\.type.name) == ["dword", "qword", "string", "expand-string", "strings", "strings", "binary", "99", "none"])
+    #expect(
+      entries.map(\.type.name) == ["dword", "qword", "string", "expand-string", "strings", "strings", "binary", "99", "none"])
     #expect(
       entries.map(\.text) == [
         "7001", "9223372036854775807", "\"a \\\"b\\\" \\\\ ä😀\"", "\"%X%\"", "\"a\", \"b c\"", "", "0a 1b 2c", "ff", "",
       ])
-    #expect(entries[0].value == [0x59, 0x1B, 0, 0] && entries[4].value == [0x61, 0, 0, 0, 0x62, 0, 0x20, 0, 0x63, 0, 0, 0, 0, 0])
+    #expect(
+      entries[0].value == [0x59, 0x1B, 0, 0] && entries[4].value == [0x61, 0, 0, 0, 0x62, 0, 0x20, 0, 0x63, 0, 0, 0, 0, 0])
     #expect(entries[5].value == [0, 0] && entries[8].value.isEmpty)
   }
 
@@ -69,7 +71,8 @@ import Testing
     arguments: [
       ("{ namespace = 'dns', type = 'dword', value = 1 }", "has no name"),
       ("{ name = 'P', type = 'dword', value = 1 }", "has no name space"),
-      ("{ name = 'P', namespace = 'dns', value = 1 }", "has no type"), ("{ name = 'P', namespace = 0, type = 'word' }", "has no type"),
+      ("{ name = 'P', namespace = 'dns', value = 1 }", "has no type"),
+      ("{ name = 'P', namespace = 0, type = 'word' }", "has no type"),
       ("{ name = 'P', namespace = 0, type = 'dword', value = -1 }", "its value is no dword"),
       ("{ name = 'P', namespace = 0, type = 'dword', value = 4294967296 }", "its value is no dword"),
       ("{ name = 'P', namespace = 0, type = 'dword', value = '1' }", "its value is no dword"),

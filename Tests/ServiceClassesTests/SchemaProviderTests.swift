@@ -154,7 +154,8 @@ import Testing
 
   @Test("NSP-124 NSP-125 ports, NetWare numbers and record types are classes without being installed")
   func wellKnown() throws {
-    let schema = SchemaProvider(services: Services(text: "# x\nhttp 80/tcp www\nworld 80/tcp\nntp\t123/udp\nodd 5 6\n\nssh 22/tcp"))
+    let schema = SchemaProvider(
+      services: Services(text: "# x\nhttp 80/tcp www\nworld 80/tcp\nntp\t123/udp\nodd 5 6\n\nssh 22/tcp"))
     let http = try #require(schema.serviceClass(id("00090050-0000-0000")))
     #expect(http.name == "http")
     #expect(
@@ -173,7 +174,8 @@ import Testing
     #expect(schema.serviceClass(id("00090016-0000-0007"))?.name == "ssh/7")
     #expect(schema.serviceClass(id("0002a800-0000-0000"))?.name == "hostname")
     #expect(schema.serviceClass(id("0002a803-0000-0000"))?.name == "inet-hostaddrbyname")
-    for strange in ["0002a804-0000-0000", "000b0004-0000-0001", "00090050-0001-0000", "000c0050-0000-0000", "0002a800-0000-0001"] {
+    for strange in ["0002a804-0000-0000", "000b0004-0000-0001", "00090050-0001-0000", "000c0050-0000-0000", "0002a800-0000-0001"]
+    {
       #expect(schema.serviceClass(id(strange)) == nil, "\(strange)")
     }
     #expect(schema.serviceClass(GUID("00090050-0000-0000-c000-000000000047")!) == nil)

@@ -1,9 +1,8 @@
 import Glibc
-import Providers
 
 /// Looks for something a moment before it is slept for, as long as that pays: to sleep and be woken on another processor costs more than
 /// to serve a request. After a moment in vain the next few are slept for at once, after the next one twice as many.
-struct Patience {
+public struct Patience: Sendable {
   private var sleeps = 0
   private var next = Self.fewSleeps
 
@@ -11,8 +10,10 @@ struct Patience {
   private static let fewSleeps = 8
   private static let manySleeps = 1024
 
+  public init() {}
+
   /// What `find` finds, or 0.
-  mutating func look(_ find: () -> Int) -> Int {
+  public mutating func look(_ find: () -> Int) -> Int {
     guard sleeps == 0 else {
       sleeps -= 1
       return 0
