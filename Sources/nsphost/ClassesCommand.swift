@@ -27,8 +27,9 @@ struct ListClassesCommand: HostCommand {
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let schema = host.engine.classes.schema
+    let asking = try client().identity
     var classes = (schema?.installed ?? []).map { known in
-      Class(known, keptBy: host.engine.classes.keepers(of: known.id, for: ProcessEnvironment.identity).map(\.provider))
+      Class(known, keptBy: host.engine.classes.keepers(of: known.id, for: asking).map(\.provider))
     }
     if !installed { classes += (schema?.preallocated ?? []).map { Class($0, keptBy: ["well known"]) } }
     if options.json { return CommandOutput(ClassesDocument(classes: classes.map { .init($0.known, keptBy: $0.keptBy) })) }
@@ -62,7 +63,8 @@ struct ShowClassCommand: HostCommand {
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let found = choice.reference.candidates(in: host.engine.classes.schema)
     guard !found.isEmpty else { throw choice.reference.unknown(isJSON: options.json) }
-    let classes = found.map { id in (id, host.engine.classes.keepers(of: id, for: ProcessEnvironment.identity)) }
+    let asking = try client().identity
+    let classes = found.map { id in (id, host.engine.classes.keepers(of: id, for: asking)) }
     let known = classes.compactMap { id, keepers in keepers.first.map { ($0.known, keepers) } }
     guard !known.isEmpty else { throw choice.reference.unknown(isJSON: options.json) }
     if options.json {
