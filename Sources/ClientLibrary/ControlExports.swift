@@ -78,6 +78,9 @@ public func WSANSPIoctl(
 ) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let lookup = process.lookup(UInt(bitPattern: hLookup)) else { return fail(Int32(WSA_INVALID_HANDLE)) }
+  // This code has no use for buffers, whatever they are.
+  let usesBuffers = dwControlCode != DWORD(SIO_NSP_NOTIFY_CHANGE)
+  let (cbInBuffer, cbOutBuffer) = usesBuffers ? (cbInBuffer, cbOutBuffer) : (0, 0)
   guard let returned = lpcbBytesReturned, cbInBuffer == 0 || lpvInBuffer != nil, cbOutBuffer == 0 || lpvOutBuffer != nil else {
     return fail(Int32(WSAEFAULT))
   }

@@ -74,7 +74,9 @@ struct Requests: Sendable {
       case .className: try className(payload, session, &answer)
       case .ioctl: guard try ioctl(payload, session, header, connection, &answer) else { return nil }
       }
-      guard answer.count <= Int(limits.maximumFrame) else { throw .noBuffers }
+      // What people are shown may be more; who does not read it is closed.
+      let maximum = kind == .control ? limits.bytesQueued : Int(limits.maximumFrame)
+      guard answer.count <= maximum else { throw .noBuffers }
       return answer.finish()
     } catch {
       return failure(kind.answer, header, error)

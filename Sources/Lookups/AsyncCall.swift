@@ -26,6 +26,12 @@ struct CallPurpose: Sendable {
 protocol AsyncCallOwner: AnyObject, Sendable {
   /// Runs on a thread of the host, never on the completing stack (nsp.md A3).
   func resume(_ purpose: CallPurpose, _ call: AsyncCall, _ outcome: CallOutcome)
+  /// The outcome of a call that was given up. Runs on the completing stack: it must not call out.
+  func late(_ outcome: CallOutcome)
+}
+
+extension AsyncCallOwner {
+  func late(_: CallOutcome) {}
 }
 
 /// One call of a routine that completes asynchronously, and the memory that belongs to the provider until it does
@@ -157,9 +163,13 @@ final class AsyncCall: Sendable {
   }
 
   private func completed(_ outcome: CallOutcome) {
-    let (effect, owner, purpose, provider) = state.withLock { state in
-      (state.phase.completed(outcome), state.owner, state.purpose, state.session?.provider ?? state.forsaken)
+    let (isLate, effect, owner, purpose, provider) = state.withLock { state in
+      (
+        state.phase.isAbandoned, state.phase.completed(outcome), state.owner, state.purpose,
+        state.session?.provider ?? state.forsaken
+      )
     }
+    if isLate { owner?.late(outcome) }
     if effect != .nothing { provider?.file?.noteReturn() }
     switch effect {
     case .nothing: break

@@ -14,6 +14,8 @@ public final class ChangeNotice: Sendable {
     var told: Told?
     var ticket: ChangeSignal.Ticket?
     var handle: Handle?
+    /// A provider may still write to the overlapped: it was given it, and has not set the event.
+    var isLent = false
   }
 
   /// Whose change it is.
@@ -51,7 +53,14 @@ public final class ChangeNotice: Sendable {
     if let outcome { action(outcome.failure) }
   }
 
-  var isComplete: Bool { state.withLock { $0.outcome != nil } }
+  /// Whether nobody knows it any more, the provider among them.
+  var isForgettable: Bool { state.withLock { $0.outcome != nil && !$0.isLent } }
+
+  /// The provider is about to be given it.
+  func lend() { state.withLock { $0.isLent = true } }
+
+  /// The provider has answered otherwise than that it will set the event.
+  func takeBack() { state.withLock { $0.isLent = false } }
 
   /// Waits for a registration that goes through this host.
   func watch(after seen: UInt64) {
@@ -93,6 +102,7 @@ public final class ChangeNotice: Sendable {
   /// A provider has set the event that it was given. False for what is none, or none any more.
   static func set(_ event: Handle) -> Bool {
     guard let notice = events[event] else { return false }
+    notice.takeBack()
     let code = Int32(truncatingIfNeeded: notice.overlapped.pointee.Internal)
     notice.complete(code == 0 || code == WSA_IO_PENDING ? nil : WinsockError(rawValue: code).normalised)
     return true
@@ -118,16 +128,22 @@ extension Lookup {
   /// `WSAEWOULDBLOCK` says that what was delivered still holds. A version 1 provider is asked itself, and may know other codes; of others
   /// the host sees what is registered through it. Calls out.
   public func control(_ code: UInt32, input: [UInt8] = [], outputSize: Int = 0, waits: Bool) throws(WinsockError) -> Control {
-    let (target, isOver): ((Opened, UInt64)?, Bool) = state.withLock { state in
+    let (target, isOver): ((Opened, UInt64, Int)?, Bool) = state.withLock { state in
       let open = state.legs.filter { $0.opened != nil || !$0.isStarted && !$0.isDone }
       let opened = open.count == 1 ? open[0].opened.map { ($0, open[0].seenChanges) } : nil
-      return (opened, state.phase == .ended)
+      if let opened, let index = state.legs.firstIndex(where: { $0.opened != nil }) {
+        state.legs[index].controls += 1
+        return ((opened.0, opened.1, index), state.phase == .ended)
+      }
+      return (nil, state.phase == .ended)
     }
-    guard let (opened, seen) = target else { throw isOver ? .invalidHandle : .invalidArgument }
+    guard let (opened, seen, leg) = target else { throw isOver ? .invalidHandle : .invalidArgument }
     let provider = opened.session.provider
     if let version1 = provider.version1, provider.routines.entry(.lookupServiceBegin) == .version1 {
-      return try ask(version1, opened, code, input, outputSize, waits)
+      // Left when the routine has returned.
+      return try ask(version1, opened, leg, code, input, outputSize, waits)
     }
+    defer { controlReturned(leg) }
     guard code == SIO_NSP_NOTIFY_CHANGE else { throw .operationNotSupported }
     if waits {
       let notice = try keep(ChangeNotice(provider))
@@ -141,7 +157,7 @@ extension Lookup {
   private func keep(_ notice: ChangeNotice) throws(WinsockError) -> ChangeNotice {
     let failure: WinsockError? = state.withLock { state in
       if state.phase == .ended { return .invalidHandle }
-      state.notices.removeAll(where: \.isComplete)
+      state.notices.removeAll(where: \.isForgettable)
       guard state.notices.count < Self.maximumNotices else { return .noBuffers }
       state.notices.append(notice)
       return nil
@@ -152,27 +168,52 @@ extension Lookup {
 
   /// The provider itself says when what it delivered has changed.
   private func ask(
-    _ version1: Version1Routines, _ opened: Opened, _ code: UInt32, _ input: [UInt8], _ outputSize: Int, _ waits: Bool
+    _ version1: Version1Routines, _ opened: Opened, _ leg: Int, _ code: UInt32, _ input: [UInt8], _ outputSize: Int, _ waits: Bool
   ) throws(WinsockError) -> Control {
-    guard version1.hasIoctl else { throw .operationNotSupported }
-    let provider = opened.session.provider
-    let notice: ChangeNotice? = waits ? try keep(ChangeNotice(provider)) : nil
-    if let notice, !notice.makeEvent() {
-      notice.complete(.operationAborted)
-      throw .noBuffers
+    let notice: ChangeNotice?
+    do throws(WinsockError) {
+      // Of what goes on, only a change has anything to say at its end.
+      guard version1.hasIoctl, !waits || code == SIO_NSP_NOTIFY_CHANGE else { throw .operationNotSupported }
+      notice = waits ? try keep(ChangeNotice(opened.session.provider)) : nil
+      if let notice, !notice.makeEvent() {
+        notice.complete(.operationAborted)
+        throw .noBuffers
+      }
+    } catch {
+      controlReturned(leg)
+      throw error
     }
+    let provider = opened.session.provider
     let attempt = Attempt<Result<[UInt8], WinsockError>>()
     HostThreads.run { [self] in
-      let result: Result<[UInt8], WinsockError> = CallFrame.inside(provider, id) {
-        provider.call { _ in version1.ioctl(opened.handle.pointer, code, input, outputSize, notice?.completion) }
-          ?? .failure(.tryAgain)
+      notice?.lend()
+      let result: Result<[UInt8], WinsockError>? = CallFrame.inside(provider, id) {
+        provider.call(while: { attempt.isOpen && !isOver }) { _ in
+          version1.ioctl(opened.handle.pointer, code, input, outputSize, notice?.completion)
+        }
       }
+      if case .failure(.ioPending)? = result {} else { notice?.takeBack() }
       // Whoever asked has left: nobody waits for the change.
-      if !attempt.resolve(result) { notice?.complete(.operationAborted) }
+      if !attempt.resolve(result ?? .failure(.tryAgain)) { notice?.complete(.operationAborted) }
+      controlReturned(leg)
     }
     let result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
-    if case .failure(.ioPending) = result, let notice { return .pending(notice) }
-    notice?.complete(.operationAborted)
-    return .done(try result.get())
+    guard case .failure(.ioPending) = result else {
+      notice?.complete(.operationAborted)
+      return .done(try result.get())
+    }
+    guard let notice else { throw .systemCallFailure }
+    return .pending(notice)
+  }
+
+  private var isOver: Bool { state.withLock { $0.phase == .ended } }
+
+  /// An End that came meanwhile has waited for it: only a Next may overlap with it.
+  private func controlReturned(_ leg: Int) {
+    let opened: Opened? = state.withLock { state in
+      state.legs[leg].controls -= 1
+      return state.legs[leg].controls == 0 ? state.legs[leg].endsLater.take() : nil
+    }
+    if let opened { endAtProvider(opened) }
   }
 }

@@ -24,9 +24,6 @@ public final class ClassRegistry: Sendable {
   private struct State {
     var schema: SchemaProvider?
     var writers: AccessList?
-    /// How many answers providers owe that nobody waits for any more: until they have come, such a provider is not asked for whole
-    /// classes. A count, because an answer may come before it is known to be late.
-    var late: [GUID: Int] = [:]
   }
 
   /// One change at a time: what two changes of a class come to is the same everywhere.
@@ -62,24 +59,17 @@ public final class ClassRegistry: Sendable {
   func schemaAnswer(for id: GUID) -> ServiceClass? {
     if let known = schema?.serviceClass(id) { return known }
     for entry in catalog.entries where entry.manifest.storesClasses && entry.isActive {
-      guard let provider = entry.provider, let version1 = provider.version1,
-        !isLate(provider)
-      else { continue }
-      let answer = ask(provider, within: min(provider.deadline, Self.schemaPatience), countsWhenLate: true) {
-        version1.serviceClass(id)
-      }
-      if case .success(let known)? = answer { return known }
+      guard let provider = entry.provider, let version1 = provider.version1 else { continue }
+      if case .success(let known)? = askSoon(provider, version1, id) { return known }
     }
     return nil
   }
 
-  private func isLate(_ provider: Provider) -> Bool { state.withLock { $0.late[provider.id] ?? 0 > 0 } }
-
-  private func note(_ provider: Provider, _ owed: Int) {
-    state.withLock { state in
-      let sum = (state.late[provider.id] ?? 0) + owed
-      state.late[provider.id] = sum == 0 ? nil : sum
-    }
+  /// What a provider knows of a class, if it says so soon.
+  private func askSoon(_ provider: Provider, _ version1: Version1Routines, _ id: GUID) -> Result<ServiceClass, WinsockError>? {
+    // Its own routine asks, in its own turn.
+    if CallFrame.current?.provider === provider { return version1.serviceClass(id) }
+    return ask(provider, within: min(provider.deadline, Self.schemaPatience)) { version1.serviceClass(id) }
   }
 
   /// What one provider keeps of a class (`WSAGetServiceClassInfo`).
@@ -98,10 +88,10 @@ public final class ClassRegistry: Sendable {
   }
 
   /// The first answer to what a class is called: of those that keep whole classes, then of every provider in catalog order
-  /// (`WSAGetServiceClassNameByClassId`).
+  /// (`WSAGetServiceClassNameByClassId`). Each may take its time.
   public func name(of id: GUID, for client: ClientIdentity) throws(WinsockError) -> String {
-    if let known = schemaAnswer(for: id) { return known.name }
-    for entry in keepers(for: client) where !entry.manifest.storesClasses {
+    if let known = schema?.serviceClass(id) { return known.name }
+    for entry in keepers where mayUse(entry, client) {
       if let known = try? serviceClass(id, at: entry.id, for: client) { return known.name }
     }
     throw .typeNotFound
@@ -113,14 +103,9 @@ public final class ClassRegistry: Sendable {
     if let entry = catalog[SchemaProvider.id], let known = schema?.serviceClass(id) {
       found.append((entry.manifest.displayName, known))
     }
-    for entry in keepers(for: client) {
-      guard let provider = entry.provider, let version1 = provider.version1,
-        !isLate(provider)
-      else { continue }
-      let answer = ask(provider, within: Self.schemaPatience, countsWhenLate: true) {
-        version1.serviceClass(id)
-      }
-      if case .success(let known)? = answer { found.append((entry.manifest.displayName, known)) }
+    for entry in keepers where mayUse(entry, client) {
+      guard let provider = entry.provider, let version1 = provider.version1 else { continue }
+      if case .success(let known)? = askSoon(provider, version1, id) { found.append((entry.manifest.displayName, known)) }
     }
     return found
   }
@@ -133,10 +118,10 @@ public final class ClassRegistry: Sendable {
   public func install(_ new: ServiceClass, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     guard mayWrite(client) else { throw .accessDenied }
     do throws(QuerySetError) { try new.check() } catch { throw .invalidArgument }
-    return try inTurn { () throws(WinsockError) in try installInTurn(new, client) }
+    return try inTurn { () throws(WinsockError) in try installInTurn(new) }
   }
 
-  private func installInTurn(_ new: ServiceClass, _ client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
+  private func installInTurn(_ new: ServiceClass) throws(WinsockError) -> [ClassOutcome] {
     let schema = schema
     var outcomes: [ClassOutcome] = []
     if let schema {
@@ -147,12 +132,13 @@ public final class ClassRegistry: Sendable {
       outcomes.append(outcome(failure))
     }
     let isFirst = schema == nil
-    for (index, entry) in keepers(for: client).enumerated() {
+    // Whoever may change classes changes them everywhere.
+    for (index, entry) in keepers.enumerated() {
       let failure = change(entry) { $0.install(new) }
       if isFirst, index == 0, entry.manifest.storesClasses, failure == .alreadyInProgress { throw .alreadyInProgress }
       outcomes.append(ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName, failure: failure))
     }
-    schema?.settle(new.id, isInstalled: true)
+    settle(schema, new.id, isInstalled: true, outcomes)
     tell("installed", new.id, outcomes)
     return outcomes
   }
@@ -160,19 +146,19 @@ public final class ClassRegistry: Sendable {
   /// Takes a class from everybody who keeps it (`WSARemoveServiceClass`).
   public func remove(_ id: GUID, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     guard mayWrite(client) else { throw .accessDenied }
-    return try inTurn { () throws(WinsockError) in try removeInTurn(id, client) }
+    return try inTurn { () throws(WinsockError) in try removeInTurn(id) }
   }
 
-  private func removeInTurn(_ id: GUID, _ client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
+  private func removeInTurn(_ id: GUID) throws(WinsockError) -> [ClassOutcome] {
     guard !registrations.references(id) else { throw .tooManyReferences }
     let schema = schema
     var outcomes: [ClassOutcome] = []
     if let schema { outcomes.append(outcome(failure { () throws(WinsockError) in try schema.remove(id) })) }
-    for entry in keepers(for: client) {
+    for entry in keepers {
       outcomes.append(
         ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName, failure: change(entry) { $0.removeClass(id) }))
     }
-    schema?.settle(id, isInstalled: false)
+    settle(schema, id, isInstalled: false, outcomes)
     tell("removed", id, outcomes)
     return outcomes
   }
@@ -189,10 +175,20 @@ public final class ClassRegistry: Sendable {
 
   private func finish(_ begun: (isInstalled: Bool, serviceClass: ServiceClass), _ schema: SchemaProvider) {
     let known = begun.serviceClass
-    for entry in catalog.entries where entry.isActive {
-      _ = change(entry) { begun.isInstalled ? $0.install(known) : $0.removeClass(known.id) }
+    let outcomes = keepers.map { entry in
+      ClassOutcome(
+        providerID: entry.id, provider: entry.manifest.displayName,
+        failure: change(entry) { begun.isInstalled ? $0.install(known) : $0.removeClass(known.id) })
     }
-    schema.settle(known.id, isInstalled: begun.isInstalled)
+    settle(schema, known.id, isInstalled: begun.isInstalled, outcomes)
+  }
+
+  /// A change is over when everybody has answered. One that has not is told again when its answer to something else has come, by the next
+  /// change of the class, or by the next host.
+  private func settle(_ schema: SchemaProvider?, _ id: GUID, isInstalled: Bool, _ outcomes: [ClassOutcome]) {
+    guard let schema, !outcomes.contains(where: { $0.failure == .tryAgain }) else { return }
+    schema.settle(id, isInstalled: isInstalled)
+    if let defect = schema.defect { HostLog.write(.warning, provider: "schema", "\(defect.detail): \(defect.remedy)") }
   }
 
   /// `WSATRY_AGAIN` where another change takes so long.
@@ -224,34 +220,39 @@ public final class ClassRegistry: Sendable {
 
   // MARK: Asking providers
 
+  /// A class is shown to those who may use who keeps it.
   private func mayUse(_ entry: Catalog.Entry, _ client: ClientIdentity) -> Bool {
     RouteRequest(client: client, nameSpace: .all, flags: []).isAdmitted(to: entry)
   }
 
-  /// The providers that may be asked about classes: those that keep whole ones first, each in catalog order.
-  private func keepers(for client: ClientIdentity) -> [Catalog.Entry] {
-    let able = catalog.entries.filter { $0.isActive && $0.provider?.version1 != nil && mayUse($0, client) }
+  /// The providers that take classes: those that keep whole ones first, each in catalog order.
+  private var keepers: [Catalog.Entry] {
+    let able = catalog.entries.filter { $0.isActive && $0.provider?.version1 != nil }
     return able.filter(\.manifest.storesClasses) + able.filter { !$0.manifest.storesClasses }
   }
 
   private func change(_ entry: Catalog.Entry, _ routine: @escaping @Sendable (Version1Routines) -> WinsockError?) -> WinsockError? {
     guard let provider = entry.provider, let version1 = provider.version1 else { return nil }
+    // An earlier change may still be under way there, and would come behind this one.
     return ask(provider, within: provider.deadline) { routine(version1) } ?? .tryAgain
   }
 
   /// Calls a routine on a thread of the host that may be left behind. Nil when the time is over: then what it answers counts for
-  /// nobody.
-  private func ask<Answer: Sendable>(
-    _ provider: Provider, within patience: Duration, countsWhenLate: Bool = false, _ routine: @escaping @Sendable () -> Answer
-  ) -> Answer? {
-    if CallFrame.depth >= CallFrame.maximumDepth { return nil }
+  /// nobody; and without a call, while it still owes such an answer.
+  private func ask<Answer: Sendable>(_ provider: Provider, within patience: Duration, _ routine: @escaping @Sendable () -> Answer)
+    -> Answer?
+  {
+    guard CallFrame.depth < CallFrame.maximumDepth, provider.lateClassCalls.load(ordering: .acquiring) <= 0 else { return nil }
     let attempt = Attempt<Answer?>()
     HostThreads.run { [self] in
-      let answer = CallFrame.inside(provider, QueryID.next()) { provider.call { _ in routine() } }
-      if !attempt.resolve(answer), countsWhenLate { note(provider, -1) }
+      let answer = CallFrame.inside(provider, QueryID.next()) { provider.call(while: { attempt.isOpen }) { _ in routine() } }
+      guard !attempt.resolve(answer) else { return }
+      // Counted, because it may come before it is known to be late.
+      provider.lateClassCalls.subtract(1, ordering: .acquiringAndReleasing)
+      finishChanges()
     }
     if let answer = attempt.wait(for: patience) { return answer }
-    if countsWhenLate { note(provider, 1) }
+    provider.lateClassCalls.add(1, ordering: .acquiringAndReleasing)
     return nil
   }
 }

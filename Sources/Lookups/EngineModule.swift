@@ -2,6 +2,7 @@ import CWinsock
 import ModuleRegistrar
 import Providers
 import QuerySets
+import ServiceClasses
 import Sessions
 import Synchronization
 
@@ -96,7 +97,9 @@ final class EngineModule: Sendable {
   private func attach(_ handle: ModuleHandle, _ instance: UnsafePointer<NPI_REGISTRATION_INSTANCE>) -> NTStatus {
     let address = UInt(bitPattern: instance)
     let own = state.withLock { $0.own[address] }
-    guard let manifest = own?.manifest ?? Manifest(instance), catalog[manifest.id]?.isActive ?? true else { return .noInterface }
+    guard let manifest = own?.manifest ?? Manifest(instance), manifest.id != SchemaProvider.id,
+      catalog[manifest.id]?.isActive ?? true
+    else { return .noInterface }
     let mayReplace = own != nil || state.withLock { $0.replaceable.contains(manifest.id) }
     if !mayReplace, catalog[manifest.id]?.provider != nil { return .noInterface }
     let binding = EngineBinding(engine: self, handle)

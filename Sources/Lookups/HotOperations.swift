@@ -3,6 +3,7 @@ import Glibc
 import ModuleRegistrar
 import Providers
 import QuerySets
+import ServiceClasses
 import Sessions
 import Synchronization
 
@@ -93,6 +94,12 @@ extension ProviderHost {
   /// Brings the host in line with one candidate. Answers why its file could not be loaded.
   private func take(_ candidate: Candidate, _ changes: inout Changes) -> Refusal? {
     guard let manifest = candidate.manifest else { return nil }
+    if manifest.id == SchemaProvider.id {
+      guard case .ready = candidate.state else { return nil }
+      return Refusal(
+        path: candidate.path, reason: .superseded, detail: "its id is that of the host's own schema provider",
+        remedy: "give it an id of its own; to take the schema's place, say schema = true")
+    }
     let former = shelf.withLock { $0.files[candidate.path] }
     switch candidate.state {
     case .refused: return nil

@@ -42,7 +42,7 @@ extension ProviderHost {
   /// Installs a provider by its id: active, and last. Its file need not exist yet; where it does, it is loaded. Calls out.
   public func install(_ installation: Installation) throws(ChangeFailure) {
     let isMade = try changes.take(within: Self.patience) { () throws(ChangeFailure) in
-      guard catalog[installation.id] == nil else { throw .alreadyInstalled }
+      guard catalog[installation.id] == nil, installation.id != SchemaProvider.id else { throw .alreadyInstalled }
       // One file is one provider.
       let environment = keeping.withLock { $0.environment }
       if !installation.path.isEmpty, let path = try? installation.file(in: environment),
@@ -141,7 +141,7 @@ extension ProviderHost {
     }
     let environment = keeping.withLock { $0.environment }
     var files: [(Installation, String)] = []
-    for installation in record.installed {
+    for installation in record.installed where installation.id != SchemaProvider.id {
       var (path, refusal): (String?, Refusal?) = (nil, nil)
       if !installation.path.isEmpty {
         do throws(Refusal) { path = try installation.file(in: environment) } catch { refusal = error }

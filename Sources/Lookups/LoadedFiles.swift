@@ -99,7 +99,7 @@ extension ProviderHost {
     }
   }
 
-  /// Attaches the provider that a file exports: its version 2 routines, or in their place those of version 1, beside which
+  /// Attaches the provider that a file exports: its version 2 routines, or in their place those of version 1.
   /// - Parameter servesLookups: Version 1 does.
   private func provide(
     _ manifest: Manifest, _ object: SharedObject, _ version1: Version1Routines?, servesLookups: Bool

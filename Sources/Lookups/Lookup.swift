@@ -21,7 +21,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private let pool: AsyncCallPool
   let state: Mutex<State>
   /// For the answers of providers that keep threads. Used by the Next that has the turn alone.
-  private nonisolated(unsafe) var patience = Patience()
+  nonisolated(unsafe) var patience = Patience()
 
   init(
     id: QueryID, client: ClientSession, restrictions: QuerySet, serviceClass: QueryClass?, flags: LookupFlags, request: RouteRequest,
@@ -154,6 +154,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         buffer throws(QuerySetError) -> Result<ProviderLookupHandle, WinsockError> in
         try restrictions.pack(as: .v2, into: buffer)
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
+        // Before its turn: whoever knows the class may need the same.
+        if provider.takesClasses { _ = serviceClass?.known }
         return CallFrame.inside(provider, id, serviceClass: serviceClass) {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
             ?? .failure(.tryAgain)
@@ -249,29 +251,6 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       return nil
     }
     return early ?? wait(ticket)
-  }
-
-  /// Waits for the answer, and meanwhile minds the deadline of whichever provider is asked: nobody else does. End answers at once.
-  private func wait(_ ticket: NextTicket) -> Result<Void, WinsockError> {
-    // Of whoever has the turn.
-    let hasAnswer = patience.look { ticket.hasAnswer ? 1 : 0 } > 0
-    if hasAnswer, let answer = ticket.wait() { return answer }
-    while true {
-      let expired: Deadline? = state.withLock { state in
-        let now = MonotonicTime.now
-        if let deadline = state.deadline, deadline.end > now {
-          ticket.minds(deadline.end)
-          return nil
-        }
-        // Before a provider has been called, at least as long as the next one may take.
-        let leg = state.current < state.legs.count ? state.legs[state.current].provider : nil
-        ticket.minds(now + (leg?.deadline ?? Provider.defaultDeadline))
-        return state.deadline.take()
-      }
-      // What it comes to is done elsewhere: End, which may take its time, is not this client's to wait for.
-      if let expired { HostThreads.run { [self] in timeOut(expired) } }
-      if let answer = ticket.wait() { return answer }
-    }
   }
 
   private func take<T>(
@@ -406,7 +385,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     }
   }
 
-  private func fail(_ state: inout State, _ index: Int, _ error: WinsockError) {
+  func fail(_ state: inout State, _ index: Int, _ error: WinsockError) {
     state.growths = 0
     state.legs[index].isDone = true
     state.legs[index].record.status = error
@@ -423,41 +402,13 @@ public final class Lookup: ClientResource, AsyncCallOwner {
 
   // MARK: Going on elsewhere
 
-  private func scheduleDeadline(_ purpose: CallPurpose, _ provider: Provider, _ number: UInt64) {
-    let deadline = Deadline(purpose: purpose, number: number, end: .now + provider.deadline)
-    let waiting = state.withLock { state in
-      state.deadline = deadline
-      return state.waiting
-    }
-    waiting?.hurry(deadline.end)
-  }
-
-  private func timeOut(_ deadline: Deadline) {
-    let purpose = deadline.purpose
-    let opened: Opened?? = state.withLock { state in
-      guard state.armed == deadline.number, let call = state.call, call.abandon(number: deadline.number) else { return nil }
-      state.armed = nil
-      // The provider still owns the abandoned call's memory; the next provider gets another.
-      state.call = nil
-      if let provider = state.legs[purpose.leg].opened?.session.provider {
-        state.legs[purpose.leg].record.took += provider.deadline
-      }
-      fail(&state, purpose.leg, .tryAgain)
-      return .some(Self.takeOut(&state.legs[purpose.leg]))
-    }
-    guard let opened else { return }
-    // First the client, who has waited long enough; then End, which is how a provider learns of a cancelled call.
-    HostThreads.run { [self] in goOn(purpose.flags, mayBlock: true) }
-    if let opened { endAtProvider(opened) }
-  }
-
   func resume(_ purpose: CallPurpose, _ call: AsyncCall, _ outcome: CallOutcome) {
     received(outcome, purpose.leg, call)
     goOn(purpose.flags, mayBlock: true)
   }
 
   /// Drives on a thread of the host and answers the Next that waits.
-  private func goOn(_ effective: LookupFlags, mayBlock: Bool) {
+  func goOn(_ effective: LookupFlags, mayBlock: Bool) {
     guard case .done(let result) = drive(effective, mayBlock: mayBlock) else { return }
     let ticket: NextTicket? = state.withLock { state in
       guard let waiting = state.waiting else {
@@ -536,16 +487,18 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     for opened in dropped { endAtProvider(opened) }
   }
 
-  /// After this the leg no longer keeps its provider.
-  private static func takeOut(_ leg: inout Leg) -> Opened? {
+  /// After this the leg no longer keeps its provider. Nil also where the End waits for a control to return.
+  static func takeOut(_ leg: inout Leg) -> Opened? {
     defer {
       leg.opened = nil
       leg.provider = nil
     }
-    return leg.opened
+    guard leg.controls > 0 else { return leg.opened }
+    leg.endsLater = leg.opened ?? leg.endsLater
+    return nil
   }
 
-  private func endAtProvider(_ opened: Opened) {
+  func endAtProvider(_ opened: Opened) {
     if opened.session.provider.isBlocking { HostThreads.run { self.end(opened) } } else { end(opened) }
   }
 }

@@ -84,7 +84,7 @@ public struct LookupEngine: Sendable {
   }
 
   /// What every provider of one registration is told.
-  private struct RegistrationRequest {
+  private struct RegistrationRequest: Sendable {
     var id: QueryID
     var client: ClientSession
     var set: QuerySet
@@ -103,7 +103,11 @@ public struct LookupEngine: Sendable {
     let call: RegistrationCall
     do throws(QuerySetError) {
       call = try RegistrationCall(
-        id: request.id, client: request.client, provider: provider, registration: request.set, serviceClass: request.serviceClass)
+        id: request.id, client: request.client, provider: provider, registration: request.set, serviceClass: request.serviceClass
+      ) { [registrations] failure in
+        registrations.note(request.set, request.operation, request.flags, at: provider, by: request.client, failure)
+        if failure == nil { provider.changes.advance() }
+      }
     } catch {
       throw error.winsockError
     }

@@ -21,6 +21,9 @@ extension Lookup {
     var record = LegRecord()
     /// How many changes the provider had seen when it was asked last.
     var seenChanges: UInt64 = 0
+    /// Calls of NSPIoctl that have not returned, and the End that waits for the last of them.
+    var controls = 0
+    var endsLater: Opened?
 
     init(provider: Provider, chain: Int?) {
       id = provider.id

@@ -102,7 +102,7 @@ public final class ProviderHost: Sendable {
     } catch {
       throw error == .outOfMemory ? .notEnoughMemory : .invalidArgument
     }
-    guard let entry = catalog[id] else { throw .invalidProvider }
+    guard let entry = catalog[id], entry.manifest.source != .builtIn else { throw .invalidProvider }
     let advertised = ProviderModule(manifest: entry.manifest, routines: routines, file: nil, registrar: registrar)
     let isFirst = shelf.withLock { shelf in
       guard shelf.advertised[id] == nil, entry.provider == nil else { return false }

@@ -30,11 +30,16 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   private let call: AsyncCall
   private let attempt = Attempt<WinsockError?>()
   private let number = Mutex<UInt64>(0)
+  private let whenLate: @Sendable (WinsockError?) -> Void
 
-  /// - Parameter registration: Copied deeply into memory that belongs to the provider until it completes the call.
-  init(id: QueryID, client: ClientSession, provider: Provider, registration: QuerySet, serviceClass: QueryClass?)
-    throws(QuerySetError)
-  {
+  /// - Parameters:
+  ///   - registration: Copied deeply into memory that belongs to the provider until it completes the call.
+  ///   - whenLate: What the provider made of it after all, when nobody waited any more. On a thread of the host.
+  init(
+    id: QueryID, client: ClientSession, provider: Provider, registration: QuerySet, serviceClass: QueryClass?,
+    whenLate: @escaping @Sendable (WinsockError?) -> Void
+  ) throws(QuerySetError) {
+    self.whenLate = whenLate
     let size = try registration.packedSize(as: .v2)
     self.id = id
     self.client = client
@@ -73,6 +78,8 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
       return
     }
     number.withLock { $0 = armed.number }
+    // Before its turn: whoever knows the class may need the same.
+    if provider.takesClasses { _ = serviceClass?.known }
     let called: Void? = CallFrame.inside(provider, id, serviceClass: serviceClass) {
       provider.call(while: { call.isUnanswered }) { routines in
         routines.setServiceEx(
@@ -87,6 +94,8 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   }
 
   func resume(_: CallPurpose, _: AsyncCall, _ outcome: CallOutcome) { _ = attempt.resolve(outcome.failure) }
+
+  func late(_ outcome: CallOutcome) { HostThreads.run { [whenLate] in whenLate(outcome.failure) } }
 
   func end() {
     _ = attempt.resolve(.cancelled)

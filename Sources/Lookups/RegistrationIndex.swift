@@ -36,19 +36,26 @@ public final class RegistrationIndex: Sendable {
 
   fileprivate struct State {
     var registrations: [Place: [GUID?: Registration]] = [:]
-    var count = 0
+    /// What the entries of each user take.
+    var users: [UInt32: Share] = [:]
     /// What each live session owns.
     var owned: [UInt64: Set<Key>] = [:]
     /// How many registrations of each class there are.
     var references: [GUID: Int] = [:]
   }
 
+  fileprivate struct Share {
+    var bytes = 0
+    /// How many entries of owners that are gone there are.
+    var orphans = 0
+  }
+
   private let state = Mutex<State>(State())
+  private let bytesPerUser: Int
 
-  /// Beyond it, those whose owners are gone make room, the oldest first; where there is none, new ones are not noted.
-  static let maximum = 262_144
-
-  public init() {}
+  /// - Parameter bytesPerUser: About how much memory the entries of a user may take. Beyond it, those whose owners are gone make room,
+  ///   the oldest first; where there is none, new ones are not noted. One user's flood costs the others nothing.
+  public init(bytesPerUser: Int = 16 << 20) { self.bytesPerUser = bytesPerUser }
 
   /// By name.
   public var registrations: [Registration] {
@@ -79,16 +86,15 @@ public final class RegistrationIndex: Sendable {
   }
 
   private func insert(_ key: Key, by client: ClientSession) {
+    let user = client.identity.userID
     let isNewOwner = state.withLock { state in
-      if state.registrations[key.place]?[key.serviceClass] == nil {
-        if state.count >= Self.maximum { state.makeRoom() }
-        guard state.count < Self.maximum else { return false }
-      }
       state.remove(key)
+      if state.users[user, default: .init()].bytes + key.bytes > bytesPerUser { state.makeRoom(user, bytesPerUser / 16) }
+      guard state.users[user, default: .init()].bytes + key.bytes <= bytesPerUser else { return false }
+      state.users[user, default: .init()].bytes += key.bytes
       state.registrations[key.place, default: [:]][key.serviceClass] = Registration(
         name: key.place.name, serviceClass: key.serviceClass, provider: key.place.provider, owner: client.identity, since: .now,
         session: client.number)
-      state.count += 1
       if let serviceClass = key.serviceClass { state.references[serviceClass, default: 0] += 1 }
       let isNewOwner = state.owned[client.number] == nil
       state.owned[client.number, default: []].insert(key)
@@ -99,7 +105,10 @@ public final class RegistrationIndex: Sendable {
 
   private func ended(_ session: UInt64) {
     state.withLock { state in
-      for key in state.owned.removeValue(forKey: session) ?? [] { state.change(key) { $0.isOwnerLive = false } }
+      for key in state.owned.removeValue(forKey: session) ?? [] {
+        state.change(key) { $0.isOwnerLive = false }
+        if let user = state.registrations[key.place]?[key.serviceClass]?.owner.userID { state.users[user]?.orphans += 1 }
+      }
     }
   }
 
@@ -131,7 +140,10 @@ extension RegistrationIndex.State {
   fileprivate mutating func remove(_ key: RegistrationIndex.Key) {
     guard let registration = registrations[key.place]?.removeValue(forKey: key.serviceClass) else { return }
     if registrations[key.place]?.isEmpty == true { registrations[key.place] = nil }
-    count -= 1
+    let user = registration.owner.userID
+    users[user]?.bytes -= key.bytes
+    if !registration.isOwnerLive { users[user]?.orphans -= 1 }
+    if users[user]?.bytes == 0 { users[user] = nil }
     // A session that has none left stays known: it is told of once.
     owned[registration.session]?.remove(key)
     guard let serviceClass = key.serviceClass else { return }
@@ -139,11 +151,23 @@ extension RegistrationIndex.State {
     references[serviceClass] = rest > 0 ? rest : nil
   }
 
-  /// A sixteenth at a time, so that it is not looked for each time.
-  fileprivate mutating func makeRoom() {
+  /// So much at a time, so that it is not looked for each time.
+  fileprivate mutating func makeRoom(_ user: UInt32, _ bytes: Int) {
+    guard users[user]?.orphans ?? 0 > 0 else { return }
     let orphans = registrations.flatMap { place, classes in
-      classes.filter { !$0.value.isOwnerLive }.map { (RegistrationIndex.Key(place: place, serviceClass: $0.key), $0.value.since) }
+      classes.filter { !$0.value.isOwnerLive && $0.value.owner.userID == user }.map {
+        (RegistrationIndex.Key(place: place, serviceClass: $0.key), $0.value.since)
+      }
     }
-    for (key, _) in orphans.sorted(by: { $0.1 < $1.1 }).prefix(RegistrationIndex.maximum / 16) { remove(key) }
+    var freed = 0
+    for (key, _) in orphans.sorted(by: { $0.1 < $1.1 }) where freed < bytes {
+      freed += key.bytes
+      remove(key)
+    }
   }
+}
+
+extension RegistrationIndex.Key {
+  /// What it takes in memory, about.
+  fileprivate var bytes: Int { 512 + place.name.utf8.count }
 }

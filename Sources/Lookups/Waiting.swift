@@ -74,6 +74,9 @@ final class Attempt<Value: Sendable>: Sendable {
     return isWanted
   }
 
+  /// Whether somebody still waits.
+  var isOpen: Bool { state.withLock { if case .open = $0 { true } else { false } } }
+
   func wait(for deadline: Duration) -> Value? {
     _ = arrived.wait(timeout: .now() + deadline.dispatchInterval)
     return state.withLock { state in

@@ -27,42 +27,62 @@ public struct Changes: AsyncSequence, Sendable {
     private let changes: Changes
     private var known: [QuerySet]?
     private var open: Records.Iterator?
+    /// Asked for before the records were read, so that it tells of what changes meanwhile.
+    private var change: Task<Void, any Error>?
+    private var pause = Self.shortestPause
+
+    private static let shortestPause: Duration = .milliseconds(50)
+    private static let longestPause: Duration = .seconds(1)
 
     fileprivate init(changes: Changes) { self.changes = changes }
 
     /// Throws what the lookup fails with; that nothing is found is no failure. `networkDown` when the host went away.
     public mutating func next() async throws -> [QuerySet]? {
       while true {
-        if let open { try await Self.wait(open) }
-        let (records, open) = try await read()
-        self.open = open
-        guard records != known else { continue }
-        known = records
-        return records
+        if let change { try await wait(change) }
+        let records = try await read()
+        guard records == known else {
+          (known, pause) = (records, Self.shortestPause)
+          return records
+        }
+        // A provider that tells of changes that are none is asked less and less often.
+        try await Task.sleep(for: pause)
+        pause = Swift.min(pause * 2, Self.longestPause)
       }
     }
 
-    private func read() async throws -> ([QuerySet], Records.Iterator?) {
+    private mutating func read() async throws -> [QuerySet] {
       let lookup = Records(service: changes.service, query: changes.query, flags: changes.flags).makeAsyncIterator()
+      open = lookup
+      change = nil
       var records: [QuerySet] = []
       do {
+        change = try await lookup.awaitChange()
         while let record = try await lookup.nextOfOpen() { records.append(record) }
-      } catch let error as WinsockError
-        where [.serviceNotFound, .hostNotFound, .noData, .noMore].contains(error)
-      {
+      } catch let error as WinsockError where [.serviceNotFound, .hostNotFound, .noData, .noMore].contains(error) {
         // Nothing, for now.
       }
-      return (records, lookup)
+      if change == nil { change = Task { throw WinsockError.operationNotSupported } }
+      return records
     }
 
-    private static func wait(_ lookup: Records.Iterator) async throws {
-      do { try await lookup.change() } catch let error as WinsockError {
+    /// Where a provider can't tell, a second.
+    private func wait(_ change: Task<Void, any Error>) async throws {
+      let lookup = open
+      do {
+        try await withTaskCancellationHandler {
+          try await change.value
+        } onCancel: {
+          change.cancel()
+        }
+      } catch let error as WinsockError {
         switch error {
-        case .operationNotSupported, .invalidHandle: try await Task.sleep(for: .seconds(1))
+        case .operationNotSupported, .invalidHandle, .invalidArgument: try await Task.sleep(for: Self.longestPause)
         case .operationAborted: break
         default: throw error
         }
       }
+      withExtendedLifetime(lookup) {}
       try Task.checkCancellation()
     }
   }

@@ -74,8 +74,8 @@ final class HostChannel: Sendable {
   }
 
   private func deliver(_ answer: Answer) {
-    // Another one follows.
-    if answer.status == .ioPending { return }
+    // Another one follows. Of other requests it would be what a provider said.
+    if answer.kind == RequestKind.ioctl.answer, answer.status == .ioPending { return }
     state.withLock { $0.waiting.removeValue(forKey: answer.request) }?.resume(returning: answer)
   }
 

@@ -7,6 +7,7 @@ import Wire
 package final class HostSocket: Sendable {
   /// An answer, with the number of its request.
   package struct Answer: Sendable {
+    package var kind: UInt16
     package var request: UInt32
     package var status: WinsockError
     package var payload: [UInt8]
@@ -54,7 +55,7 @@ package final class HostSocket: Sendable {
     guard let head = bytes(FrameHeader.size), let header = head.withUnsafeBytes({ FrameHeader($0) }),
       header.isAcceptable(maximum: maximum), let payload = bytes(Int(header.length) - FrameHeader.size)
     else { return nil }
-    return Answer(request: header.request, status: WinsockError(rawValue: header.status), payload: payload)
+    return Answer(kind: header.kind, request: header.request, status: WinsockError(rawValue: header.status), payload: payload)
   }
 
   private func bytes(_ count: Int) -> [UInt8]? {

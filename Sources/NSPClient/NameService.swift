@@ -180,19 +180,21 @@ public struct Records: AsyncSequence, Sendable {
       return try NameService.record(answer.payload)
     }
 
-    /// Waits until what was delivered has changed.
-    func change() async throws {
-      guard let (channel, handle) = open else { throw WinsockError.invalidHandle }
-      let answer = try await withTaskCancellationHandler {
-        try await channel.ask(.ioctl) { frame in
-          frame.append(handle)
-          frame.append(SIO_NSP_NOTIFY_CHANGE)
-          for word: UInt32 in [1, 0, 0] { frame.append(word) }
+    /// Begins the lookup, and asks to be told of the next change: the task ends with it. To cancel the task ends the lookup.
+    func awaitChange() async throws -> Task<Void, any Error> {
+      let (channel, handle) = try await begin()
+      return Task {
+        let answer = try await withTaskCancellationHandler {
+          try await channel.ask(.ioctl) { frame in
+            frame.append(handle)
+            frame.append(SIO_NSP_NOTIFY_CHANGE)
+            for word: UInt32 in [1, 0, 0] { frame.append(word) }
+          }
+        } onCancel: {
+          channel.post(.end) { $0.append(handle) }
         }
-      } onCancel: {
-        channel.post(.end) { $0.append(handle) }
+        guard answer.status == .success else { throw answer.status }
       }
-      guard answer.status == .success else { throw answer.status }
     }
 
     private func begin() async throws -> (HostChannel, UInt64) {

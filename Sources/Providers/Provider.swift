@@ -16,6 +16,8 @@ public final class Provider: Sendable {
   public let routines: RoutineTable
   /// Version 1 of it: service classes, and where `routines` has nothing better, lookups too.
   public let version1: Version1Routines?
+  /// Calls about classes that it has not returned from, and that nobody waits for any more.
+  public let lateClassCalls = Atomic<Int>(0)
   /// Advanced by every registration that it takes.
   public let changes = ChangeSignal()
   public let ledger = SessionLedger()
@@ -59,6 +61,9 @@ public final class Provider: Sendable {
 
   /// Keeps the file of a module that registered itself while the file was still being loaded.
   public func keep(_ file: SharedObject) { keptFile.withLock { $0 = file } }
+
+  /// Whether its Begin and SetServiceEx are given what is known of a query's class.
+  public var takesClasses: Bool { routines.entry(.lookupServiceBegin) == .version1 }
 
   /// Another provider serves in its place: lookups that are open may finish before it is detached.
   public var isReplaced: Bool { replaced.load(ordering: .acquiring) }

@@ -22,7 +22,8 @@ final class ClassStore: Sendable {
     case removing = 2
   }
 
-  private let database: DatabaseQueue
+  /// A pool where there is a file: who reads does not wait for who writes.
+  private let database: any DatabaseWriter
   private let path: String
   /// A file that has one byte more after each change: a look at its size tells whether somebody, in any process, has changed something,
   /// which is far cheaper than to ask the database. -1 in memory.
@@ -39,14 +40,18 @@ final class ClassStore: Sendable {
       // Whatever the file says, it runs no code of its own.
       try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
     }
+    configuration.maximumReaderCount = 2
     var changes: Int32 = -1
     do {
       if let directory {
         try FileManager.default.createDirectory(
           atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-        changes = open(directory + "/schema.changes", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        if changes < 0 { throw CocoaError(.fileWriteNoPermission) }
-        database = try DatabaseQueue(path: path, configuration: configuration)
+        // The database's other files are made with the mode of this one: whoever can open them can hold everybody up.
+        try Self.own(path)
+        try Self.own(directory + "/schema.changes")
+        changes = open(directory + "/schema.changes", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW)
+        if changes < 0 { throw Self.systemError }
+        database = try DatabasePool(path: path, configuration: configuration)
       } else {
         database = try DatabaseQueue(configuration: configuration)
       }
@@ -59,6 +64,20 @@ final class ClassStore: Sendable {
     }
     self.changes = changes
   }
+
+  /// Makes a file, where it is missing, that nobody but its owner can open; one that is there must be this user's or root's.
+  private static func own(_ path: String) throws {
+    let new = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    if new >= 0 { close(new) }
+    guard new >= 0 || errno == EEXIST else { throw systemError }
+    // Not opened here: to close it would give up the locks that another connection of this process has.
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw systemError }
+    guard status.st_mode & S_IFMT == S_IFREG, status.st_uid == 0 || status.st_uid == geteuid() else { throw POSIXError(.EPERM) }
+    if status.st_mode & 0o077 != 0, status.st_uid == geteuid() { chmod(path, 0o600) }
+  }
+
+  private static var systemError: POSIXError { POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
 
   deinit { if changes >= 0 { close(changes) } }
 

@@ -115,6 +115,9 @@ public struct ClassFile: Sendable {
       throw Defect(detail: "\(place) (\(name)) has no id, or one that is no GUID", remedy: "give it the id that uuidgen prints")
     }
     var new = ServiceClass(id: id, name: name)
+    guard table["values"] == nil || table["values"]?.array != nil else {
+      throw Defect(detail: "\(place) (\(name)): values is not a list", remedy: "begin each value with [[class.values]]")
+    }
     for (index, entry) in (table["values"]?.array.map(Array.init) ?? []).enumerated() {
       new.entries.append(try self.entry(entry, "\(place) (\(name)), value \(index + 1)"))
     }

@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import Glibc
 import QuerySets
 import Synchronization
@@ -24,6 +25,8 @@ public final class SchemaProvider: Sendable {
   private struct State {
     /// Opened when it is first needed, and only where it is there or something is to be kept.
     var store: ClassStore?
+    /// One that could not be opened is not tried again at once.
+    var nextTry: ContinuousClock.Instant?
     /// What was asked for, found or not, as of one generation of the store.
     var known: [GUID: ServiceClass?] = [:]
     var generation = 0
@@ -50,24 +53,34 @@ public final class SchemaProvider: Sendable {
   /// Makes ready for installations: what is wrong with the directory shows in `defect`.
   public func prepare() { _ = try? opened(creating: true) }
 
-  /// Nil where nothing was ever kept.
+  /// Nil where nothing was ever kept, and for those who only ask while it is being opened, or could not be opened just now.
   private func opened(creating: Bool) throws(ClassStore.Defect) -> ClassStore? {
-    if let store = state.withLock({ $0.store }) { return store }
-    if !creating, directory.map({ access($0 + "/schema.db", F_OK) != 0 }) ?? true { return nil }
-    // Nothing waits here but for the database itself.
-    let result = state.withLock { state -> Result<ClassStore, ClassStore.Defect> in
-      if let store = state.store { return .success(store) }
-      do throws(ClassStore.Defect) {
-        let store = try ClassStore(directory: directory)
-        (state.store, state.defect) = (store, nil)
-        return .success(store)
-      } catch {
-        state.defect = error
-        return .failure(error)
-      }
+    let (store, nextTry) = state.withLock { ($0.store, $0.nextTry) }
+    if let store { return store }
+    if !creating {
+      guard let directory, access(directory + "/schema.db", F_OK) == 0, nextTry.map({ $0 <= .now }) ?? true else { return nil }
     }
-    return try result.get()
+    guard opening.wait(timeout: .now() + (creating ? Self.patience : 0)) == .success else {
+      if creating { throw ClassStore.Defect(detail: "schema.db is still being opened", remedy: "try again") }
+      return nil
+    }
+    defer { opening.signal() }
+    if let store = state.withLock({ $0.store }) { return store }
+    do throws(ClassStore.Defect) {
+      let store = try ClassStore(directory: directory)
+      state.withLock { ($0.store, $0.defect, $0.nextTry) = (store, nil, nil) }
+      return store
+    } catch {
+      state.withLock { ($0.defect, $0.nextTry) = (error, .now + Self.pause) }
+      throw error
+    }
   }
+
+  /// One at a time opens the database. A turn, not a lock: those who only ask go on without it.
+  private let opening = DispatchSemaphore(value: 1)
+  /// In seconds; longer than the database itself waits for another process.
+  private static let patience = 10.0
+  private static let pause: Duration = .seconds(5)
 
   // MARK: Asking
 

@@ -72,7 +72,7 @@ struct ShowClassCommand: HostCommand {
     }
     return CommandOutput(
       known.flatMap { known, keepers in
-        ["\(known.name)  \(known.id)"]
+        ["\(known.name.printable)  \(known.id)"]
           + Output.columns(
             known.entries.map { ["    " + $0.nameSpace.description, $0.name, $0.type.name, $0.text] })
           + ["    kept by: " + keepers.map { Self.text($0, known) }.joined(separator: ", ")]
@@ -267,7 +267,7 @@ struct ClassReport {
   let outcomes: [ClassOutcome]
 
   var lines: [String] {
-    ["\(verb) \(name)  \(id)"]
+    ["\(verb) \(name.printable)  \(id)"]
       + Output.columns(outcomes.map { ["    " + $0.provider, $0.failure.map(\.symbolicName) ?? "done"] })
   }
 

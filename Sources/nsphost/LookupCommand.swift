@@ -143,7 +143,7 @@ struct LookupReport {
   /// Address first, name second, as `getent` does; a record without an address shows its name alone.
   var resultLines: [String] {
     let cells = records.flatMap { record -> [(String, String)] in
-      let name = record.serviceInstanceName ?? query.name
+      let name = (record.serviceInstanceName ?? query.name).printable
       if record.addresses.isEmpty { return [("-", name)] }
       return record.addresses.map { ($0.remote.description, name) }
     }

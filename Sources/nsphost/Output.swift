@@ -33,7 +33,7 @@ struct CommandFailure: Error {
   var line: String {
     var code = ""
     if let error { code = " (\(error.symbolicName))" }
-    return "nsphost: \(what): \(why)\(code): \(remedy)"
+    return "nsphost: \(what): \(why)\(code): \(remedy)".printable
   }
 
   /// The same for programs, where they asked for JSON.
@@ -97,8 +97,9 @@ enum Output {
     columns([header] + rows, rightAligned: rightAligned)
   }
 
-  /// The same without a header.
+  /// The same without a header. What strangers have named drives no terminal, and fills no screen.
   static func columns(_ rows: [[String]], rightAligned: Set<Int> = []) -> [String] {
+    let rows = rows.map { row in row.map { $0.printable.cut(to: 256) } }
     let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
       row.enumerated().map { column, cell in
@@ -133,6 +134,23 @@ enum Output {
   static func count(_ number: Int, _ one: String, _ many: String) -> String { "\(number) \(number == 1 ? one : many)" }
 
   static func hexadecimal(_ bytes: [UInt8]) -> String { bytes.map { String(format: "%02x", $0) }.joined() }
+}
+
+extension String {
+  /// With what would control a terminal, or begin a line, written as an escape.
+  var printable: String {
+    guard unicodeScalars.contains(where: \.isControl) else { return self }
+    return unicodeScalars.map { $0.isControl ? "\\u{\(String($0.value, radix: 16))}" : String($0) }.joined()
+  }
+
+  fileprivate func cut(to count: Int) -> String { self.count > count ? prefix(count - 1) + "…" : self }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isControl: Bool {
+    properties.generalCategory == .control || properties.generalCategory == .lineSeparator
+      || properties.generalCategory == .paragraphSeparator || properties.isBidiControl
+  }
 }
 
 extension Duration {

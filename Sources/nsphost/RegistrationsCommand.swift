@@ -15,8 +15,11 @@ struct RegistrationsCommand: HostCommand {
 
   @OptionGroup var options: HostOptions
 
+  @Argument(help: "Only those of this name.")
+  var name: String?
+
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    let registrations = host.engine.registrations.registrations
+    let registrations = host.engine.registrations.registrations.filter { name == nil || $0.name == name }
     let names = Dictionary(host.catalog.entries.map { ($0.id, $0.manifest.displayName) }, uniquingKeysWith: { first, _ in first })
     func provider(_ registration: RegistrationIndex.Registration) -> String {
       names[registration.provider] ?? registration.provider.description

@@ -199,6 +199,6 @@ private final class WatchBoard: Sendable {
           change: .init(
             event: event, name: name, addresses: addresses, provider: provider.name, at: Date.now.formatted(.iso8601))))
     }
-    print("\(event.sign) \(addresses.isEmpty ? "-" : addresses.joined(separator: " "))  \(name)  \(provider.name)")
+    print("\(event.sign) \(addresses.isEmpty ? "-" : addresses.joined(separator: " "))  \(name.printable)  \(provider.name.printable)")
   }
 }

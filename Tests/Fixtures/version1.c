@@ -9,10 +9,12 @@
      set-fail-C    the registration fails with C; other names succeed
 
    Classes that are installed are kept whole. Of others it knows those whose Data2 is 0xe11, by its own name; with 0xe12 as well, but
-   only in 5,000 bytes; with 0xe13 after 2 s; those with 0xe14 fail with WSAEACCES, with 0xe15 without a code. Built with CLASSES_FAIL, all
+   only in 5,000 bytes; with 0xe13 after 2 s; those with 0xe14 fail with WSAEACCES, with 0xe15 without a code;
+   to install one with 0xe16 takes 1 s. Built with CLASSES_FAIL, all
    class routines fail with it.
 
-   WSANSPIoctl tells of registrations; code 0x1234 answers the input backwards.
+   WSANSPIoctl tells of registrations; code 0x1234 answers the input backwards; 0x1235 takes 300 ms, 0x1236 is WSA_IO_PENDING. A change is
+   waited for in 300 ms at "slow-control". It counts the controls of lookups that have ended: scripted_count(10).
 
    scripted_count(n) tells how often each routine was called: 0 NSPStartup, 1 Cleanup, 2 Begin, 3 Next, 4 End, 5 SetService, 6 install, 7
    remove, 8 get, 9 ioctl. scripted_class() tells what was handed to the last SetService, in the form above. */
@@ -43,9 +45,11 @@ struct lookup {
   char name[64], class[128];
   int seen;
   int delivered, asked;
-  atomic_int ended, busy;
+  atomic_int ended;
+  int busy; /* under the lock */
 };
-static atomic_int counts[10], changes;
+static atomic_int counts[11], changes;
+static _Atomic(void *) last_ended;
 __attribute__((visibility("default"))) int scripted_count(int routine) { return counts[routine]; }
 
 static INT fail(int code) {
@@ -100,6 +104,7 @@ static INT begin(LPGUID id, LPWSAQUERYSETW query, LPWSASERVICECLASSINFOW info, D
   if (number(lookup->name, "begin-fail-", &n)) return free(lookup), fail(n);
   describe(query->lpServiceClassId, info, lookup->class, sizeof lookup->class);
   lookup->seen = changes;
+  if (last_ended == lookup) last_ended = NULL;
   *handle = lookup;
   return 0;
 }
@@ -119,13 +124,26 @@ static INT record(struct lookup *lookup, LPDWORD length, LPWSAQUERYSETW results)
   return 0;
 }
 
+/* The last one out of a lookup that has ended frees it. */
+static void enter(struct lookup *lookup) {
+  pthread_mutex_lock(&lock);
+  ++lookup->busy;
+  pthread_mutex_unlock(&lock);
+}
+static void leave(struct lookup *lookup) {
+  pthread_mutex_lock(&lock);
+  int isLast = --lookup->busy == 0 && lookup->ended;
+  pthread_mutex_unlock(&lock);
+  if (isLast) free(lookup);
+}
+
 static INT next(HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSETW results) {
   struct lookup *lookup = handle;
   INT answer = 0;
   int n = 1;
   (void)flags;
   ++counts[3];
-  ++lookup->busy;
+  enter(lookup);
   lookup->seen = changes;
   if (number(lookup->name, "next-fail-", &n)) answer = fail(n);
   else if (number(lookup->name, "wait-", &n) && lookup->asked++ == 0) {
@@ -136,7 +154,7 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSETW resul
     if (!number(lookup->name, "records-", &n)) n = strcmp(lookup->name, "registered") != 0 || changes > 0;
     answer = lookup->delivered < n ? record(lookup, length, results) : fail(WSA_E_NO_MORE);
   }
-  if (--lookup->busy == 0 && lookup->ended) free(lookup);
+  leave(lookup);
   return answer;
 }
 
@@ -147,18 +165,15 @@ static struct {
 } waiting[16];
 
 static void notify(void) {
-  LPWSAOVERLAPPED told[16];
+  WSAEVENT events[16];
   int count = 0;
   pthread_mutex_lock(&lock);
   ++changes;
+  /* An overlapped is gone when End has returned. */
   for (int i = 0; i < 16; i++)
-    if (waiting[i].overlapped != NULL) told[count++] = waiting[i].overlapped, waiting[i].overlapped = NULL;
+    if (waiting[i].overlapped != NULL) waiting[i].overlapped->Internal = 0, events[count++] = waiting[i].overlapped->hEvent, waiting[i].overlapped = NULL;
   pthread_mutex_unlock(&lock);
-  for (int i = 0; i < count; i++) {
-    WSAEVENT event = told[i]->hEvent;
-    told[i]->Internal = 0;
-    WSASetEvent(event);
-  }
+  while (count > 0) WSASetEvent(events[--count]);
 }
 
 static INT end(HANDLE handle) {
@@ -168,9 +183,10 @@ static INT end(HANDLE handle) {
   for (int i = 0; i < 16; i++)
     if (waiting[i].lookup == lookup) waiting[i].overlapped = NULL;
   pthread_mutex_unlock(&lock);
-  ++lookup->busy;
+  enter(lookup);
   lookup->ended = 1;
-  if (--lookup->busy == 0) free(lookup);
+  last_ended = lookup;
+  leave(lookup);
   return 0;
 }
 
@@ -178,6 +194,13 @@ static INT control(HANDLE handle, DWORD code, LPVOID in, DWORD ins, LPVOID out, 
   struct lookup *lookup = handle;
   INT answer = 0;
   ++counts[9];
+  if (last_ended == handle) ++counts[10];
+  if (code == 0x1235 || strcmp(lookup->name, "slow-control") == 0) {
+    usleep(300000);
+    if (last_ended == handle) ++counts[10];
+  }
+  if (code == 0x1235) return 0;
+  if (code == 0x1236) return fail(WSA_IO_PENDING);
   if (thread == NULL || returned == NULL) return fail(WSAEFAULT);
   if (code == 0x1234) {
     if (outs < ins) return fail(WSAEFAULT);
@@ -260,6 +283,7 @@ static INT install_class(LPGUID id, LPWSASERVICECLASSINFOW info) {
   (void)answer, (void)info;
   return fail(CLASSES_FAIL);
 #endif
+  if (info->lpServiceClassId->Data2 == 0xe16) usleep(1000000);
   pthread_mutex_lock(&lock);
   if (find(info->lpServiceClassId) >= 0) answer = WSAEALREADY;
   else

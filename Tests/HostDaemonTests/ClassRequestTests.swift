@@ -163,14 +163,15 @@ import Wire
       #expect(try await second?.map(\.serviceInstanceName) == ["record-0"])
     }
     let query = QuerySet(serviceInstanceName: "records-1", nameSpace: .dns, providerID: served.host.catalog.entries[0].id)
-    let task = Task {
-      var count = 0
-      for try await _ in service.changes(of: query) { count += 1 }
-      return count
+    let (elements, arrived) = AsyncStream<Int>.makeStream()
+    let task = Task { for try await records in service.changes(of: query) { arrived.yield(records.count) } }
+    for await count in elements {
+      #expect(count == 1)
+      break
     }
-    try await Task.sleep(for: .milliseconds(100))
     task.cancel()
-    _ = try? await task.value
+    await #expect(throws: CancellationError.self) { try await task.value }
+    try served.wait("nothing is open") { served.host.sessions.sessions.allSatisfy { $0.resources.count == 0 } }
     served.finish()
   }
 }

@@ -158,6 +158,74 @@ import Testing
     scripted.finish()
   }
 
+  @Test("End waits for a control that runs, and one that had no turn yet never runs")
+  func controlAndEnd() throws {
+    let scripted = try ScriptedHost(["version1"], sidecars: ["version1": "deadline-ms = 2000\n"])
+    let client = try scripted.open()
+    let count = try scripted.function("version1", "scripted_count", as: (@convention(c) (Int32) -> Int32).self)
+    // A second reference keeps the file, so that it can still be asked.
+    let file = try #require(dlopen(scripted.directory + "/version1.so", RTLD_NOW | RTLD_NOLOAD))
+    defer { dlclose(file) }
+    for _ in 0..<3 {
+      let lookup = try open(scripted, client, at: "version1")
+      let before = count(9)
+      let group = DispatchGroup()
+      for _ in 0..<4 {
+        group.enter()
+        Thread.detachNewThread {
+          _ = try? lookup.control(0x1235, waits: false)
+          group.leave()
+        }
+      }
+      while count(9) == before { usleep(1000) }
+      lookup.end()
+      #expect(group.wait(timeout: .now() + 20) == .success)
+    }
+    // Both are gone before the file goes.
+    scripted.host.stop()
+    #expect(count(10) == 0)
+    scripted.finish()
+  }
+
+  @Test("a provider that is slow to say that it will tell may tell later: what it was given is still there")
+  func lateNotice() throws {
+    let scripted = try ScriptedHost(["version1"], sidecars: ["version1": "deadline-ms = 100\n"])
+    let client = try scripted.open()
+    let lookup = try open(scripted, client, "slow-control", at: "version1")
+    for _ in 0..<3 { #expect(throws: WinsockError.tryAgain) { try lookup.control(change, waits: true) } }
+    usleep(400_000)
+    try register(scripted, client)
+    try register(scripted, client)
+    lookup.end()
+    scripted.finish()
+  }
+
+  @Test("what goes on and is no change has no end that could be told")
+  func otherCodes() throws {
+    let scripted = try ScriptedHost("version1")
+    let client = try scripted.open()
+    let lookup = try open(scripted, client, at: "version1")
+    #expect(throws: WinsockError.operationNotSupported) { try lookup.control(0x1234, waits: true) }
+    #expect(throws: WinsockError.systemCallFailure) { try lookup.control(0x1236, waits: false) }
+    lookup.end()
+    scripted.finish()
+  }
+
+  @Test("a registration that succeeds when nobody waits for it any more is a change, and is noted")
+  func lateRegistration() throws {
+    let scripted = try ScriptedHost(["scripted-a"], sidecars: ["scripted-a": "deadline-ms = 50\n"])
+    let client = try scripted.open()
+    let wait = try Outcome(try open(scripted, client, at: "scripted-a").control(change, waits: true))
+    let registration = QuerySet(serviceInstanceName: "set-never", nameSpace: .dns)
+    #expect(try scripted.host.engine.setService(client, registration, operation: .register).result == .tryAgain)
+    #expect(wait.isEmpty && scripted.host.engine.registrations.registrations.isEmpty)
+    let release = try scripted.function("scripted-a", "scripted_release", as: (@convention(c) () -> Int32).self)
+    #expect(release() == 0)
+    #expect(wait.wait() == [nil])
+    #expect(scripted.host.engine.registrations.registrations.map(\.name) == ["set-never"])
+    scripted.finish()
+  }
+
   @Test("registrations while others wait, end and are told: each wait ends once")
   func storm() throws {
     let scripted = try ScriptedHost("scripted-a", "version1")

@@ -1,6 +1,6 @@
 import CWinsock
 import Foundation
-import Lookups
+@testable import Lookups
 import Providers
 import QuerySets
 import Sessions
@@ -47,6 +47,32 @@ import Testing
     try set(scripted, other, "b", .delete)
     #expect(Set(shown(scripted)) == ["a scripted-a two", "a version1 two"])
     #expect(!scripted.host.engine.registrations.references(serviceClass))
+    scripted.finish()
+  }
+
+  @Test("one user's flood makes room for itself where owners are gone, and leaves the others theirs")
+  func bounds() throws {
+    let scripted = try ScriptedHost("scripted-a")
+    let index = RegistrationIndex(bytesPerUser: 64 << 10)
+    let provider = try scripted.provider("scripted-a")
+    func flood(_ user: UInt32, _ names: Range<Int>) throws -> LoopbackClient {
+      let client = try scripted.host.open(ClientIdentity(processID: 1, userID: user, groupID: 0, command: "x"))
+      for name in names {
+        index.note(QuerySet(serviceInstanceName: "\(name)", nameSpace: .dns), .register, 0, at: provider, by: client.session, nil)
+      }
+      return client
+    }
+    let first = try flood(1, 0..<10_000)
+    let count = index.registrations.count
+    #expect(count > 50 && count < 200)
+    let other = try flood(2, 20_000..<20_010)
+    #expect(index.registrations.count == count + 10)
+    first.hangUp(.remote)
+    while index.registrations.contains(where: { $0.owner.userID == 1 && $0.isOwnerLive }) { usleep(1000) }
+    let second = try flood(1, 10_000..<10_010)
+    #expect(index.registrations.filter { $0.owner.userID == 1 && $0.isOwnerLive }.count == 10)
+    #expect(index.registrations.filter { $0.owner.userID == 2 }.count == 10 && index.registrations.count <= count + 10)
+    for client in [other, second] { client.hangUp(.remote) }
     scripted.finish()
   }
 

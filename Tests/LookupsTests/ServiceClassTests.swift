@@ -173,7 +173,11 @@ import Testing
     let client = try scripted.open()
     func name(_ id: GUID) throws -> String { try scripted.host.engine.classes.name(of: id, for: client.identity) }
     #expect(try name(GUID("00090050-0000-0000-c000-000000000046")!) == "http")
-    #expect(try name(own("0e11")) == "own-31" || name(own("0e11")) == "own-38")
+    let providers = try [scripted.id("version1-refuses"), scripted.id("version1"), scripted.id("version1-second"), SchemaProvider.id]
+    try scripted.host.order(providers)
+    #expect(try name(own("0e11")) == "own-31")
+    try scripted.host.order(providers.reversed())
+    #expect(try name(own("0e11")) == "own-38")
     #expect(throws: WinsockError.typeNotFound) { try name(Self.meter.id) }
     scripted.finish()
   }
@@ -187,6 +191,10 @@ import Testing
     let scripted = try host("version1", "version1-second")
     let client = try scripted.open()
     try scripted.host.engine.classes.schema?.install(Self.meter)
+    let query = QuerySet(serviceInstanceName: "records-1", serviceClassID: Self.meter.id, nameSpace: .dns)
+    let both = try scripted.host.engine.begin(client, query, flags: .returnAll)
+    #expect(try both.next().comment == Self.meterText && both.next().comment == Self.meterText)
+    both.end()
     for provider in ["version1", "version1-second"] {
       #expect(try seen(scripted, client, Self.meter.id, at: provider) == Self.meterText)
       #expect(try seen(scripted, client, nil, at: provider) == "-")
@@ -245,6 +253,70 @@ import Testing
     #expect(try count(scripted, "version1-second", 8) == 2)
     // When that has come, it is again.
     while try seen(scripted, client, own("0e11"), at: "version1-refuses") != "9abcd:own-38/0" { usleep(20_000) }
+    scripted.finish()
+  }
+
+  @Test("one that keeps whole classes and takes one call at a time is asked for the class of its own query")
+  func serialSchema() throws {
+    let scripted = try host("version1-schema", "version1", sidecars: ["version1-schema": "serialise = true\n"])
+    let client = try scripted.open()
+    #expect(try seen(scripted, client, own("0e11"), at: "version1-schema") == "9abcd:own-40/0")
+    #expect(try seen(scripted, client, own("0e11"), at: "version1") == "9abcd:own-40/0")
+    scripted.finish()
+  }
+
+  @Test("a change that a provider is slow with is made good when it has answered; meanwhile it is told of no other")
+  func lateChange() throws {
+    let scripted = try host("version1", sidecars: ["version1": "deadline-ms = 100\n"])
+    let client = try scripted.open()
+    let classes = scripted.host.engine.classes
+    let slow = ServiceClass(id: own("0e16"), name: "slow")
+    #expect(try classes.install(slow, for: client.identity).map(\.failure) == [nil, .tryAgain])
+    #expect(classes.schema?.unfinished.map(\.isInstalled) == [true])
+    #expect(try classes.remove(slow.id, for: client.identity).map(\.failure) == [nil, .tryAgain])
+    #expect(try count(scripted, "version1", 7) == 0 && classes.schema?.unfinished.map(\.isInstalled) == [false])
+    while classes.schema?.unfinished.isEmpty == false { usleep(10_000) }
+    #expect(try count(scripted, "version1", 6) == 1 && count(scripted, "version1", 7) == 1)
+    #expect(throws: WinsockError.typeNotFound) {
+      try classes.serviceClass(slow.id, at: try scripted.id("version1"), for: client.identity)
+    }
+    scripted.finish()
+  }
+
+  @Test("classes change everywhere, also at providers that whoever changes them may not use; they are not shown to them")
+  func accessToProviders() throws {
+    let scripted = try ScriptedHost([])
+    var settings = SettingsByProvider()
+    settings.settings["version1"] = ProviderSettings()
+    settings.settings["version1"]?.access = AccessList(users: [7])
+    scripted.host.configure(settings)
+    try FileManager.default.copyItem(atPath: fixturesDirectory + "/version1.so", toPath: scripted.directory + "/version1.so")
+    scripted.host.rescan()
+    scripted.host.keepClasses(in: SchemaProvider(), writers: AccessList(users: [1000]))
+    let writer = ClientIdentity(processID: 1, userID: 1000, groupID: 1000, command: "x")
+    let classes = scripted.host.engine.classes
+    let version1 = try scripted.id("version1")
+    #expect(try classes.install(Self.meter, for: writer).map(\.failure) == [nil, nil])
+    #expect(throws: WinsockError.accessDenied) { try classes.serviceClass(Self.meter.id, at: version1, for: writer) }
+    #expect(classes.keepers(of: Self.meter.id, for: writer).map(\.provider) == ["schema"])
+    #expect(try classes.remove(Self.meter.id, for: writer).map(\.failure) == [nil, nil])
+    scripted.finish()
+  }
+
+  @Test("the schema's id is nobody else's")
+  func reservedID() throws {
+    let scripted = try ScriptedHost(["version1"], sidecars: ["version1": "id = \"\(SchemaProvider.id)\"\n"])
+    let refused = scripted.host.candidates.compactMap { if case .refused(let refusal) = $0.state { refusal.detail } else { nil } }
+    #expect(refused == ["its id is that of the host's own schema provider"])
+    scripted.host.keepClasses(in: SchemaProvider())
+    #expect(scripted.host.engine.classes.schema != nil)
+    var table = NSPV2_ROUTINE()
+    #expect(throws: WinsockError.self) { try scripted.host.advertise(SchemaProvider.id, &table) }
+    let installation = try Installation(
+      id: SchemaProvider.id, identifier: "x", path: "", nameSpace: .dns, version: 1, blob: nil)
+    #expect(throws: ProviderHost.ChangeFailure.self) { try scripted.host.install(installation) }
+    scripted.host.rescan()
+    #expect(scripted.host.catalog[SchemaProvider.id]?.manifest.displayName == "schema")
     scripted.finish()
   }
 

@@ -59,6 +59,10 @@ import Testing
       ("[[klass]]\nname = 'a'", "x.toml has an unknown key \"klass\""), ("class = [5]", "x.toml: class 1 is not a table"),
       ("[[class]]\nid = '77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2'", "x.toml: class 1 has no name"),
       ("[[class]]\nname = 'a'\nid = '77'", "x.toml: class 1 (a) has no id, or one that is no GUID"),
+      (
+        "[[class]]\nname = 'a'\nid = '77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2'\n[class.values]\nname = 'b'",
+        "x.toml: class 1 (a): values is not a list"
+      ),
       ("[[class]]\nname = 'a'\ncolour = 1", "x.toml: class 1 has an unknown key \"colour\""),
     ])
   func defects(text: String, detail: String) {

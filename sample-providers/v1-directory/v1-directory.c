@@ -9,15 +9,14 @@
 
 NSP_PROVIDER("v1-directory", NS_NDS, 1, 0, "", 0x5e9f3d70, 0x2b8a, 0x4c16, 0x9d, 0x04, 0x6a, 0xe1, 0x37, 0xc5, 0x18, 0xf2);
 
-enum { NAMES = 256, CLASSES = 64, ADDRESSES = 8, WAITERS = 64 };
+enum { NAMES = 256, CLASSES = 64, ADDRESSES = 8, WAITERS = 64, LOOKUPS = 4096 };
 
 static struct instance { WCHAR name[128]; GUID class; struct sockaddr_storage addresses[ADDRESSES]; INT sizes[ADDRESSES]; DWORD count; int used; } instances[NAMES];
 static struct class { LPWSASERVICECLASSINFOW info; DWORD size; } classes[CLASSES]; /* each packed in one block */
-static struct waiter { struct lookup *lookup; LPWSAOVERLAPPED overlapped; } waiters[WAITERS];
-static unsigned changes; /* counts registrations */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the host calls from many threads */
-
-struct lookup { WCHAR name[128]; GUID class; int hasClass, next, busy, ended; unsigned seen; };
+static struct waiter { HANDLE lookup; LPWSAOVERLAPPED overlapped; } waiters[WAITERS];
+static struct lookup { WCHAR name[128]; GUID class; HANDLE handle; int hasClass, next; uintptr_t seen; } lookups[LOOKUPS];
+static uintptr_t begun, changes; /* count lookups, of which none has the number of another, and registrations */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the host calls from many threads, and End while a Next runs */
 
 static INT fail(INT code) { return WSASetLastError(code), SOCKET_ERROR; }
 static INT result(INT code) { return code == NO_ERROR ? NO_ERROR : fail(code); }
@@ -93,20 +92,20 @@ static INT getClass(LPGUID id, LPDWORD size, LPWSASERVICECLASSINFOW info) {
   return result(code);
 }
 
-/* Whoever waits for a change is told; after that nothing of theirs is touched. */
+/* Whoever waits for a change is told. An overlapped is gone when End has returned, so it is written under the lock. */
 static void notify(void) {
-  struct waiter told[WAITERS];
+  WSAEVENT events[WAITERS];
+  int count = 0;
   pthread_mutex_lock(&lock);
   ++changes;
-  memcpy(told, waiters, sizeof told);
-  memset(waiters, 0, sizeof waiters);
-  pthread_mutex_unlock(&lock);
   for (int i = 0; i < WAITERS; ++i) {
-    if (told[i].overlapped == NULL) continue;
-    WSAEVENT event = told[i].overlapped->hEvent;
-    told[i].overlapped->Internal = NO_ERROR;
-    WSASetEvent(event);
+    if (waiters[i].overlapped == NULL) continue;
+    waiters[i].overlapped->Internal = NO_ERROR;
+    events[count++] = waiters[i].overlapped->hEvent;
+    waiters[i] = (struct waiter){NULL, NULL};
   }
+  pthread_mutex_unlock(&lock);
+  while (count > 0) WSASetEvent(events[--count]);
 }
 
 static void addAddresses(struct instance *instance, LPWSAQUERYSETW set, const WSASERVICECLASSINFOW *info) {
@@ -155,19 +154,24 @@ static INT setService(LPGUID id, LPWSASERVICECLASSINFOW info, LPWSAQUERYSETW set
   return result(code);
 }
 
+static struct lookup *findLookup(HANDLE handle) {
+  struct lookup *lookup = lookups + (uintptr_t)handle % LOOKUPS;
+  return handle != NULL && lookup->handle == handle ? lookup : NULL;
+}
+
 static INT begin(LPGUID id, LPWSAQUERYSETW query, LPWSASERVICECLASSINFOW info, DWORD flags, LPHANDLE handle) {
-  struct lookup *lookup = calloc(1, sizeof *lookup);
+  struct lookup lookup = {.hasClass = query->lpServiceClassId != NULL};
+  int tries = 0;
   (void)id, (void)info, (void)flags;
-  if (lookup == NULL) return fail(WSA_NOT_ENOUGH_MEMORY);
   if (query->lpszServiceInstanceName != NULL && length(query->lpszServiceInstanceName) < 128)
-    memcpy(lookup->name, query->lpszServiceInstanceName, (length(query->lpszServiceInstanceName) + 1) * sizeof(WCHAR));
-  lookup->hasClass = query->lpServiceClassId != NULL;
-  if (lookup->hasClass) lookup->class = *query->lpServiceClassId;
+    memcpy(lookup.name, query->lpszServiceInstanceName, (length(query->lpszServiceInstanceName) + 1) * sizeof(WCHAR));
+  if (lookup.hasClass) lookup.class = *query->lpServiceClassId;
   pthread_mutex_lock(&lock);
-  lookup->seen = changes;
+  do ++begun, ++tries; while (lookups[begun % LOOKUPS].handle != NULL && tries < LOOKUPS);
+  lookup.seen = changes;
+  if (tries < LOOKUPS) *handle = lookup.handle = (HANDLE)begun, lookups[begun % LOOKUPS] = lookup;
   pthread_mutex_unlock(&lock);
-  *handle = lookup;
-  return NO_ERROR;
+  return result(tries < LOOKUPS ? NO_ERROR : WSA_NOT_ENOUGH_MEMORY);
 }
 
 static DWORD packRecord(const struct instance *one, LPWSAQUERYSETW to) {
@@ -186,16 +190,14 @@ static DWORD packRecord(const struct instance *one, LPWSAQUERYSETW to) {
   return packing.used;
 }
 
-/* A lookup is freed by whoever is in it last: End may come while a Next runs on another thread. */
-static void leave(struct lookup *lookup) { if (--lookup->busy == 0 && lookup->ended) free(lookup); }
-
 static INT next(HANDLE handle, DWORD flags, LPDWORD size, LPWSAQUERYSETW results) {
-  struct lookup *lookup = handle;
   INT code = WSA_E_NO_MORE;
   (void)flags;
   pthread_mutex_lock(&lock);
-  lookup->busy++, lookup->seen = changes;
-  for (; lookup->next < NAMES; ++lookup->next) {
+  struct lookup *lookup = findLookup(handle);
+  if (lookup == NULL) code = WSA_E_CANCELLED;
+  else lookup->seen = changes;
+  for (; lookup != NULL && lookup->next < NAMES; ++lookup->next) {
     const struct instance *one = instances + lookup->next;
     if (!one->used || (lookup->hasClass && memcmp(&one->class, &lookup->class, sizeof one->class) != 0)) continue;
     if (!same(lookup->name, one->name) && !isName(lookup->name, "*")) continue;
@@ -204,40 +206,40 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD size, LPWSAQUERYSETW results
     else packRecord(one, results), lookup->next++, code = NO_ERROR;
     break;
   }
-  leave(lookup);
   pthread_mutex_unlock(&lock);
   return result(code);
 }
 
 static INT end(HANDLE handle) {
-  struct lookup *lookup = handle;
   pthread_mutex_lock(&lock);
-  for (int i = 0; i < WAITERS; ++i) if (waiters[i].lookup == lookup) memset(&waiters[i], 0, sizeof *waiters);
-  lookup->busy++, lookup->ended = 1;
-  leave(lookup);
+  struct lookup *lookup = findLookup(handle);
+  for (int i = 0; i < WAITERS; ++i)
+    if (waiters[i].lookup == handle) waiters[i] = (struct waiter){NULL, NULL};
+  if (lookup != NULL) lookup->handle = NULL;
   pthread_mutex_unlock(&lock);
-  return NO_ERROR;
+  return result(lookup != NULL ? NO_ERROR : WSA_INVALID_HANDLE);
 }
 
 /* The host's completions are events. */
 static INT control(HANDLE handle, DWORD code, LPVOID in, DWORD inSize, LPVOID out, DWORD outSize, LPDWORD returned, LPWSACOMPLETION completion, LPWSATHREADID thread) {
-  struct lookup *lookup = handle;
   INT answer = NO_ERROR, i = 0;
   (void)in, (void)inSize, (void)out, (void)outSize, (void)thread;
   if (code != SIO_NSP_NOTIFY_CHANGE) return fail(WSAEOPNOTSUPP);
   *returned = 0;
   pthread_mutex_lock(&lock);
+  struct lookup *lookup = findLookup(handle);
   while (i < WAITERS && waiters[i].lookup != NULL) ++i;
-  if (lookup->seen != changes) answer = NO_ERROR;
+  if (lookup == NULL) answer = WSA_INVALID_HANDLE;
+  else if (lookup->seen != changes) answer = NO_ERROR;
   else if (completion == NULL) answer = WSAEWOULDBLOCK;
   else if (completion->Type != NSP_NOTIFY_EVENT || i == WAITERS) answer = WSAEOPNOTSUPP;
-  else waiters[i] = (struct waiter){lookup, completion->Parameters.Event.lpOverlapped}, answer = WSA_IO_PENDING;
+  else waiters[i] = (struct waiter){handle, completion->Parameters.Event.lpOverlapped}, answer = WSA_IO_PENDING;
   pthread_mutex_unlock(&lock);
   return result(answer);
 }
 
 static INT cleanup(LPGUID id) {
-  for (int i = 0; i < CLASSES; ++i) free(classes[i].info), classes[i].info = NULL;
+  for (int i = 0; i < CLASSES; ++i) free(classes[i].info);
   return (void)id, NO_ERROR;
 }
 

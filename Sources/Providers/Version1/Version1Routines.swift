@@ -24,7 +24,7 @@ public final class Version1Routines: Sendable {
   public let id: GUID
   /// What stays as it is from `NSPStartup` on.
   private nonisolated(unsafe) let table: UnsafeMutablePointer<NSP_ROUTINE>
-  /// Entered by each call, and by each lookup from its Begin to its End: `NSPCleanup` comes behind the last.
+  /// Entered by each call but End, and by each lookup from its Begin to its End: `NSPCleanup` comes behind the last.
   private let calls = RundownGate()
 
   public var version: (major: UInt32, minor: UInt32) { (table.pointee.dwMajorVersion, table.pointee.dwMinorVersion) }
@@ -104,9 +104,11 @@ public final class Version1Routines: Sendable {
   func lookupServiceNext(
     _ lookup: UnsafeMutableRawPointer?, _ flags: UInt32, _ length: inout UInt32, _ results: UnsafeMutablePointer<WSAQUERYSETW>
   ) -> WinsockError? {
-    guard let next = table.pointee.NSPLookupServiceNext else { return .operationNotSupported }
-    WSASetLastError(0)
-    return WinsockError(returned: next(lookup, flags, &length, results))
+    entered { table in
+      guard let next = table.NSPLookupServiceNext else { return .operationNotSupported }
+      WSASetLastError(0)
+      return WinsockError(returned: next(lookup, flags, &length, results))
+    }
   }
 
   /// `NSPLookupServiceEnd`, perhaps while a Next of the lookup is on another thread.
