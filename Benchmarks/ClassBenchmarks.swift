@@ -66,7 +66,8 @@ func version1Benchmarks(_ directory: String) {
     ServiceClass(
       id: id, name: "meter",
       entries: [
-        .init(name: "TcpPort", nameSpace: .dns, dword: 7001), .init(name: "Tag", nameSpace: .all, type: .binary, value: [1, 2, 3]),
+        .init(name: "TcpPort", nameSpace: .dns, dword: 7001),
+        .init(name: "Tag", nameSpace: .all, type: .binary, value: [1, 2, 3]),
       ]))
   guard let provider = host.catalog.entries.first(where: { $0.manifest.displayName == "v1-directory" })?.provider,
     let hello = host.catalog.entries.first(where: { $0.manifest.displayName == "hello" })?.provider,

@@ -19,7 +19,9 @@ private struct Completion {
     case NSP_NOTIFY_IMMEDIATELY: return (nil, 0)
     case NSP_NOTIFY_EVENT:
       let event = given.Parameters.Event.lpOverlapped.map { UInt(bitPattern: $0.pointee.hEvent) } ?? 0
-      guard let overlapped = given.Parameters.Event.lpOverlapped, nsp_signal_is(event) != 0 else { return (nil, Int32(WSAEINVAL)) }
+      guard let overlapped = given.Parameters.Event.lpOverlapped, nsp_signal_is(event) != 0 else {
+        return (nil, Int32(WSAEINVAL))
+      }
       return (Completion(overlapped: overlapped, event: event), 0)
     case NSP_NOTIFY_APC:
       guard let overlapped = given.Parameters.Apc.lpOverlapped, let routine = given.Parameters.Apc.lpfnCompletionProc else {
@@ -99,7 +101,9 @@ public func WSANSPIoctl(
   completion?.overlapped.pointee.Internal = ULONG_PTR(WSA_IO_PENDING)
   let (answer, connection) = process.askTwice(&request, epoch: lookup.epoch)
   switch answer {
-  case .failed(let code): return fail(code)
+  case .failed(let code):
+    completion?.overlapped.pointee.Internal = ULONG_PTR(UInt32(bitPattern: code))
+    return fail(code)
   case .frame(let payload, let status):
     if connection >= 0 {
       guard let completion, PendingControl(process, connection, completion).start() else {
@@ -108,6 +112,7 @@ public func WSANSPIoctl(
       }
       return fail(Int32(WSA_IO_PENDING))
     }
+    completion?.overlapped.pointee.Internal = ULONG_PTR(UInt32(bitPattern: status))
     guard status == 0 else { return fail(status) }
     payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)

@@ -134,7 +134,7 @@ final class Process {
   /// The same, for a request that may be answered a second time. Where the first answer says that it goes on (`WSA_IO_PENDING`), the
   /// connection is the caller's until `awaitAnswer`; else -1.
   func askTwice(_ frame: inout FrameWriter, epoch expected: UInt64) -> (Answer, connection: Int32) {
-    let (answer, descriptor, _) = exchange(frame.finish(), expected)
+    let (answer, descriptor, _) = exchange(frame.finish(), expected, readsAhead: false)
     if case .frame(_, Int32(WSA_IO_PENDING)) = answer { return (answer, descriptor) }
     if descriptor >= 0 { give(descriptor) }
     return (answer, -1)
@@ -142,7 +142,7 @@ final class Process {
 
   /// The second answer; nil when the host went away, or this process has ended its session. No deadline: what is waited for may never be.
   func awaitAnswer(_ descriptor: Int32) -> Answer? {
-    guard let answer = receive(descriptor) else {
+    guard let answer = receive(descriptor, readsAhead: false) else {
       letGo(descriptor)
       return nil
     }
@@ -151,7 +151,10 @@ final class Process {
   }
 
   /// - Returns: The answer, and the connection that it came on, which is the caller's to give back; -1 where there is none.
-  private func exchange(_ bytes: [UInt8], _ expected: UInt64?) -> (Answer, descriptor: Int32, epoch: UInt64) {
+  /// - Parameter readsAhead: Nothing comes behind the answer.
+  private func exchange(_ bytes: [UInt8], _ expected: UInt64?, readsAhead: Bool = true)
+    -> (Answer, descriptor: Int32, epoch: UInt64)
+  {
     let wasStarted = isStarted
     while true {
       let (descriptor, isFresh) = take()
@@ -174,18 +177,19 @@ final class Process {
         return (.failed(Int32(WSA_INVALID_HANDLE)), descriptor, at)
       }
       isSent = isSent || nsp_client_send(descriptor, bytes, bytes.count) == 0
-      if isSent, let answer = receive(descriptor) { return (answer, descriptor, at) }
+      if isSent, let answer = receive(descriptor, readsAhead: readsAhead) { return (answer, descriptor, at) }
       let code = end(descriptor, wasStarted, Int32(WSAENETDOWN))
       // A connection that was kept may be one to a host that is gone. What was sent is not sent again.
       if isFresh || isSent || code != Int32(WSAENETDOWN) { return (.failed(code), -1, at) }
     }
   }
 
-  private func receive(_ descriptor: Int32) -> Answer? {
+  private func receive(_ descriptor: Int32, readsAhead: Bool) -> Answer? {
     var (payload, status): ([UInt8]?, Int32) = (nil, 0)
     // As a rule the whole answer comes at once; each connection has one call at a time.
     withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { room in
-      let got = nsp_client_receive_some(descriptor, room.baseAddress, FrameHeader.size, room.count)
+      let got = nsp_client_receive_some(
+        descriptor, room.baseAddress, FrameHeader.size, readsAhead ? room.count : FrameHeader.size)
       guard got >= FrameHeader.size, let header = FrameHeader(UnsafeRawBufferPointer(rebasing: room[..<got])),
         header.isAcceptable(maximum: 1 << 26), Int(header.length) >= got
       else { return }

@@ -22,7 +22,7 @@ extension Requests {
   func removeClass(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let id = Self.id(&fields) else { throw .invalidArgument }
-    if let failure = try host.engine.classes.remove(id, for: session.identity).removal { throw failure }
+    if let failure = try host.engine.removeClass(session, id).removal { throw failure }
   }
 
   func classInfo(

@@ -67,9 +67,10 @@ public struct Configuration: Sendable {
     Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
   ]
 
-  private static let keys = [
-    "plugins", "socket", "state", "log", "access.users", "access.groups", "classes.writers", "classes.writer-groups",
-  ] + numbers.map(\.key)
+  private static let keys =
+    [
+      "plugins", "socket", "state", "log", "access.users", "access.groups", "classes.writers", "classes.writer-groups",
+    ] + numbers.map(\.key)
   private static let providerKeys = [
     "enabled", "order", "deadline-ms", "concurrency", "users", "groups", "isolation", "blocking",
   ]

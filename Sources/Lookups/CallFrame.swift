@@ -9,13 +9,12 @@ struct CallFrame {
   let query: QueryID
   /// The class that the query or registration names, in the routines that are told what is asked for.
   let serviceClass: QueryClass?
+  /// What is known of it, where that was found before the routine was called.
+  let knownClass: ServiceClass?
   // Not retained: whoever calls the routine keeps the provider until it returns.
   private let called: Unmanaged<Provider>
 
   var provider: Provider { called.takeUnretainedValue() }
-
-  /// What the provider itself keeps of the class, at version 1 of its file.
-  var ownAnswer: ServiceClass? { serviceClass.flatMap { try? provider.version1?.serviceClass($0.id).get() } }
 
   static let maximumDepth = 16
 
@@ -35,12 +34,14 @@ struct CallFrame {
 
   /// Runs a routine of a provider one level deeper.
   static func inside<Result>(
-    _ provider: Provider, _ query: QueryID, serviceClass: QueryClass? = nil, _ routine: () -> Result
+    _ provider: Provider, _ query: QueryID, serviceClass: QueryClass? = nil, knownClass: ServiceClass? = nil,
+    _ routine: () -> Result
   ) -> Result {
     let outer = pthread_getspecific(key)
     let depth = outer.map { $0.assumingMemoryBound(to: CallFrame.self).pointee.depth } ?? 0
     // On this stack for as long as the routine runs.
-    let frame = CallFrame(depth: depth + 1, query: query, serviceClass: serviceClass, called: .passUnretained(provider))
+    let frame = CallFrame(
+      depth: depth + 1, query: query, serviceClass: serviceClass, knownClass: knownClass, called: .passUnretained(provider))
     return withUnsafePointer(to: frame) { frame in
       pthread_setspecific(key, frame)
       defer { pthread_setspecific(key, outer) }

@@ -21,26 +21,53 @@ public final class ChangeNotice: Sendable {
   /// Whose change it is.
   let provider: Provider
   private let state = Mutex<State>(State())
-  /// What a version 1 provider is given: the completion, and the overlapped that it leads to.
-  nonisolated(unsafe) let completion: UnsafeMutablePointer<WSACOMPLETION>
-  private nonisolated(unsafe) let overlapped: UnsafeMutablePointer<WSAOVERLAPPED>
+  private let memory = Memory()
+  /// What a version 1 provider is given.
+  var completion: UnsafeMutablePointer<WSACOMPLETION> { memory.completion }
+  private var overlapped: UnsafeMutablePointer<WSAOVERLAPPED> { memory.overlapped }
+
+  /// The completion, and the overlapped that it leads to.
+  private final class Memory: Sendable {
+    nonisolated(unsafe) let completion = UnsafeMutablePointer<WSACOMPLETION>.allocate(capacity: 1)
+    nonisolated(unsafe) let overlapped = UnsafeMutablePointer<WSAOVERLAPPED>.allocate(capacity: 1)
+
+    init() {
+      overlapped.initialize(to: WSAOVERLAPPED())
+      completion.initialize(to: WSACOMPLETION())
+      completion.pointee.Type = NSP_NOTIFY_EVENT
+      completion.pointee.Parameters.Event.lpOverlapped = overlapped
+    }
+
+    deinit {
+      completion.deallocate()
+      overlapped.deallocate()
+    }
+  }
+
+  /// The last so many that providers were given and have not set the event of when their lookups ended. They have no right to write to
+  /// them after that; where one does so a little later, it is to hurt nobody else.
+  private static let lastLent = Mutex<(all: [Memory], next: Int)>(([], 0))
+  private static let keptCount = 1024
 
   /// The events that providers may set, for the whole process.
   private static let events = HandleTable<ChangeNotice>(kind: 5)
 
   init(_ provider: Provider) {
     self.provider = provider
-    overlapped = .allocate(capacity: 1)
-    overlapped.initialize(to: WSAOVERLAPPED())
-    completion = .allocate(capacity: 1)
-    completion.initialize(to: WSACOMPLETION())
-    completion.pointee.Type = NSP_NOTIFY_EVENT
-    completion.pointee.Parameters.Event.lpOverlapped = overlapped
   }
 
   deinit {
-    completion.deallocate()
-    overlapped.deallocate()
+    guard state.withLock({ $0.isLent }) else { return }
+    // What makes room is let go of behind the lock.
+    let former = Self.lastLent.withLock { kept -> Memory? in
+      guard kept.all.count == Self.keptCount else {
+        kept.all.append(memory)
+        return nil
+      }
+      defer { (kept.all[kept.next], kept.next) = (memory, (kept.next + 1) % Self.keptCount) }
+      return kept.all[kept.next]
+    }
+    withExtendedLifetime(former) {}
   }
 
   /// Has something done at its end; at once where it has come. Nil: it has changed; `WSA_OPERATION_ABORTED`: the lookup has ended first.

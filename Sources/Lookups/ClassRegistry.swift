@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import Providers
 import QuerySets
 import ServiceClasses
@@ -65,11 +66,22 @@ public final class ClassRegistry: Sendable {
     return nil
   }
 
+  /// What a provider keeps of a class that is asked for on its account.
+  func ownAnswer(of provider: Provider, for id: GUID) -> ServiceClass? {
+    // Of one that keeps whole classes it is known already.
+    guard let version1 = provider.version1, !provider.manifest.storesClasses else { return nil }
+    return try? askSoon(provider, version1, id)?.get()
+  }
+
   /// What a provider knows of a class, if it says so soon.
   private func askSoon(_ provider: Provider, _ version1: Version1Routines, _ id: GUID) -> Result<ServiceClass, WinsockError>? {
     // Its own routine asks, in its own turn.
     if CallFrame.current?.provider === provider { return version1.serviceClass(id) }
-    return ask(provider, within: min(provider.deadline, Self.schemaPatience)) { version1.serviceClass(id) }
+    // Not all of its places are for questions.
+    let patience = min(provider.deadline, Self.schemaPatience)
+    guard provider.classQuestions.wait(timeout: .now() + patience.dispatchInterval) == .success else { return nil }
+    let answered: @Sendable () -> Void = { provider.classQuestions.signal() }
+    return ask(provider, within: patience, whenAnswered: answered) { version1.serviceClass(id) }
   }
 
   /// What one provider keeps of a class (`WSAGetServiceClassInfo`).
@@ -231,7 +243,8 @@ public final class ClassRegistry: Sendable {
     return able.filter(\.manifest.storesClasses) + able.filter { !$0.manifest.storesClasses }
   }
 
-  private func change(_ entry: Catalog.Entry, _ routine: @escaping @Sendable (Version1Routines) -> WinsockError?) -> WinsockError? {
+  private func change(_ entry: Catalog.Entry, _ routine: @escaping @Sendable (Version1Routines) -> WinsockError?) -> WinsockError?
+  {
     guard let provider = entry.provider, let version1 = provider.version1 else { return nil }
     // An earlier change may still be under way there, and would come behind this one.
     return ask(provider, within: provider.deadline) { routine(version1) } ?? .tryAgain
@@ -239,13 +252,19 @@ public final class ClassRegistry: Sendable {
 
   /// Calls a routine on a thread of the host that may be left behind. Nil when the time is over: then what it answers counts for
   /// nobody; and without a call, while it still owes such an answer.
-  private func ask<Answer: Sendable>(_ provider: Provider, within patience: Duration, _ routine: @escaping @Sendable () -> Answer)
-    -> Answer?
-  {
-    guard CallFrame.depth < CallFrame.maximumDepth, provider.lateClassCalls.load(ordering: .acquiring) <= 0 else { return nil }
+  /// - Parameter whenAnswered: Done when the routine has returned, or was not called.
+  private func ask<Answer: Sendable>(
+    _ provider: Provider, within patience: Duration, whenAnswered: @escaping @Sendable () -> Void = {},
+    _ routine: @escaping @Sendable () -> Answer
+  ) -> Answer? {
+    guard CallFrame.depth < CallFrame.maximumDepth, provider.lateClassCalls.load(ordering: .acquiring) <= 0 else {
+      whenAnswered()
+      return nil
+    }
     let attempt = Attempt<Answer?>()
     HostThreads.run { [self] in
       let answer = CallFrame.inside(provider, QueryID.next()) { provider.call(while: { attempt.isOpen }) { _ in routine() } }
+      whenAnswered()
       guard !attempt.resolve(answer) else { return }
       // Counted, because it may come before it is known to be late.
       provider.lateClassCalls.subtract(1, ordering: .acquiringAndReleasing)

@@ -4,7 +4,8 @@ extension ProviderHost {
   public static let exports: Set<String> = [
     "WSAGetLastError", "WSASetLastError", "GetLastError", "SetLastError", "WSAProviderCompleteAsyncCall",
     "WSAAdvertiseProvider", "WSAUnadvertiseProvider", "NSPHostAllocate", "NSPHostFree", "NSPHostPackQuerySet",
-    "NSPHostWideFromUtf8", "NSPHostUtf8FromWide", "NSPHostLog", "NSPHostCurrentServiceClass", "WSASetEvent", "NmrRegisterClient", "NmrRegisterProvider",
+    "NSPHostWideFromUtf8", "NSPHostUtf8FromWide", "NSPHostLog", "NSPHostCurrentServiceClass", "WSASetEvent", "NmrRegisterClient",
+    "NmrRegisterProvider",
     "NmrClientAttachProvider",
     "NmrClientDetachProviderComplete", "NmrProviderDetachClientComplete", "NmrDeregisterClient", "NmrDeregisterProvider",
     "NmrWaitForClientDeregisterComplete", "NmrWaitForProviderDeregisterComplete", "NmrCompatDeregisterClient",

@@ -37,7 +37,7 @@ public func NSPHostCurrentServiceClass(
   lpServiceClassId?.pointee = asked.id
   guard let size = lpdwBufSize else { return 0 }
   // Of a class that nobody knows there is its id.
-  let known = asked.known ?? frame.ownAnswer ?? ServiceClass(id: asked.id, name: "")
+  let known = asked.known(at: frame.provider) ?? ServiceClass(id: asked.id, name: "")
   do throws(QuerySetError) {
     try known.pack(into: UnsafeMutableRawBufferPointer(start: lpServiceClassInfo, count: Int(size.pointee)))
     return 0

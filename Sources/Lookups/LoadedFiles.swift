@@ -109,7 +109,7 @@ extension ProviderHost {
     do throws(RoutineTable.Defect) {
       if servesLookups, let version1 {
         routines = try RoutineTable(version1, completion: Self.completeForStub) {
-          CallFrame.current?.serviceClass.map { ($0.id, $0.known) }
+          CallFrame.current.flatMap { frame in frame.serviceClass.map { ($0.id, frame.knownClass) } }
         }
       } else {
         routines = try RoutineTable(
@@ -136,7 +136,7 @@ extension ProviderHost {
       // It advertised this one and has not taken it back.
       if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: entry.id) }) { deregister(advertised) }
     }
-    file.version1?.cleanup(keeping: file.object)
+    file.version1?.cleanup(keeping: file.object, patience: file.manifest.deadline ?? Provider.defaultDeadline)
     file.object.callModuleUnload()
     takeBackModules(of: file.object)
     module.forget(file.object)

@@ -24,7 +24,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   nonisolated(unsafe) var patience = Patience()
 
   init(
-    id: QueryID, client: ClientSession, restrictions: QuerySet, serviceClass: QueryClass?, flags: LookupFlags, request: RouteRequest,
+    id: QueryID, client: ClientSession, restrictions: QuerySet, serviceClass: QueryClass?, flags: LookupFlags,
+    request: RouteRequest,
     catalog: Catalog, entries: [Catalog.Entry], legs: [Leg], pool: AsyncCallPool
   ) {
     self.id = id
@@ -155,8 +156,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         try restrictions.pack(as: .v2, into: buffer)
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
         // Before its turn: whoever knows the class may need the same.
-        if provider.takesClasses { _ = serviceClass?.known }
-        return CallFrame.inside(provider, id, serviceClass: serviceClass) {
+        let known = provider.takesClasses ? serviceClass?.known(at: provider) : nil
+        return CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known) {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
             ?? .failure(.tryAgain)
         }

@@ -83,6 +83,33 @@ public struct LookupEngine: Sendable {
     return outcomes
   }
 
+  /// Takes a class from everybody who keeps it (`WSARemoveServiceClass`, nsp.md §7.2). Instances whose owners are gone count only where
+  /// their providers still have them.
+  public func removeClass(_ client: ClientSession, _ id: GUID) throws(WinsockError) -> [ClassOutcome] {
+    guard classes.mayWrite(client.identity) else { throw .accessDenied }
+    // More than that are taken at their word.
+    for orphan in registrations.orphans(of: id).prefix(256) {
+      let query = QuerySet(serviceInstanceName: orphan.name, serviceClassID: id, nameSpace: .all, providerID: orphan.provider)
+      if isUnknown(query, client) { registrations.forget(orphan.name, of: id, at: orphan.provider) }
+    }
+    return try classes.remove(id, for: client.identity)
+  }
+
+  private func isUnknown(_ query: QuerySet, _ client: ClientSession) -> Bool {
+    let unknown: Set<WinsockError> = [.noMore, .serviceNotFound, .hostNotFound, .noData]
+    do {
+      let lookup = try begin(client, query, flags: .returnName)
+      defer { lookup.end() }
+      _ = try lookup.next()
+      return false
+    } catch let error as LookupError {
+      return unknown.contains(error.winsockError)
+    } catch let error as WinsockError {
+      // One that can't be asked may come back, and have it.
+      return catalog[query.providerID ?? .zero]?.provider != nil && unknown.contains(error)
+    } catch { return false }
+  }
+
   /// What every provider of one registration is told.
   private struct RegistrationRequest: Sendable {
     var id: QueryID

@@ -1,4 +1,5 @@
 import CWinsock
+import Providers
 import QuerySets
 import Synchronization
 
@@ -15,8 +16,12 @@ final class QueryClass: Sendable {
     self.registry = registry
   }
 
-  /// What those say that keep whole classes (nsp.md §7.4, 1). May call out and wait, for as long as such a provider is given.
-  var known: ServiceClass? {
+  /// What a provider that is about to be called is told: what those say that keep whole classes, else what it keeps itself (nsp.md §7.4).
+  /// May call out and wait, for as long as a provider is given.
+  func known(at provider: Provider) -> ServiceClass? { shared ?? registry.ownAnswer(of: provider, for: id) }
+
+  /// The same for everybody.
+  private var shared: ServiceClass? {
     if let found = found.withLock({ $0 }) { return found }
     let answer = registry.schemaAnswer(for: id)
     found.withLock { $0 = .some(answer) }

@@ -79,8 +79,8 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
     }
     number.withLock { $0 = armed.number }
     // Before its turn: whoever knows the class may need the same.
-    if provider.takesClasses { _ = serviceClass?.known }
-    let called: Void? = CallFrame.inside(provider, id, serviceClass: serviceClass) {
+    let known = provider.takesClasses ? serviceClass?.known(at: provider) : nil
+    let called: Void? = CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known) {
       provider.call(while: { call.isUnanswered }) { routines in
         routines.setServiceEx(
           asyncCall: armed.handle.pointer, call.providerID,

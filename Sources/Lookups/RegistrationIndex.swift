@@ -65,6 +65,18 @@ public final class RegistrationIndex: Sendable {
   /// Whether an instance of a class was registered and not deleted (`WSAETOOMANYREFS`, nsp.md §7.2).
   public func references(_ serviceClass: GUID) -> Bool { state.withLock { $0.references[serviceClass] ?? 0 > 0 } }
 
+  /// Where instances of a class were registered by owners that are gone: their providers may have dropped them.
+  func orphans(of serviceClass: GUID) -> [(provider: GUID, name: String)] {
+    state.withLock { state in
+      state.registrations.values.compactMap { $0[serviceClass] }.filter { !$0.isOwnerLive }.map { ($0.provider, $0.name) }
+    }
+  }
+
+  /// A provider does not have a name any more.
+  func forget(_ name: String, of serviceClass: GUID, at provider: GUID) {
+    state.withLock { $0.remove(Key(place: Place(provider: provider, name: name), serviceClass: serviceClass)) }
+  }
+
   // MARK: What has happened
 
   /// Takes in what a provider made of a registration.

@@ -16,6 +16,8 @@ public final class Provider: Sendable {
   public let routines: RoutineTable
   /// Version 1 of it: service classes, and where `routines` has nothing better, lookups too.
   public let version1: Version1Routines?
+  /// So many questions about classes at a time, on account of queries.
+  public let classQuestions = DispatchSemaphore(value: 4)
   /// Calls about classes that it has not returned from, and that nobody waits for any more.
   public let lateClassCalls = Atomic<Int>(0)
   /// Advanced by every registration that it takes.

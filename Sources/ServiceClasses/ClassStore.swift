@@ -28,6 +28,8 @@ final class ClassStore: Sendable {
   /// A file that has one byte more after each change: a look at its size tells whether somebody, in any process, has changed something,
   /// which is far cheaper than to ask the database. -1 in memory.
   private let changes: Int32
+  /// Which file the database is, to know it again.
+  private let identity: [UInt64]
 
   /// - Parameter directory: Made where it is missing. Nil: kept in memory.
   init(directory: String?) throws(Defect) {
@@ -51,6 +53,9 @@ final class ClassStore: Sendable {
         try Self.own(directory + "/schema.changes")
         changes = open(directory + "/schema.changes", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW)
         if changes < 0 { throw Self.systemError }
+        // Any other size will do.
+        var status = stat()
+        if fstat(changes, &status) == 0, status.st_size > 1 << 20 { ftruncate(changes, 0) }
         database = try DatabasePool(path: path, configuration: configuration)
       } else {
         database = try DatabaseQueue(configuration: configuration)
@@ -63,7 +68,16 @@ final class ClassStore: Sendable {
       throw Self.defect(path, error)
     }
     self.changes = changes
+    identity = Self.identity(of: path)
   }
+
+  private static func identity(of path: String) -> [UInt64] {
+    var status = stat()
+    return stat(path, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : []
+  }
+
+  /// Whether what it has open is still what its directory has: otherwise nobody would find what is kept.
+  var isInPlace: Bool { changes < 0 || Self.identity(of: path) == identity }
 
   /// Makes a file, where it is missing, that nobody but its owner can open; one that is there must be this user's or root's.
   private static func own(_ path: String) throws {
@@ -190,7 +204,8 @@ final class ClassStore: Sendable {
   /// A class with its values.
   private static func complete(_ database: Database, _ row: Row) throws -> ServiceClass {
     guard let text: String = row["id"], let id = GUID(text), let name: String = row["name"] else { throw damage }
-    let values = try database.cachedStatement(sql: "SELECT name, namespace, type, value FROM value WHERE class = ? ORDER BY place")
+    let values = try database.cachedStatement(
+      sql: "SELECT name, namespace, type, value FROM value WHERE class = ? ORDER BY place")
     let known = ServiceClass(
       id: id, name: name, entries: try Row.fetchAll(values, arguments: [text]).map { try value($0, from: 0) })
     guard (try? known.check()) != nil else { throw damage }

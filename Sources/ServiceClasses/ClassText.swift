@@ -11,7 +11,9 @@ extension ServiceClass.ValueType {
 
   /// A name, or the number of a type that has none.
   public init?(_ text: String) {
-    guard let type = Self.names.first(where: { $0.name == text })?.type ?? UInt32(text).map(Self.init(rawValue:)) else { return nil }
+    guard let type = Self.names.first(where: { $0.name == text })?.type ?? UInt32(text).map(Self.init(rawValue:)) else {
+      return nil
+    }
     self = type
   }
 
@@ -84,6 +86,10 @@ public struct ClassFile: Sendable {
   /// - Parameter path: For what is said of it.
   public init(toml text: String, path: String) throws(Defect) {
     let table: TOMLTable
+    // The reader of TOML would end a text there, without a word.
+    guard !text.contains("\\u0000"), !text.contains("\\U00000000") else {
+      throw Defect(detail: "\(path) has a NUL in a text", remedy: "leave it out: texts are ended by one anyway")
+    }
     do { table = try TOMLTable(string: text) } catch {
       throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
     }
@@ -95,6 +101,10 @@ public struct ClassFile: Sendable {
     }
     var classes: [ServiceClass] = []
     for (index, value) in list.enumerated() { classes.append(try Self.read(value, "\(path): class \(index + 1)")) }
+    for (index, one) in classes.enumerated() {
+      guard let first = classes[..<index].first(where: { $0.id == one.id }) else { continue }
+      throw Defect(detail: "\(path): \(first.name) and \(one.name) have the same id", remedy: "give each class an id of its own")
+    }
     self.classes = classes
   }
 
@@ -132,12 +142,16 @@ public struct ClassFile: Sendable {
     guard let name = table["name"]?.string, !name.isEmpty else {
       throw Defect(detail: "\(place) has no name", remedy: "give it a name such as \"TcpPort\"")
     }
-    let space = table["namespace"]?.string.flatMap { NameSpace($0) } ?? table["namespace"]?.int.flatMap { UInt32(exactly: $0) }
+    let space =
+      table["namespace"]?.string.flatMap { NameSpace($0) }
+      ?? table["namespace"]?.int.flatMap { UInt32(exactly: $0) }
       .map(NameSpace.init(rawValue:))
     guard let space else {
       throw Defect(detail: "\(place) (\(name)) has no name space", remedy: "give it a name such as \"dns\", or a number")
     }
-    let type = table["type"]?.string.flatMap { ServiceClass.ValueType($0) } ?? table["type"]?.int.flatMap { UInt32(exactly: $0) }
+    let type =
+      table["type"]?.string.flatMap { ServiceClass.ValueType($0) }
+      ?? table["type"]?.int.flatMap { UInt32(exactly: $0) }
       .map(ServiceClass.ValueType.init(rawValue:))
     guard let type else {
       throw Defect(

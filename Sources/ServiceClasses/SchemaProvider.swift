@@ -56,7 +56,11 @@ public final class SchemaProvider: Sendable {
   /// Nil where nothing was ever kept, and for those who only ask while it is being opened, or could not be opened just now.
   private func opened(creating: Bool) throws(ClassStore.Defect) -> ClassStore? {
     let (store, nextTry) = state.withLock { ($0.store, $0.nextTry) }
-    if let store { return store }
+    if let store {
+      if store.isInPlace { return store }
+      // Somebody has taken the files away: what they had is gone.
+      state.withLock { state in if state.store === store { (state.store, state.known) = (nil, [:]) } }
+    }
     if !creating {
       guard let directory, access(directory + "/schema.db", F_OK) == 0, nextTry.map({ $0 <= .now }) ?? true else { return nil }
     }
@@ -102,17 +106,24 @@ public final class SchemaProvider: Sendable {
     return found
   }
 
-  /// The classes of a name, whatever its case: those that were installed, else those that are well known.
+  /// The classes of a name, whatever its case: those that were installed, and those that are well known. A port may be written with its
+  /// transport: `https/udp`, `22/tcp`.
   public func classes(named name: String) -> [ServiceClass] {
     let installed = read({ store throws(ClassStore.Defect) in try store.classes(named: name) }, else: [])
+    if installed.isEmpty, let id = wellKnown.port(name) { return [serviceClass(id)].compactMap { $0 } }
     let hidden = Set(installed.map(\.id))
     return installed
-      + wellKnown.named.filter { $0.name.lowercased() == name.lowercased() && !hidden.contains($0.id) && serviceClass($0.id) == $0 }
+      + wellKnown.named.filter {
+        $0.name.lowercased() == name.lowercased() && !hidden.contains($0.id) && serviceClass($0.id) == $0
+      }
   }
 
   public func isInstalled(_ id: GUID) -> Bool {
     read({ store throws(ClassStore.Defect) in try store.serviceClass(id) }, else: nil) != nil
   }
+
+  /// Whether a class is well known, and not one that was installed in its place.
+  public func isPreallocated(_ id: GUID) -> Bool { !isInstalled(id) && wellKnown.serviceClass(id) != nil }
 
   /// Those that were installed, by name.
   public var installed: [ServiceClass] { read({ store throws(ClassStore.Defect) in try store.all() }, else: []) }
@@ -153,10 +164,13 @@ public final class SchemaProvider: Sendable {
 
   /// What a host was ended in the middle of: classes of which the other providers may not have been told yet.
   public var unfinished: [(isInstalled: Bool, serviceClass: ServiceClass)] {
-    read({ store throws(ClassStore.Defect) in try store.unfinished() }, else: []).map { ($0.change == .installing, $0.serviceClass) }
+    read({ store throws(ClassStore.Defect) in try store.unfinished() }, else: []).map {
+      ($0.change == .installing, $0.serviceClass)
+    }
   }
 
-  private func change(creating: Bool = false, _ body: (ClassStore) throws(ClassStore.Defect) -> Bool) throws(WinsockError) -> Bool {
+  private func change(creating: Bool = false, _ body: (ClassStore) throws(ClassStore.Defect) -> Bool) throws(WinsockError) -> Bool
+  {
     do throws(ClassStore.Defect) {
       // Nothing is found where nothing was kept; only an installation makes a place for it.
       guard let store = try opened(creating: creating) else { return false }

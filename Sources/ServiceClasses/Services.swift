@@ -25,6 +25,10 @@ public struct Services: Sendable {
     }
   }
 
+  func port(_ transport: Transport, named name: String) -> UInt16? {
+    names[transport]?.filter { $0.value.lowercased() == name }.keys.min()
+  }
+
   func name(_ transport: Transport, _ port: UInt16) -> String? { names[transport]?[port] }
   func ports(_ transport: Transport) -> [UInt16] { (names[transport] ?? [:]).keys.sorted() }
 }

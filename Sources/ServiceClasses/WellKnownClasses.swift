@@ -27,7 +27,16 @@ public struct WellKnownClasses: Sendable {
     }
   }
 
-  /// Those that have a name of their own, the ports last.
+  /// The id of a port that is written with its transport, by number or by name.
+  func port(_ text: String) -> GUID? {
+    let parts = text.lowercased().split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, let transport = Services.Transport(rawValue: String(parts[1])),
+      let port = UInt16(parts[0]) ?? services.port(transport, named: String(parts[0]))
+    else { return nil }
+    return GUID(preallocated: transport == .tcp ? 9 : 10, port)
+  }
+
+  /// Those that have a name of their own, the ports last, TCP before UDP.
   public var named: [ServiceClass] {
     var ids = Self.hostNames.keys.sorted().map { GUID(preallocated: 2, $0) }
     ids += Self.recordTypes.keys.sorted().map { GUID(preallocated: 9, 53, $0) }

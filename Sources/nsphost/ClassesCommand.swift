@@ -1,6 +1,7 @@
 import ArgumentParser
 import CWinsock
 import Foundation
+import Glibc
 import Lookups
 import QuerySets
 import ServiceClasses
@@ -62,21 +63,25 @@ struct ShowClassCommand: HostCommand {
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let found = choice.reference.candidates(in: host.engine.classes.schema)
-    guard !found.isEmpty else { throw choice.reference.unknown(isJSON: options.json) }
+    let unknown = choice.reference.unknown(isJSON: options.json, isDisabled: host.engine.classes.schema == nil)
+    guard !found.isEmpty else { throw unknown }
     let asking = try client().identity
     let classes = found.map { id in (id, host.engine.classes.keepers(of: id, for: asking)) }
     let known = classes.compactMap { id, keepers in keepers.first.map { ($0.known, keepers) } }
-    guard !known.isEmpty else { throw choice.reference.unknown(isJSON: options.json) }
+    guard !known.isEmpty else { throw unknown }
     if options.json {
       return CommandOutput(ClassesDocument(classes: known.map { .init($0.0, keptBy: $0.1.map(\.provider)) }))
     }
-    return CommandOutput(
-      known.flatMap { known, keepers in
-        ["\(known.name.printable)  \(known.id)"]
-          + Output.columns(
-            known.entries.map { ["    " + $0.nameSpace.description, $0.name, $0.type.name, $0.text] })
-          + ["    kept by: " + keepers.map { Self.text($0, known) }.joined(separator: ", ")]
-      })
+    return CommandOutput(known.flatMap { lines($0, keptBy: $1, in: host) })
+  }
+
+  private func lines(
+    _ known: ServiceClass, keptBy keepers: [(provider: String, known: ServiceClass)], in host: ProviderHost
+  ) -> [String] {
+    let values = known.entries.map { ["    " + $0.nameSpace.description, $0.name, $0.type.name, $0.text] }
+    let isWellKnown = host.engine.classes.schema?.isPreallocated(known.id) == true
+    let keptBy = isWellKnown ? "well known" : keepers.map { Self.text($0, known) }.joined(separator: ", ")
+    return ["\(known.name.printable)  \(known.id)"] + Output.columns(values) + ["    kept by: " + keptBy]
   }
 
   /// A provider keeps what concerns it.
@@ -97,7 +102,7 @@ struct InstallClassesCommand: HostCommand {
 
   @OptionGroup var options: HostOptions
 
-  @Argument(help: "The file.", completion: .file(extensions: ["toml"]))
+  @Argument(help: "The file; - for standard input.", completion: .file(extensions: ["toml"]))
   var file: String
 
   /// What is in the file, for a host that may not read it.
@@ -109,6 +114,8 @@ struct InstallClassesCommand: HostCommand {
 
   func run() throws {
     let text = try contents()
+    // Before a host is asked, which may not be there.
+    _ = try classes(text)
     if let running = try options.runningHost() {
       return try show(running, ["classes", "install", "--text=" + text] + (options.json ? ["--json"] : []) + ["--", file])
     }
@@ -123,9 +130,15 @@ struct InstallClassesCommand: HostCommand {
   }
 
   private func contents() throws -> String {
-    guard let bytes = FileManager.default.contents(atPath: file) else {
+    let descriptor = file == "-" ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
       throw failure("it can't be read: " + String(cString: strerror(errno)), "name a file that you may read")
     }
+    let bytes: Data
+    do {
+      let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      bytes = try handle.read(upToCount: Self.maximumSize + 1) ?? Data()
+    } catch { throw failure("it can't be read", "name a file with classes") }
     guard bytes.count <= Self.maximumSize else { throw failure("it has more than 512 KiB", "install it in parts") }
     guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains(0) else {
       throw failure("it is not UTF-8 text", "write it as TOML")
@@ -144,10 +157,7 @@ struct InstallClassesCommand: HostCommand {
     guard registry.mayWrite(client) else {
       throw failure("you may not install classes", "ask an operator, or have classes.writers name you", .accessDenied)
     }
-    let classes: [ServiceClass]
-    do throws(ClassFile.Defect) { classes = try ClassFile(toml: text, path: file).classes } catch {
-      throw failure(error.detail, error.remedy)
-    }
+    let classes = try classes(text)
     if let there = classes.first(where: { registry.schema?.isInstalled($0.id) == true }) { throw isThere(there) }
     var reports: [ClassReport] = []
     for new in classes {
@@ -165,6 +175,12 @@ struct InstallClassesCommand: HostCommand {
     }
     return options.json
       ? CommandOutput(ClassChangesDocument(classes: reports.map(\.document))) : CommandOutput(reports.flatMap(\.lines))
+  }
+
+  private func classes(_ text: String) throws -> [ServiceClass] {
+    do throws(ClassFile.Defect) { return try ClassFile(toml: text, path: file == "-" ? "standard input" : file).classes } catch {
+      throw failure(error.detail, error.remedy)
+    }
   }
 
   private func isThere(_ known: ServiceClass) -> CommandFailure {
@@ -186,9 +202,10 @@ struct RemoveClassCommand: HostCommand {
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let id = try choice.reference.one(in: host.engine.classes.schema, isJSON: options.json)
-    let name = host.engine.classes.schema?.serviceClass(id)?.name ?? id.description
+    let asking = try client()
+    let name = (try? host.engine.classes.name(of: id, for: asking.identity)) ?? id.description
     do throws(WinsockError) {
-      let outcomes = try host.engine.classes.remove(id, for: try identity(client))
+      let outcomes = try host.engine.removeClass(asking, id)
       if let error = outcomes.removal { throw error }
       let report = ClassReport(verb: "removed", name: name, id: id, outcomes: outcomes)
       return options.json ? CommandOutput(ClassChangesDocument(classes: [report.document])) : CommandOutput(report.lines)
@@ -203,10 +220,6 @@ struct RemoveClassCommand: HostCommand {
         error: error, what: "class \(name)", why: isWellKnown ? "it is well known, and was not installed" : error.meaning,
         remedy: remedies[error] ?? "nsphost classes lists them", isJSON: options.json)
     }
-  }
-
-  private func identity(_ client: () throws -> ClientSession) throws(WinsockError) -> ClientIdentity {
-    do { return try client().identity } catch { throw .accessDenied }
   }
 }
 
@@ -237,8 +250,9 @@ enum ClassReference: ExpressibleByArgument, Sendable {
   /// The one that is meant.
   func one(in schema: SchemaProvider?, isJSON: Bool) throws(CommandFailure) -> GUID {
     let found = candidates(in: schema)
-    guard let first = found.first else { throw unknown(isJSON: isJSON) }
-    guard found.count == 1 else {
+    guard let first = found.first else { throw unknown(isJSON: isJSON, isDisabled: schema == nil) }
+    // Of a port that both have, the one of TCP.
+    guard found.count == 1 || found.allSatisfy({ schema?.isPreallocated($0) == true }) else {
       throw CommandFailure(
         kind: .usage, what: "class \(text)", why: "\(found.count) classes have this name",
         remedy: "name one by its id: \(found.map(\.description).joined(separator: ", "))", isJSON: isJSON)
@@ -246,11 +260,11 @@ enum ClassReference: ExpressibleByArgument, Sendable {
     return first
   }
 
-  func unknown(isJSON: Bool) -> CommandFailure {
+  func unknown(isJSON: Bool, isDisabled: Bool) -> CommandFailure {
     CommandFailure(
-      kind: .nothingFound, error: .typeNotFound, what: "class \(text)", why: "nobody knows it",
-      remedy: "nsphost classes lists them",
-      isJSON: isJSON)
+      kind: .nothingFound, error: .typeNotFound, what: "class \(text)",
+      why: isDisabled ? "the schema provider, which knows the names, is disabled" : "nobody knows it",
+      remedy: isDisabled ? "name it by its id, or nsphost enable schema" : "nsphost classes lists them", isJSON: isJSON)
   }
 }
 

@@ -167,14 +167,16 @@ struct InspectionReport {
           unloadable: image?.isUnloadable, needs: image?.needed),
         manifest: manifest?.source.description, namespace: manifest?.nameSpace.rawValue, version: manifest?.version,
         trusted: candidate?.isTrusted, state: state, refused: refused,
-        routines: manifest?.source == .builtIn ? [] : ProviderRoutine.allCases.map { routine in
-          guard let provider = entry?.provider else {
-            return .init(name: routine.exportedName, entry: image?.defines(routine) == true ? "exported" : "missing")
-          }
-          return .init(
-            name: routine.exportedName, entry: provider.routines.entry(routine).rawValue,
-            intercepted: provider.routines.entry(routine) == .stub ? provider.routines.interceptions(routine) : nil)
-        }))
+        routines: manifest?.source == .builtIn
+          ? []
+          : ProviderRoutine.allCases.map { routine in
+            guard let provider = entry?.provider else {
+              return .init(name: routine.exportedName, entry: image?.defines(routine) == true ? "exported" : "missing")
+            }
+            return .init(
+              name: routine.exportedName, entry: provider.routines.entry(routine).rawValue,
+              intercepted: provider.routines.entry(routine) == .stub ? provider.routines.interceptions(routine) : nil)
+          }))
   }
 }
 

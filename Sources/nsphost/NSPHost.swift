@@ -17,7 +17,8 @@ struct NSPHost: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      ProvidersCommand.self, InspectCommand.self, LookupCommand.self, WatchCommand.self, RegisterCommand.self, UnregisterCommand.self,
+      ProvidersCommand.self, InspectCommand.self, LookupCommand.self, WatchCommand.self, RegisterCommand.self,
+      UnregisterCommand.self,
       RegistrationsCommand.self, ClassesCommand.self,
       ModulesCommand.self, CallsCommand.self, ServeCommand.self, SessionsCommand.self, ConfigCommand.self, EnableCommand.self,
       DisableCommand.self,

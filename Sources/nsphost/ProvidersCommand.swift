@@ -140,7 +140,7 @@ struct ProviderReport {
 }
 
 extension Provider {
-  var directCount: Int { ProviderRoutine.allCases.filter { routines.entry($0) == .direct }.count }
+  var directCount: Int { ProviderRoutine.allCases.filter { routines.entry($0) != .stub }.count }
 }
 
 extension Catalog.Entry {

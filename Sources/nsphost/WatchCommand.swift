@@ -50,13 +50,20 @@ struct WatchCommand: ParsableCommand {
       NameService(socket: path), try querySet(), query.flags.union(.returnName), WatchBoard(query.name, options.json))
     let failure = Failure()
     let task = Task { [once] in
-      do { try await once ? watch.showOnce() : watch.follow() } catch { failure.error.withLock { $0 = error } }
+      do {
+        if !once { try await watch.follow() } else if try await !watch.showOnce() { throw WinsockError.serviceNotFound }
+      } catch { failure.error.withLock { $0 = error } }
       interrupted.end()
     }
     // No deadline: it stays until somebody ends it.
     interrupted.wait()
     task.cancel()
     guard let error = failure.error.withLock({ $0 }), !(error is CancellationError) else { return }
+    if error as? WinsockError == .serviceNotFound {
+      throw CommandFailure(
+        kind: .nothingFound, error: .serviceNotFound, what: "watch \(query.name)", why: "nobody has it now",
+        remedy: "nsphost lookup \(query.name) --explain", isJSON: options.json)
+    }
     throw CommandFailure(
       kind: .unreachable, error: error as? WinsockError, what: "watch \(query.name)", why: "the host went away",
       remedy: "see whether it still runs", isJSON: options.json)
@@ -99,11 +106,16 @@ private struct Watch: Sendable {
     return service.changes(of: asked, flags: flags)
   }
 
-  func showOnce() async throws {
+  /// Whether there was anything.
+  func showOnce() async throws -> Bool {
+    var hasFound = false
     for provider in try await providers {
       var iterator = changes(of: provider).makeAsyncIterator()
-      if let records = try? await iterator.next() { board.show(records, of: provider) }
+      guard let records = try? await iterator.next() else { continue }
+      board.show(records, of: provider)
+      hasFound = hasFound || !records.isEmpty
     }
+    return hasFound
   }
 
   /// Follows the catalog with a look every second, and each provider as soon as it says something.
@@ -130,7 +142,8 @@ private struct Watch: Sendable {
       do {
         for try await records in changes(of: provider) where !Task.isCancelled { board.show(records, of: provider) }
       } catch {
-        if !Task.isCancelled { board.show([], of: provider) }
+        // A host that went away says nothing of what there is.
+        if !Task.isCancelled, error as? WinsockError != .networkDown { board.show([], of: provider) }
       }
       try? await Task.sleep(for: .seconds(1))
     }
@@ -199,6 +212,8 @@ private final class WatchBoard: Sendable {
           change: .init(
             event: event, name: name, addresses: addresses, provider: provider.name, at: Date.now.formatted(.iso8601))))
     }
-    print("\(event.sign) \(addresses.isEmpty ? "-" : addresses.joined(separator: " "))  \(name.printable)  \(provider.name.printable)")
+    print(
+      "\(event.sign) \(addresses.isEmpty ? "-" : addresses.joined(separator: " "))  \(name.printable)  \(provider.name.printable)"
+    )
   }
 }

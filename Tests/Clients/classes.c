@@ -164,13 +164,13 @@ static void references(void) {
 }
 
 /* At a provider of version 1, which tells itself, and at one of version 2, where the host does. */
-static void notices(GUID *provider, GUID *registers) {
+static void notices(GUID *provider, int isVersion1) {
   WSAOVERLAPPED overlapped = {0}, other = {0};
   WSACOMPLETION completion = {.Type = NSP_NOTIFY_IMMEDIATELY}, event = {.Type = NSP_NOTIFY_EVENT}, apc = {.Type = NSP_NOTIFY_APC};
   WSAEVENT handle = WSACreateEvent();
   DWORD returned = 7;
   HANDLE lookup = begin("nobody", provider), both;
-  WSAQUERYSETA changed = query("changed@example.org", registers);
+  WSAQUERYSETA changed = query("changed@example.org", provider);
   overlapped.hEvent = handle, event.Parameters.Event.lpOverlapped = &overlapped;
   apc.Parameters.Apc.lpOverlapped = &other, apc.Parameters.Apc.lpfnCompletionProc = routine;
 #define NOTIFY(how) WSANSPIoctl(lookup, SIO_NSP_NOTIFY_CHANGE, NULL, 0, NULL, 0, &returned, how)
@@ -192,6 +192,13 @@ static void notices(GUID *provider, GUID *registers) {
   CHECK(WSAWaitForMultipleEvents(1, &handle, TRUE, 20000, FALSE) == WAIT_OBJECT_0 && overlapped.Internal == 0);
   wait_for_calls(1), CHECK(last_error == 0 && last_overlapped == &other);
   CHECK(NOTIFY(NULL) == 0 && NOTIFY(&completion) == 0 && returned == 0);
+  /* It has changed already: a provider of version 1 says so at once, else the two answers of the host come as one. */
+  for (int i = 0; i < 200; i++) {
+    WSAResetEvent(handle), overlapped.Internal = 7;
+    if (isVersion1) { CHECK(NOTIFY(&event) == 0 && overlapped.Internal == 0); continue; }
+    FAILS(NOTIFY(&event), WSA_IO_PENDING);
+    CHECK(WSAWaitForMultipleEvents(1, &handle, TRUE, 20000, FALSE) == WAIT_OBJECT_0 && overlapped.Internal == 0);
+  }
   DWORD length = sizeof first;
   CHECK(WSALookupServiceNextA(lookup, 0, &length, &first.set) == SOCKET_ERROR);
   FAILS(NOTIFY(NULL), WSAEWOULDBLOCK);
@@ -219,7 +226,7 @@ int main(int count, char **words) {
     not_started();
     CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
     arguments(), round_trip(), well_known(), references();
-    notices(&directory, &directory), notices(&addressbook, &addressbook);
+    notices(&directory, 1), notices(&addressbook, 0);
     WSACleanup();
   } else if (strcmp(words[1], "kept") == 0) {
     CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);

@@ -102,13 +102,28 @@ import Testing
     #expect(looked.status == 2 && looked.errors.contains("1 provider was asked, none has it"))
     let unknown = try await perform("lookup", "nobody", "--class", "nothing")
     #expect(unknown.status == 2 && unknown.errors.contains("class nothing: nobody knows it (WSATYPE_NOT_FOUND)"))
-    let unclear = try await perform("lookup", "nobody", "--class", "domain")
-    #expect(unclear.status == 64 && unclear.errors.contains("2 classes have this name"))
+    #expect(try await perform("lookup", "nobody", "--class", "domain", "--namespace", "nds").status == 2)
+    #expect(try await perform("classes", "show", "domain/udp").output.hasPrefix("domain  000a0035-"))
+    #expect(try await perform("classes", "show", "65535/tcp").output.contains("kept by: well known"))
+    try """
+    [[class]]
+    name = "meter"
+    id = "77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2"
+    """.write(toFile: state + "/second.toml", atomically: true, encoding: .utf8)
+    #expect(try await perform("classes", "install", state + "/second.toml").status == 0)
+    let unclear = try await perform("lookup", "nobody", "--class", "meter")
+    #expect(unclear.status == 64 && unclear.errors.contains("2 classes have this name: name one by its id"))
+    let byID = try await perform("classes", "remove", "77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2")
+    #expect(byID.output.hasPrefix("removed meter  77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2\n"))
     let removed = try await perform("classes", "remove", "meter")
     #expect(removed.status == 0 && removed.output.contains("schema"))
     #expect(try await perform("classes", "remove", "meter").status == 2)
     #expect(try await perform("classes", "remove", "ssh").errors.contains("it is well known, and was not installed"))
     #expect(try await perform("classes", "install", state + "/nothing.toml").status == 1)
+    try "".write(toFile: state + "/empty.toml", atomically: true, encoding: .utf8)
+    #expect(
+      try await perform("classes", "install", state + "/empty.toml").errors.contains(
+        "has no class: begin each class with [[class]]"))
   }
 
   @Test("registrations and watch show what there is")
@@ -117,6 +132,8 @@ import Testing
     #expect(registrations.status == 0 && registrations.output.hasSuffix("\n0 registrations\n"))
     let watched = try await run("watch", "hello", "--once", "--plugins", Self.samples)
     #expect(watched.status == 0 && watched.output == "+ 192.0.2.1:7  hello  hello\n")
+    let nothing = try await run("watch", "nosuch", "--once", "--plugins", Self.samples)
+    #expect(nothing.status == 2 && nothing.errors.contains("nobody has it now"))
   }
 
   @Test("JSON is one document a line, errors included")

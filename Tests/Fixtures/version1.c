@@ -10,7 +10,7 @@
 
    Classes that are installed are kept whole. Of others it knows those whose Data2 is 0xe11, by its own name; with 0xe12 as well, but
    only in 5,000 bytes; with 0xe13 after 2 s; those with 0xe14 fail with WSAEACCES, with 0xe15 without a code;
-   to install one with 0xe16 takes 1 s. Built with CLASSES_FAIL, all
+   to install one with 0xe16 takes 1 s; to 0xe17 it answers with values that are nowhere, to 0xe18 with a name that is. Built with CLASSES_FAIL, all
    class routines fail with it.
 
    WSANSPIoctl tells of registrations; code 0x1234 answers the input backwards; 0x1235 takes 300 ms, 0x1236 is WSA_IO_PENDING. A change is
@@ -326,6 +326,8 @@ static INT get_class(LPGUID id, LPDWORD size, LPWSASERVICECLASSINFOW info) {
   return fail(CLASSES_FAIL);
 #endif
   if (wanted.Data2 == 0xe13) usleep(2000000);
+  if (wanted.Data2 == 0xe17) return info->lpszServiceClassName = NULL, info->dwCount = 4000, info->lpClassInfos = (void *)0x10000, info->lpszServiceClassName = own, 0;
+  if (wanted.Data2 == 0xe18) return info->lpszServiceClassName = (LPWSTR)0x10, 0;
   if (wanted.Data2 == 0xe14) return fail(WSAEACCES);
   if (wanted.Data2 == 0xe15) return fail(0);
   pthread_mutex_lock(&lock);

@@ -1,10 +1,11 @@
 import CWinsock
 import Foundation
-@testable import Lookups
 import Providers
 import QuerySets
 import Sessions
 import Testing
+
+@testable import Lookups
 
 /// What the host remembers of registrations.
 @Suite struct RegistrationIndexTests {

@@ -156,6 +156,9 @@ import Testing
     #expect(try ask(own("0e12"), version1).name == "own-31")
     #expect(throws: WinsockError.accessDenied) { try ask(own("0e14"), version1) }
     #expect(throws: WinsockError.systemCallFailure) { try ask(own("0e15"), version1) }
+    // What leads out of the buffer is not followed.
+    #expect(throws: WinsockError.systemCallFailure) { try ask(own("0e17"), version1) }
+    #expect(throws: WinsockError.systemCallFailure) { try ask(own("0e18"), version1) }
     #expect(throws: WinsockError.typeNotFound) { try ask(Self.meter.id, version1) }
     #expect(throws: WinsockError.typeNotFound) { try ask(Self.meter.id, SchemaProvider.id) }
     #expect(throws: WinsockError.operationNotSupported) { try ask(own("0e11"), try scripted.id("scripted-a")) }
@@ -173,7 +176,9 @@ import Testing
     let client = try scripted.open()
     func name(_ id: GUID) throws -> String { try scripted.host.engine.classes.name(of: id, for: client.identity) }
     #expect(try name(GUID("00090050-0000-0000-c000-000000000046")!) == "http")
-    let providers = try [scripted.id("version1-refuses"), scripted.id("version1"), scripted.id("version1-second"), SchemaProvider.id]
+    let providers = try [
+      scripted.id("version1-refuses"), scripted.id("version1"), scripted.id("version1-second"), SchemaProvider.id,
+    ]
     try scripted.host.order(providers)
     #expect(try name(own("0e11")) == "own-31")
     try scripted.host.order(providers.reversed())
@@ -253,6 +258,37 @@ import Testing
     #expect(try count(scripted, "version1-second", 8) == 2)
     // When that has come, it is again.
     while try seen(scripted, client, own("0e11"), at: "version1-refuses") != "9abcd:own-38/0" { usleep(20_000) }
+    scripted.finish()
+  }
+
+  @Test("a provider that is slow with its own answer goes without it")
+  func slowAnswer() throws {
+    let scripted = try host("version1")
+    let client = try scripted.open()
+    #expect(try seen(scripted, client, own("0e13"), at: "version1") == "9abcd")
+    #expect(try count(scripted, "version1", 8) == 1)
+    #expect(try seen(scripted, client, own("0e11"), at: "version1") == "9abcd")
+    while try seen(scripted, client, own("0e11"), at: "version1") != "9abcd:own-31/0" { usleep(20_000) }
+    scripted.finish()
+  }
+
+  @Test("an instance whose owner is gone counts only where its provider still has it")
+  func orphans() throws {
+    let scripted = try host("version1")
+    let client = try scripted.open()
+    let owner = try scripted.open("owner")
+    _ = try scripted.host.engine.classes.install(Self.meter, for: client.identity)
+    // The fixture finds a name without a number, but none of this kind.
+    #expect(try set(scripted, owner, "records-0", Self.meter.id, .register) == nil)
+    #expect(throws: WinsockError.tooManyReferences) { try scripted.host.engine.removeClass(client, Self.meter.id) }
+    try scripted.hangUp(owner, .lost)
+    #expect(try scripted.host.engine.removeClass(client, Self.meter.id).removal == nil)
+    #expect(scripted.host.engine.registrations.registrations.isEmpty)
+    _ = try scripted.host.engine.classes.install(Self.meter, for: client.identity)
+    let other = try scripted.open("other")
+    #expect(try set(scripted, other, "kept", Self.meter.id, .register) == nil)
+    try scripted.hangUp(other, .lost)
+    #expect(throws: WinsockError.tooManyReferences) { try scripted.host.engine.removeClass(client, Self.meter.id) }
     scripted.finish()
   }
 

@@ -101,6 +101,32 @@ import Testing
     try next.install(plain)
   }
 
+  @Test("files that were taken away under it are missed: what is installed then is kept in new ones")
+  func removedFiles() throws {
+    let place = Place()
+    let schema = SchemaProvider(directory: place.path)
+    try schema.install(Self.typed)
+    try FileManager.default.removeItem(atPath: place.path)
+    #expect(!schema.isInstalled(Self.typed.id) && schema.installed.isEmpty)
+    try schema.install(Self.typed)
+    #expect(SchemaProvider(directory: place.path).serviceClass(Self.typed.id) == Self.typed)
+    #expect(schema.serviceClass(Self.typed.id) == Self.typed)
+  }
+
+  @Test("nobody but its owner can open the database, whatever it was before")
+  func modes() throws {
+    let place = Place()
+    try FileManager.default.createDirectory(atPath: place.path, withIntermediateDirectories: true)
+    _ = FileManager.default.createFile(atPath: place.path + "/schema.db", contents: nil, attributes: [.posixPermissions: 0o666])
+    let schema = SchemaProvider(directory: place.path)
+    try schema.install(Self.typed)
+    for file in try FileManager.default.contentsOfDirectory(atPath: place.path) {
+      let mode = try FileManager.default.attributesOfItem(atPath: place.path + "/" + file)[.posixPermissions] as? Int
+      #expect(mode == 0o600, "\(file)")
+    }
+    #expect(schema.serviceClass(Self.typed.id) == Self.typed)
+  }
+
   @Test("nothing is made where nothing is kept")
   func reading() throws {
     let place = Place()
@@ -183,6 +209,9 @@ import Testing
     #expect(names.contains("http") && names.contains("ntp") && names.contains("dns/srv") && names.contains("hostname"))
     #expect(Set(schema.preallocated.map(\.id)).count == names.count)
     #expect(schema.classes(named: "HTTP").map(\.id) == [http.id])
+    #expect(schema.classes(named: "http/TCP") == [http] && schema.classes(named: "80/tcp") == [http])
+    #expect(schema.classes(named: "123/udp") == [ntp] && schema.classes(named: "ntp/udp") == [ntp])
+    #expect(schema.classes(named: "nosuch/tcp").isEmpty && schema.classes(named: "70000/tcp").isEmpty)
   }
 
   @Test("an installed class hides the well-known one of its id, until it is removed")

@@ -10,7 +10,6 @@
 NSP_PROVIDER("v1-directory", NS_NDS, 1, 0, "", 0x5e9f3d70, 0x2b8a, 0x4c16, 0x9d, 0x04, 0x6a, 0xe1, 0x37, 0xc5, 0x18, 0xf2);
 
 enum { NAMES = 256, CLASSES = 64, ADDRESSES = 8, WAITERS = 64, LOOKUPS = 4096 };
-
 static struct instance { WCHAR name[128]; GUID class; struct sockaddr_storage addresses[ADDRESSES]; INT sizes[ADDRESSES]; DWORD count; int used; } instances[NAMES];
 static struct class { LPWSASERVICECLASSINFOW info; DWORD size; } classes[CLASSES]; /* each packed in one block */
 static struct waiter { HANDLE lookup; LPWSAOVERLAPPED overlapped; } waiters[WAITERS];
@@ -32,14 +31,12 @@ static void *put(struct packing *packing, const void *bytes, DWORD size) {
   return packing->block == NULL || bytes == NULL ? NULL : memcpy(packing->block + start, bytes, size);
 }
 
-static int isOurs(const WSANSCLASSINFOW *value) { return value->dwNameSpace == NS_NDS || value->dwNameSpace == NS_ALL; }
-
 static DWORD packClass(const WSASERVICECLASSINFOW *from, LPWSASERVICECLASSINFOW to) {
   struct packing packing = {(char *)to, sizeof *from};
   WSASERVICECLASSINFOW head = {0};
   WSANSCLASSINFOW values[32];
   for (DWORD i = 0; i < from->dwCount && head.dwCount < 32; ++i)
-    if (isOurs(from->lpClassInfos + i)) values[head.dwCount++] = from->lpClassInfos[i];
+    if (from->lpClassInfos[i].dwNameSpace == NS_NDS || from->lpClassInfos[i].dwNameSpace == NS_ALL) values[head.dwCount++] = from->lpClassInfos[i];
   head.lpServiceClassId = put(&packing, from->lpServiceClassId, sizeof(GUID));
   head.lpszServiceClassName = put(&packing, from->lpszServiceClassName, (length(from->lpszServiceClassName) + 1) * 2);
   head.lpClassInfos = head.dwCount == 0 ? NULL : put(&packing, values, head.dwCount * (DWORD)sizeof *values);
@@ -60,8 +57,7 @@ static struct class *findClass(const GUID *id) {
 
 static INT installClass(LPGUID id, LPWSASERVICECLASSINFOW info) {
   struct class *free = classes;
-  INT code = NO_ERROR;
-  (void)id;
+  INT code = NO_ERROR; (void)id;
   pthread_mutex_lock(&lock);
   while (free < classes + CLASSES && free->info != NULL) ++free;
   if (findClass(info->lpServiceClassId) != NULL) code = WSAEALREADY;
@@ -72,8 +68,7 @@ static INT installClass(LPGUID id, LPWSASERVICECLASSINFOW info) {
 }
 
 static INT removeClass(LPGUID id, LPGUID wanted) {
-  (void)id;
-  pthread_mutex_lock(&lock);
+  (void)id, pthread_mutex_lock(&lock);
   struct class *class = findClass(wanted);
   if (class != NULL) free(class->info), class->info = NULL;
   pthread_mutex_unlock(&lock);
@@ -82,8 +77,7 @@ static INT removeClass(LPGUID id, LPGUID wanted) {
 
 /* The id that is wanted comes in through the block itself. */
 static INT getClass(LPGUID id, LPDWORD size, LPWSASERVICECLASSINFOW info) {
-  INT code = WSATYPE_NOT_FOUND;
-  (void)id;
+  INT code = WSATYPE_NOT_FOUND; (void)id;
   pthread_mutex_lock(&lock);
   struct class *class = findClass(info->lpServiceClassId);
   if (class != NULL) code = *size >= class->size ? packClass(class->info, info), NO_ERROR : WSAEFAULT;
@@ -124,13 +118,19 @@ static void addAddresses(struct instance *instance, LPWSAQUERYSETW set, const WS
   }
 }
 
+static void removeAddresses(struct instance *instance, LPWSAQUERYSETW set) {
+  for (DWORD i = 0; i < set->dwNumberOfCsAddrs; ++i)
+    for (DWORD at = instance->count; at-- > 0;)
+      if (instance->sizes[at] == set->lpcsaBuffer[i].RemoteAddr.iSockaddrLength && memcmp(&instance->addresses[at], set->lpcsaBuffer[i].RemoteAddr.lpSockaddr, (size_t)instance->sizes[at]) == 0)
+        instance->addresses[at] = instance->addresses[--instance->count], instance->sizes[at] = instance->sizes[instance->count];
+}
+
 /* An instance is a name and a class; who names no class means the name alone. */
 static INT setService(LPGUID id, LPWSASERVICECLASSINFOW info, LPWSAQUERYSETW set, WSAESETSERVICEOP what, DWORD flags) {
   static const GUID none;
   const GUID *class = set->lpServiceClassId != NULL ? set->lpServiceClassId : &none;
   struct instance *found = NULL, *free = NULL;
-  INT code = NO_ERROR;
-  (void)id;
+  INT code = NO_ERROR; (void)id;
   if (length(set->lpszServiceInstanceName) >= 128) return fail(WSAENOBUFS);
   pthread_mutex_lock(&lock);
   for (struct instance *one = instances + NAMES; one-- > instances;) {
@@ -139,7 +139,9 @@ static INT setService(LPGUID id, LPWSASERVICECLASSINFOW info, LPWSAQUERYSETW set
   }
   if (what != RNRSERVICE_REGISTER) {
     if (found == NULL) code = WSASERVICE_NOT_FOUND;
-    else found->count = 0, found->used = what != RNRSERVICE_DELETE;
+    else if ((flags & SERVICE_MULTIPLE) == 0 || set->dwNumberOfCsAddrs == 0) found->count = 0;
+    else removeAddresses(found, set);
+    if (found != NULL) found->used = what != RNRSERVICE_DELETE || found->count > 0;
   } else if (found == NULL && free == NULL) {
     code = WSAENOBUFS;
   } else {
@@ -191,8 +193,7 @@ static DWORD packRecord(const struct instance *one, LPWSAQUERYSETW to) {
 }
 
 static INT next(HANDLE handle, DWORD flags, LPDWORD size, LPWSAQUERYSETW results) {
-  INT code = WSA_E_NO_MORE;
-  (void)flags;
+  INT code = WSA_E_NO_MORE; (void)flags;
   pthread_mutex_lock(&lock);
   struct lookup *lookup = findLookup(handle);
   if (lookup == NULL) code = WSA_E_CANCELLED;
@@ -213,8 +214,7 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD size, LPWSAQUERYSETW results
 static INT end(HANDLE handle) {
   pthread_mutex_lock(&lock);
   struct lookup *lookup = findLookup(handle);
-  for (int i = 0; i < WAITERS; ++i)
-    if (waiters[i].lookup == handle) waiters[i] = (struct waiter){NULL, NULL};
+  for (int i = 0; i < WAITERS; ++i) if (waiters[i].lookup == handle) waiters[i] = (struct waiter){NULL, NULL};
   if (lookup != NULL) lookup->handle = NULL;
   pthread_mutex_unlock(&lock);
   return result(lookup != NULL ? NO_ERROR : WSA_INVALID_HANDLE);
@@ -222,8 +222,7 @@ static INT end(HANDLE handle) {
 
 /* The host's completions are events. */
 static INT control(HANDLE handle, DWORD code, LPVOID in, DWORD inSize, LPVOID out, DWORD outSize, LPDWORD returned, LPWSACOMPLETION completion, LPWSATHREADID thread) {
-  INT answer = NO_ERROR, i = 0;
-  (void)in, (void)inSize, (void)out, (void)outSize, (void)thread;
+  INT answer = NO_ERROR, i = 0; (void)in, (void)inSize, (void)out, (void)outSize, (void)thread;
   if (code != SIO_NSP_NOTIFY_CHANGE) return fail(WSAEOPNOTSUPP);
   *returned = 0;
   pthread_mutex_lock(&lock);

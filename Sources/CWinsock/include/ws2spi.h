@@ -78,6 +78,9 @@ typedef INT(WSAAPI *LPNSPINSTALLSERVICECLASS)(LPGUID lpProviderId, LPWSASERVICEC
 typedef INT(WSAAPI *LPNSPREMOVESERVICECLASS)(LPGUID lpProviderId, LPGUID lpServiceClassId);
 /* The wanted class comes in through lpServiceClassInfo->lpServiceClassId. */
 typedef INT(WSAAPI *LPNSPGETSERVICECLASSINFO)(LPGUID lpProviderId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOW lpServiceClassInfo);
+/* lpCompletion, where it is not NULL, is an event: the provider answers WSA_IO_PENDING, later stores the code in Internal of the overlapped
+   and calls WSASetEvent with its hEvent, once. What lpCompletion leads to is the provider's until then, or until End of the lookup
+   has returned, whichever comes first. Never called while End of the lookup runs, or behind it. */
 typedef INT(WSAAPI *LPNSPIOCTL)(HANDLE hLookup, DWORD dwControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer,
                                 DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSACOMPLETION lpCompletion,
                                 LPWSATHREADID lpThreadId);

@@ -61,7 +61,8 @@ public struct Manifest: Hashable, Sendable {
   public init(
     id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32 = 1, domains: [InstallationBlob.Domain] = [],
     servesAnyDomain: Bool = false, isolation: Isolation = .inProcess, allowsPartial: Bool = false, isBlocking: Bool = false,
-    advertises: Bool = false, serialises: Bool = false, storesClasses: Bool = false, isEnabled: Bool = true, deadline: Duration? = nil,
+    advertises: Bool = false, serialises: Bool = false, storesClasses: Bool = false, isEnabled: Bool = true,
+    deadline: Duration? = nil,
     source: Source = .fileName
   ) {
     self.id = id

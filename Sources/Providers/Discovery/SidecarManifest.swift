@@ -4,7 +4,8 @@ import TOMLKit
 
 extension Manifest {
   private static let keys = [
-    "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise", "schema",
+    "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
+    "schema",
     "enabled", "deadline-ms",
   ]
 

@@ -12,8 +12,7 @@ public final class Version1Adapter: Sendable {
   private let closures: [(routine: ProviderRoutine, closure: RoutineClosure)]
 
   /// Nil when the system gives no memory for closures.
-  /// - Parameter serviceClass: Asked once in each Begin and SetServiceEx. Where nothing is known of the class, the provider itself is asked
-  ///   (nsp.md §7.4).
+  /// - Parameter serviceClass: Asked once in each Begin and SetServiceEx.
   init?(_ routines: Version1Routines, complete: @escaping AsyncCompletion, serviceClass: @escaping ClassInQuestion) {
     let performances: [(ProviderRoutine, RoutineClosure.Performance)] = [
       (
@@ -21,7 +20,7 @@ public final class Version1Adapter: Sendable {
         { arguments in
           guard let restrictions = arguments.pointer(1) else { return Self.result(.fault) }
           return Self.result(
-            Self.with(serviceClass(), routines) { id, info in
+            Self.with(serviceClass()) { id, info in
               var set = WSAQUERYSETW(restrictions.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: id)
               let handle = arguments.pointer(4)?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
               return routines.lookupServiceBegin(&set, info, arguments.dword(2), handle)
@@ -50,7 +49,7 @@ public final class Version1Adapter: Sendable {
             complete(arguments.pointer(0), WSAEFAULT)
             return 0
           }
-          let failure = Self.with(serviceClass(), routines) { id, info in
+          let failure = Self.with(serviceClass()) { id, info in
             var set = WSAQUERYSETW(registration.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: id)
             return routines.setService(info, &set, arguments.dword(3), arguments.dword(4))
           }
@@ -69,11 +68,11 @@ public final class Version1Adapter: Sendable {
 
   /// Lends the routine the class and what is known of it: private copies, valid during the call.
   private static func with(
-    _ named: (id: GUID, known: ServiceClass?)?, _ routines: Version1Routines,
+    _ named: (id: GUID, known: ServiceClass?)?,
     _ call: (UnsafeMutablePointer<GUID>?, LPWSASERVICECLASSINFOW?) -> WinsockError?
   ) -> WinsockError? {
     guard var id = named?.id else { return call(nil, nil) }
-    let known = named?.known ?? (try? routines.serviceClass(id).get())
+    let known = named?.known
     return withUnsafeMutablePointer(to: &id) { id in
       guard let known else { return call(id, nil) }
       return known.withPacked { call(id, $0) }

@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import QuerySets
 import Rundown
 
@@ -72,17 +73,24 @@ public final class Version1Routines: Sendable {
   }
 
   /// Calls `NSPCleanup`, once: now, or where routines are still running, when the last has returned. Nothing is called after it.
-  /// - Parameter file: Kept until then.
-  public func cleanup(keeping file: SharedObject? = nil) {
+  /// - Parameters:
+  ///   - file: Kept until then.
+  ///   - patience: How long to wait for it.
+  public func cleanup(keeping file: SharedObject? = nil, patience: Duration = Provider.defaultDeadline) {
+    guard !calls.isClosed else { return }
+    let returned = DispatchSemaphore(value: 0)
     let finish: @Sendable () -> Void = { [self] in
       var id = id
       WSASetLastError(0)
       _ = table.pointee.NSPCleanup?(&id)
       withExtendedLifetime(file) {}
+      returned.signal()
     }
-    guard !calls.isClosed else { return }
-    // The last one out is a thread in a routine's call: it goes on there.
-    if calls.closeReportingEmpty(orWhenDrained: { HostThreads.run(finish) }) { finish() }
+    // On a thread of its own: one that takes its time holds up nobody for longer than that.
+    guard calls.closeReportingEmpty(orWhenDrained: { HostThreads.run(finish) }) else { return }
+    HostThreads.run(finish)
+    let (seconds, attoseconds) = patience.components
+    _ = returned.wait(timeout: .now() + .seconds(Int(seconds)) + .nanoseconds(Int(attoseconds / 1_000_000_000)))
   }
 
   /// `NSPLookupServiceBegin`. The query set and the class information are valid during the call only.
@@ -162,22 +170,22 @@ public final class Version1Routines: Sendable {
       guard let routine = table.NSPGetServiceClassInfo else { return .operationNotSupported }
       var size = 1024
       for _ in 0..<3 {
-        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+        // The id that is wanted lies behind what the provider is given: all that it may lead to is in one block.
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: size + MemoryLayout<GUID>.size, alignment: 16)
         defer { block.deallocate() }
         block.initializeMemory(as: UInt8.self, repeating: 0)
         let info = block.baseAddress!.assumingMemoryBound(to: WSASERVICECLASSINFOW.self)
-        var (id, wanted, length) = (id, serviceClass, UInt32(size))
+        let wanted = (block.baseAddress! + size).bindMemory(to: GUID.self, capacity: 1)
+        wanted.pointee = serviceClass
+        info.pointee.lpServiceClassId = wanted
+        var (id, length) = (id, UInt32(size))
         WSASetLastError(0)
-        let failure = withUnsafeMutablePointer(to: &wanted) { wanted in
-          info.pointee.lpServiceClassId = wanted
-          let failure = WinsockError(returned: routine(&id, &length, info))
-          if failure == nil { found = try? ServiceClass(reading: info, in: .foreign(block: UnsafeRawBufferPointer(block))) }
-          return failure
-        }
+        let failure = WinsockError(returned: routine(&id, &length, info))
+        if failure == nil { found = try? ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(block))) }
         // What can't be read is no answer.
         guard failure == .fault else { return failure ?? (found == nil ? .systemCallFailure : nil) }
         guard length > size, length <= 1 << 20 else { return .systemCallFailure }
-        size = Int(length)
+        size = (Int(length) + 7) & ~7
       }
       return .systemCallFailure
     }
