@@ -106,16 +106,13 @@ public final class SchemaProvider: Sendable {
     return found
   }
 
-  /// The classes of a name, whatever its case: those that were installed, and those that are well known. A port may be written with its
+  /// The classes of a name, whatever its case: those that were installed, else those that are well known. A port may be written with its
   /// transport: `https/udp`, `22/tcp`.
   public func classes(named name: String) -> [ServiceClass] {
     let installed = read({ store throws(ClassStore.Defect) in try store.classes(named: name) }, else: [])
-    if installed.isEmpty, let id = wellKnown.port(name) { return [serviceClass(id)].compactMap { $0 } }
-    let hidden = Set(installed.map(\.id))
-    return installed
-      + wellKnown.named.filter {
-        $0.name.lowercased() == name.lowercased() && !hidden.contains($0.id) && serviceClass($0.id) == $0
-      }
+    guard installed.isEmpty else { return installed }
+    if let id = wellKnown.port(name) { return [serviceClass(id)].compactMap { $0 } }
+    return preallocated.filter { $0.name.lowercased() == name.lowercased() }
   }
 
   public func isInstalled(_ id: GUID) -> Bool {
