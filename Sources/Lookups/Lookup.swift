@@ -88,10 +88,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     let start = MonotonicTime.now
     // Left by `letGo`, or by `openAtProvider` where nothing was opened.
     guard let chosen, let provider = catalog.enter(chosen) else { return failLeg(index, .serviceNotFound, .zero) }
-    state.withLock { state in
-      state.legs[index].provider = provider
-      state.legs[index].seenChanges = provider.changes.count
-    }
+    if provider !== chosen { state.withLock { $0.legs[index].provider = provider } }
+    let seenChanges = provider.changes.count
     let result: Result<Opened, WinsockError>
     if provider.isBlocking {
       let attempt = Attempt<Result<Opened, WinsockError>>()
@@ -112,6 +110,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.legs[index].record.took += took
         guard state.phase != .ended, !state.legs[index].isDone else { return true }
         state.legs[index].opened = opened
+        state.legs[index].seenChanges = seenChanges
         return false
       }
       guard isTooLate else { return nil }

@@ -22,8 +22,9 @@ final class ClassStore: Sendable {
     case removing = 2
   }
 
-  /// A pool where there is a file: who reads does not wait for who writes.
-  private let database: any DatabaseWriter
+  private let database: DatabaseQueue
+  /// Another connection where there is a file: who reads does not wait for who writes.
+  private let reader: DatabaseQueue
   private let path: String
   /// A file that has one byte more after each change: a look at its size tells whether somebody, in any process, has changed something,
   /// which is far cheaper than to ask the database. -1 in memory.
@@ -42,7 +43,6 @@ final class ClassStore: Sendable {
       // Whatever the file says, it runs no code of its own.
       try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
     }
-    configuration.maximumReaderCount = 2
     var changes: Int32 = -1
     do {
       if let directory {
@@ -56,13 +56,19 @@ final class ClassStore: Sendable {
         // Any other size will do.
         var status = stat()
         if fstat(changes, &status) == 0, status.st_size > 1 << 20 { ftruncate(changes, 0) }
-        database = try DatabasePool(path: path, configuration: configuration)
+        database = try DatabaseQueue(path: path, configuration: configuration)
       } else {
         database = try DatabaseQueue(configuration: configuration)
       }
       try Self.migrator.migrate(database)
       // What was said to be kept is kept, also when the machine loses power.
       try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+      if directory == nil {
+        reader = database
+      } else {
+        configuration.readonly = true
+        reader = try DatabaseQueue(path: path, configuration: configuration)
+      }
     } catch {
       if changes >= 0 { close(changes) }
       throw Self.defect(path, error)
@@ -140,7 +146,7 @@ final class ClassStore: Sendable {
   /// The class of an id, with its values in their order; nil where none was installed.
   func serviceClass(_ id: GUID) throws(Defect) -> ServiceClass? {
     // One statement sees one state of the database: it needs no transaction.
-    do { return try database.unsafeRead { try Self.fetch($0, id) } } catch { throw Self.defect(path, error) }
+    do { return try reader.unsafeRead { try Self.fetch($0, id) } } catch { throw Self.defect(path, error) }
   }
 
   /// Those of a name, whatever its case.
@@ -162,7 +168,7 @@ final class ClassStore: Sendable {
   }
 
   private func read<Result>(_ body: (Database) throws -> Result) throws(Defect) -> Result {
-    do { return try database.read(body) } catch { throw Self.defect(path, error) }
+    do { return try reader.read(body) } catch { throw Self.defect(path, error) }
   }
 
   private static func fetch(_ database: Database, _ id: GUID) throws -> ServiceClass? {
