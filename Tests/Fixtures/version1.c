@@ -9,8 +9,8 @@
      set-fail-C    the registration fails with C; other names succeed
 
    Classes that are installed are kept whole. Of others it knows those whose Data2 is 0xe11, by its own name; with 0xe12 as well, but
-   only in 5,000 bytes; with 0xe13 after 2 s; those with 0xe14 fail with WSAEACCES, with 0xe15 without a code;
-   to install one with 0xe16 takes 1 s; to 0xe17 it answers with values that are nowhere, to 0xe18 with a name that is. Built with CLASSES_FAIL, all
+   only in 5,000 bytes; with 0xe13 after 4 s; those with 0xe14 fail with WSAEACCES, with 0xe15 without a code;
+   to install one with 0xe16 takes 3 s; to 0xe17 it answers with values that are nowhere, to 0xe18 with a name that is. Built with CLASSES_FAIL, all
    class routines fail with it.
 
    WSANSPIoctl tells of registrations; code 0x1234 answers the input backwards; 0x1235 takes 300 ms, 0x1236 is WSA_IO_PENDING. A change is
@@ -162,15 +162,15 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSETW resul
 static struct {
   struct lookup *lookup;
   LPWSAOVERLAPPED overlapped;
-} waiting[16];
+} waiting[64];
 
 static void notify(void) {
-  WSAEVENT events[16];
+  WSAEVENT events[64];
   int count = 0;
   pthread_mutex_lock(&lock);
   ++changes;
   /* An overlapped is gone when End has returned. */
-  for (int i = 0; i < 16; i++)
+  for (int i = 0; i < 64; i++)
     if (waiting[i].overlapped != NULL) waiting[i].overlapped->Internal = 0, events[count++] = waiting[i].overlapped->hEvent, waiting[i].overlapped = NULL;
   pthread_mutex_unlock(&lock);
   while (count > 0) WSASetEvent(events[--count]);
@@ -180,7 +180,7 @@ static INT end(HANDLE handle) {
   struct lookup *lookup = handle;
   ++counts[4];
   pthread_mutex_lock(&lock);
-  for (int i = 0; i < 16; i++)
+  for (int i = 0; i < 64; i++)
     if (waiting[i].lookup == lookup) waiting[i].overlapped = NULL;
   pthread_mutex_unlock(&lock);
   enter(lookup);
@@ -212,7 +212,7 @@ static INT control(HANDLE handle, DWORD code, LPVOID in, DWORD ins, LPVOID out, 
   if (lookup->seen == changes) {
     answer = WSAEWOULDBLOCK;
     if (completion != NULL)
-      for (int i = 0; i < 16; i++)
+      for (int i = 0; i < 64; i++)
         if (waiting[i].overlapped == NULL) {
           waiting[i].lookup = lookup, waiting[i].overlapped = completion->Parameters.Event.lpOverlapped, answer = WSA_IO_PENDING;
           break;
@@ -283,7 +283,7 @@ static INT install_class(LPGUID id, LPWSASERVICECLASSINFOW info) {
   (void)answer, (void)info;
   return fail(CLASSES_FAIL);
 #endif
-  if (info->lpServiceClassId->Data2 == 0xe16) usleep(1000000);
+  if (info->lpServiceClassId->Data2 == 0xe16) usleep(3000000);
   pthread_mutex_lock(&lock);
   if (find(info->lpServiceClassId) >= 0) answer = WSAEALREADY;
   else
@@ -325,7 +325,7 @@ static INT get_class(LPGUID id, LPDWORD size, LPWSASERVICECLASSINFOW info) {
   (void)known, (void)answer, (void)needed, (void)found;
   return fail(CLASSES_FAIL);
 #endif
-  if (wanted.Data2 == 0xe13) usleep(2000000);
+  if (wanted.Data2 == 0xe13) usleep(4000000);
   if (wanted.Data2 == 0xe17) return info->lpszServiceClassName = NULL, info->dwCount = 4000, info->lpClassInfos = (void *)0x10000, info->lpszServiceClassName = own, 0;
   if (wanted.Data2 == 0xe18) return info->lpszServiceClassName = (LPWSTR)0x10, 0;
   if (wanted.Data2 == 0xe14) return fail(WSAEACCES);

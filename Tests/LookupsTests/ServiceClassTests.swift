@@ -252,7 +252,7 @@ import Testing
     let scripted = try host("version1-refuses", "version1-second", sidecars: ["version1-second": "schema = true\n"])
     let client = try scripted.open()
     #expect(try seen(scripted, client, own("0e14"), at: "version1-refuses") == "9abcd")
-    // It would take 2 s. While it owes that answer, it is not asked for others.
+    // It would take 4 s. While it owes that answer, it is not asked for others.
     #expect(try seen(scripted, client, own("0e13"), at: "version1-refuses") == "9abcd")
     #expect(try seen(scripted, client, own("0e11"), at: "version1-refuses") == "9abcd")
     #expect(try count(scripted, "version1-second", 8) == 2)
