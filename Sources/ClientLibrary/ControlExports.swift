@@ -108,6 +108,7 @@ public func WSANSPIoctl(
     if connection >= 0 {
       guard let completion, PendingControl(process, connection, completion).start() else {
         process.letGo(connection)
+        completion?.overlapped.pointee.Internal = ULONG_PTR(WSA_NOT_ENOUGH_MEMORY)
         return fail(Int32(WSA_NOT_ENOUGH_MEMORY))
       }
       return fail(Int32(WSA_IO_PENDING))

@@ -128,7 +128,16 @@ final class AsyncCall: Sendable {
   }
 
   /// Gives the call up for the client: its outcome will be dropped. False when it is complete already, or another call by now.
-  func abandon(number: UInt64) -> Bool { state.withLock { $0.number == number && $0.phase.abandon() } }
+  func abandon(number: UInt64) -> Bool {
+    let (isAbandoned, late): (Bool, (owner: (any AsyncCallOwner)?, outcome: CallOutcome)?) = state.withLock { state in
+      guard state.number == number else { return (false, nil) }
+      var late: (owner: (any AsyncCallOwner)?, outcome: CallOutcome)?
+      if case .answered(let outcome) = state.phase { late = (state.owner, outcome) }
+      return (state.phase.abandon(), late)
+    }
+    if isAbandoned, let late { late.owner?.late(late.outcome) }
+    return isAbandoned
+  }
 
   /// Lets the session end without a completion that never came. The call's memory and the provider's file stay until it comes.
   func forsake() {

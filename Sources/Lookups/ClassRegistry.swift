@@ -12,6 +12,8 @@ public struct ClassOutcome: Sendable {
   public var provider: String
   /// Nil: done.
   public var failure: WinsockError?
+  /// It has not answered at all: what becomes of the change there is open.
+  var isOpen = false
 }
 
 /// Installs, removes and finds service classes at the schema provider and at version 1 providers (nsp.md §7.2, §7.4).
@@ -77,6 +79,7 @@ public final class ClassRegistry: Sendable {
   private func askSoon(_ provider: Provider, _ version1: Version1Routines, _ id: GUID) -> Result<ServiceClass, WinsockError>? {
     // Its own routine asks, in its own turn.
     if CallFrame.current?.provider === provider { return version1.serviceClass(id) }
+    if provider.lateClassCalls.load(ordering: .acquiring) > 0 { return nil }
     // Not all of its places are for questions.
     let patience = min(provider.deadline, Self.schemaPatience)
     guard provider.classQuestions.wait(timeout: .now() + patience.dispatchInterval) == .success else { return nil }
@@ -138,7 +141,9 @@ public final class ClassRegistry: Sendable {
     var outcomes: [ClassOutcome] = []
     if let schema {
       // A host that was ended while it removed the class has not told everybody.
-      for change in schema.unfinished where change.serviceClass.id == new.id && !change.isInstalled { finish(change, schema) }
+      for change in schema.unfinished where change.serviceClass.id == new.id && !change.isInstalled {
+        guard finish(change, schema) else { throw .tryAgain }
+      }
       let failure = failure { () throws(WinsockError) in try schema.install(new) }
       if failure == .alreadyInProgress { throw .alreadyInProgress }
       outcomes.append(outcome(failure))
@@ -146,9 +151,9 @@ public final class ClassRegistry: Sendable {
     let isFirst = schema == nil
     // Whoever may change classes changes them everywhere.
     for (index, entry) in keepers.enumerated() {
-      let failure = change(entry) { $0.install(new) }
-      if isFirst, index == 0, entry.manifest.storesClasses, failure == .alreadyInProgress { throw .alreadyInProgress }
-      outcomes.append(ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName, failure: failure))
+      let outcome = change(entry) { $0.install(new) }
+      if isFirst, index == 0, entry.manifest.storesClasses, outcome.failure == .alreadyInProgress { throw .alreadyInProgress }
+      outcomes.append(outcome)
     }
     settle(schema, new.id, isInstalled: true, outcomes)
     tell("installed", new.id, outcomes)
@@ -166,10 +171,7 @@ public final class ClassRegistry: Sendable {
     let schema = schema
     var outcomes: [ClassOutcome] = []
     if let schema { outcomes.append(outcome(failure { () throws(WinsockError) in try schema.remove(id) })) }
-    for entry in keepers {
-      outcomes.append(
-        ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName, failure: change(entry) { $0.removeClass(id) }))
-    }
+    outcomes += keepers.map { entry in change(entry) { $0.removeClass(id) } }
     settle(schema, id, isInstalled: false, outcomes)
     tell("removed", id, outcomes)
     return outcomes
@@ -180,27 +182,28 @@ public final class ClassRegistry: Sendable {
   public func finishChanges() {
     guard let schema else { return }
     _ = try? inTurn { () throws(WinsockError) in
-      for change in schema.unfinished { finish(change, schema) }
+      for change in schema.unfinished { _ = finish(change, schema) }
       return []
     }
   }
 
-  private func finish(_ begun: (isInstalled: Bool, serviceClass: ServiceClass), _ schema: SchemaProvider) {
+  /// Whether everybody has answered.
+  private func finish(_ begun: (isInstalled: Bool, serviceClass: ServiceClass), _ schema: SchemaProvider) -> Bool {
     let known = begun.serviceClass
     let outcomes = keepers.map { entry in
-      ClassOutcome(
-        providerID: entry.id, provider: entry.manifest.displayName,
-        failure: change(entry) { begun.isInstalled ? $0.install(known) : $0.removeClass(known.id) })
+      change(entry, isRepeated: true) { begun.isInstalled ? $0.install(known) : $0.removeClass(known.id) }
     }
-    settle(schema, known.id, isInstalled: begun.isInstalled, outcomes)
+    return settle(schema, known.id, isInstalled: begun.isInstalled, outcomes)
   }
 
   /// A change is over when everybody has answered. One that has not is told again when its answer to something else has come, by the next
   /// change of the class, or by the next host.
-  private func settle(_ schema: SchemaProvider?, _ id: GUID, isInstalled: Bool, _ outcomes: [ClassOutcome]) {
-    guard let schema, !outcomes.contains(where: { $0.failure == .tryAgain }) else { return }
+  @discardableResult
+  private func settle(_ schema: SchemaProvider?, _ id: GUID, isInstalled: Bool, _ outcomes: [ClassOutcome]) -> Bool {
+    guard let schema, !outcomes.contains(where: \.isOpen) else { return false }
     schema.settle(id, isInstalled: isInstalled)
     if let defect = schema.defect { HostLog.write(.warning, provider: "schema", "\(defect.detail): \(defect.remedy)") }
+    return true
   }
 
   /// `WSATRY_AGAIN` where another change takes so long.
@@ -243,18 +246,28 @@ public final class ClassRegistry: Sendable {
     return able.filter(\.manifest.storesClasses) + able.filter { !$0.manifest.storesClasses }
   }
 
-  private func change(_ entry: Catalog.Entry, _ routine: @escaping @Sendable (Version1Routines) -> WinsockError?) -> WinsockError?
-  {
-    guard let provider = entry.provider, let version1 = provider.version1 else { return nil }
+  /// - Parameter isRepeated: It was asked before, and was late: its answer, when it comes, is no reason to ask again.
+  private func change(
+    _ entry: Catalog.Entry, isRepeated: Bool = false, _ routine: @escaping @Sendable (Version1Routines) -> WinsockError?
+  ) -> ClassOutcome {
+    var outcome = ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName)
+    guard let provider = entry.provider, let version1 = provider.version1 else { return outcome }
     // An earlier change may still be under way there, and would come behind this one.
-    return ask(provider, within: provider.deadline) { routine(version1) } ?? .tryAgain
+    let answer = ask(provider, within: provider.deadline, tellsWhenLate: !isRepeated) { Answer(failure: routine(version1)) }
+    (outcome.failure, outcome.isOpen) = (answer == nil ? .tryAgain : answer?.failure, answer == nil)
+    return outcome
   }
+
+  private struct Answer: Sendable { var failure: WinsockError? }
 
   /// Calls a routine on a thread of the host that may be left behind. Nil when the time is over: then what it answers counts for
   /// nobody; and without a call, while it still owes such an answer.
-  /// - Parameter whenAnswered: Done when the routine has returned, or was not called.
+  /// - Parameters:
+  ///   - tellsWhenLate: A late answer makes room for what it was in the way of.
+  ///   - whenAnswered: Done when the routine has returned, or was not called.
   private func ask<Answer: Sendable>(
-    _ provider: Provider, within patience: Duration, whenAnswered: @escaping @Sendable () -> Void = {},
+    _ provider: Provider, within patience: Duration, tellsWhenLate: Bool = true,
+    whenAnswered: @escaping @Sendable () -> Void = {},
     _ routine: @escaping @Sendable () -> Answer
   ) -> Answer? {
     guard CallFrame.depth < CallFrame.maximumDepth, provider.lateClassCalls.load(ordering: .acquiring) <= 0 else {
@@ -268,7 +281,7 @@ public final class ClassRegistry: Sendable {
       guard !attempt.resolve(answer) else { return }
       // Counted, because it may come before it is known to be late.
       provider.lateClassCalls.subtract(1, ordering: .acquiringAndReleasing)
-      finishChanges()
+      if tellsWhenLate { finishChanges() }
     }
     if let answer = attempt.wait(for: patience) { return answer }
     provider.lateClassCalls.add(1, ordering: .acquiringAndReleasing)

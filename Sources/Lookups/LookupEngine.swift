@@ -87,27 +87,26 @@ public struct LookupEngine: Sendable {
   /// their providers still have them.
   public func removeClass(_ client: ClientSession, _ id: GUID) throws(WinsockError) -> [ClassOutcome] {
     guard classes.mayWrite(client.identity) else { throw .accessDenied }
-    // More than that are taken at their word.
-    for orphan in registrations.orphans(of: id).prefix(256) {
-      let query = QuerySet(serviceInstanceName: orphan.name, serviceClassID: id, nameSpace: .all, providerID: orphan.provider)
-      if isUnknown(query, client) { registrations.forget(orphan.name, of: id, at: orphan.provider) }
+    for orphan in registrations.orphans(of: id) {
+      // One that is still there settles it.
+      guard isGone(orphan.name, of: id, at: orphan.provider, client) else { break }
+      registrations.forget(orphan.name, of: id, at: orphan.provider)
     }
     return try classes.remove(id, for: client.identity)
   }
 
-  private func isUnknown(_ query: QuerySet, _ client: ClientSession) -> Bool {
-    let unknown: Set<WinsockError> = [.noMore, .serviceNotFound, .hostNotFound, .noData]
-    do {
+  /// Whether a provider that answers does not have an instance. One that can't be asked may come back, and have it.
+  private func isGone(_ name: String, of serviceClass: GUID, at id: GUID, _ client: ClientSession) -> Bool {
+    guard let provider = catalog[id]?.provider else { return false }
+    let query = QuerySet(serviceInstanceName: name, serviceClassID: serviceClass, nameSpace: .all, providerID: id)
+    var answer = WinsockError.success
+    do throws(WinsockError) {
       let lookup = try begin(client, query, flags: .returnName)
       defer { lookup.end() }
-      _ = try lookup.next()
-      return false
-    } catch let error as LookupError {
-      return unknown.contains(error.winsockError)
-    } catch let error as WinsockError {
-      // One that can't be asked may come back, and have it.
-      return catalog[query.providerID ?? .zero]?.provider != nil && unknown.contains(error)
-    } catch { return false }
+      do throws(LookupError) { _ = try lookup.next() } catch { answer = error.winsockError }
+    } catch { answer = error }
+    let wasAsked = catalog[id]?.isActive == true && catalog[id]?.provider === provider && !provider.calls.isClosed
+    return wasAsked && [.noMore, .serviceNotFound, .hostNotFound, .noData].contains(answer)
   }
 
   /// What every provider of one registration is told.

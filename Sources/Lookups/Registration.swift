@@ -81,7 +81,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
     // Before its turn: whoever knows the class may need the same.
     let known = provider.takesClasses ? serviceClass?.known(at: provider) : nil
     let called: Void? = CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known) {
-      provider.call(while: { call.isUnanswered }) { routines in
+      provider.call(while: { call.isUnanswered && attempt.isOpen }) { routines in
         routines.setServiceEx(
           asyncCall: armed.handle.pointer, call.providerID,
           registration: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self),
@@ -90,10 +90,14 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
     }
     // Given up before its turn came: the provider never hears of it.
     if called == nil { _ = AsyncCall.complete(armed.handle.pointer, code: WSATRY_AGAIN) }
-    if case .proceed(let outcome) = call.routineReturned() { _ = attempt.resolve(outcome.failure) }
+    if case .proceed(let outcome) = call.routineReturned() { answered(outcome) }
   }
 
-  func resume(_: CallPurpose, _: AsyncCall, _ outcome: CallOutcome) { _ = attempt.resolve(outcome.failure) }
+  func resume(_: CallPurpose, _: AsyncCall, _ outcome: CallOutcome) { answered(outcome) }
+
+  private func answered(_ outcome: CallOutcome) {
+    if !attempt.resolve(outcome.failure) { late(outcome) }
+  }
 
   func late(_ outcome: CallOutcome) { HostThreads.run { [whenLate] in whenLate(outcome.failure) } }
 

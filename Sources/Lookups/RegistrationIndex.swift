@@ -72,9 +72,13 @@ public final class RegistrationIndex: Sendable {
     }
   }
 
-  /// A provider does not have a name any more.
+  /// A provider does not have a name any more that an owner had left there.
   func forget(_ name: String, of serviceClass: GUID, at provider: GUID) {
-    state.withLock { $0.remove(Key(place: Place(provider: provider, name: name), serviceClass: serviceClass)) }
+    let key = Key(place: Place(provider: provider, name: name), serviceClass: serviceClass)
+    state.withLock { state in
+      // Somebody may have registered it anew meanwhile.
+      if state.registrations[key.place]?[serviceClass]?.isOwnerLive == false { state.remove(key) }
+    }
   }
 
   // MARK: What has happened
@@ -100,9 +104,14 @@ public final class RegistrationIndex: Sendable {
   private func insert(_ key: Key, by client: ClientSession) {
     let user = client.identity.userID
     let isNewOwner = state.withLock { state in
+      func hasRoom() -> Bool {
+        let isOwn = state.registrations[key.place]?[key.serviceClass]?.owner.userID == user
+        return (state.users[user]?.bytes ?? 0) + (isOwn ? 0 : key.bytes) <= bytesPerUser
+      }
+      if !hasRoom() { state.makeRoom(user, bytesPerUser / 16) }
+      // Whose it was keeps it: the name is taken, whoever has it now.
+      guard hasRoom() else { return false }
       state.remove(key)
-      if state.users[user, default: .init()].bytes + key.bytes > bytesPerUser { state.makeRoom(user, bytesPerUser / 16) }
-      guard state.users[user, default: .init()].bytes + key.bytes <= bytesPerUser else { return false }
       state.users[user, default: .init()].bytes += key.bytes
       state.registrations[key.place, default: [:]][key.serviceClass] = Registration(
         name: key.place.name, serviceClass: key.serviceClass, provider: key.place.provider, owner: client.identity, since: .now,

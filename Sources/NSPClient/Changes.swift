@@ -39,12 +39,13 @@ public struct Changes: AsyncSequence, Sendable {
     /// Throws what the lookup fails with; that nothing is found is no failure. `networkDown` when the host went away.
     public mutating func next() async throws -> [QuerySet]? {
       while true {
-        if let change { try await wait(change) }
+        let wasTold = try await wait()
         let records = try await read()
         guard records == known else {
           (known, pause) = (records, Self.shortestPause)
           return records
         }
+        guard wasTold else { continue }
         // A provider that tells of changes that are none is asked less and less often.
         try await Task.sleep(for: pause)
         pause = Swift.min(pause * 2, Self.longestPause)
@@ -53,37 +54,38 @@ public struct Changes: AsyncSequence, Sendable {
 
     private mutating func read() async throws -> [QuerySet] {
       let lookup = Records(service: changes.service, query: changes.query, flags: changes.flags).makeAsyncIterator()
-      open = lookup
-      change = nil
+      (open, change) = (lookup, nil)
       var records: [QuerySet] = []
       do {
-        change = try await lookup.awaitChange()
+        do { change = try await lookup.awaitChange() } catch let error as WinsockError where error == .operationNotSupported {
+          // It can't tell.
+        }
         while let record = try await lookup.nextOfOpen() { records.append(record) }
       } catch let error as WinsockError where [.serviceNotFound, .hostNotFound, .noData, .noMore].contains(error) {
         // Nothing, for now.
       }
-      if change == nil { change = Task { throw WinsockError.operationNotSupported } }
       return records
     }
 
-    /// Where a provider can't tell, a second.
-    private func wait(_ change: Task<Void, any Error>) async throws {
-      let lookup = open
+    /// Until there is reason to look again: at once the first time; when the provider has told, which is true; else after a second.
+    private func wait() async throws -> Bool {
+      guard known != nil else { return false }
+      guard let change else {
+        try await Task.sleep(for: Self.longestPause)
+        return false
+      }
       do {
         try await withTaskCancellationHandler {
           try await change.value
         } onCancel: {
           change.cancel()
         }
-      } catch let error as WinsockError {
-        switch error {
-        case .operationNotSupported, .invalidHandle, .invalidArgument: try await Task.sleep(for: Self.longestPause)
-        case .operationAborted: break
-        default: throw error
-        }
+      } catch let error as WinsockError where error == .operationAborted {
+        // The lookup has ended without it.
       }
-      withExtendedLifetime(lookup) {}
+      withExtendedLifetime(open) {}
       try Task.checkCancellation()
+      return true
     }
   }
 }

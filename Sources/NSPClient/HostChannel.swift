@@ -12,7 +12,15 @@ final class HostChannel: Sendable {
   private struct State {
     var next: UInt32 = 1
     var waiting: [UInt32: CheckedContinuation<Answer, any Error>] = [:]
+    /// Requests that are pending, and get a second answer.
+    var pending: [UInt32: Pending] = [:]
     var isOver = false
+  }
+
+  private enum Pending {
+    case open
+    case awaited(CheckedContinuation<Answer, any Error>)
+    case answered(Answer)
   }
 
   private let socket: HostSocket
@@ -73,18 +81,48 @@ final class HostChannel: Sendable {
     }
   }
 
+  /// What a request comes to whose first answer said that it is pending. To be asked for once.
+  func secondAnswer(to request: UInt32) async throws -> Answer {
+    try await withCheckedThrowingContinuation { continuation in
+      let result: Result<Answer, any Error>? = state.withLock { state in
+        if case .answered(let answer)? = state.pending[request] {
+          state.pending[request] = nil
+          return .success(answer)
+        }
+        guard !state.isOver else { return .failure(WinsockError.networkDown) }
+        state.pending[request] = .awaited(continuation)
+        return nil
+      }
+      if let result { continuation.resume(with: result) }
+    }
+  }
+
   private func deliver(_ answer: Answer) {
-    // Another one follows. Of other requests it would be what a provider said.
-    if answer.kind == RequestKind.ioctl.answer, answer.status == .ioPending { return }
-    state.withLock { $0.waiting.removeValue(forKey: answer.request) }?.resume(returning: answer)
+    let waiting: CheckedContinuation<Answer, any Error>? = state.withLock { state in
+      if let first = state.waiting.removeValue(forKey: answer.request) {
+        // Of other requests it would be what a provider said.
+        if answer.kind == RequestKind.ioctl.answer, answer.status == .ioPending { state.pending[answer.request] = .open }
+        return first
+      }
+      switch state.pending[answer.request] {
+      case .open?: state.pending[answer.request] = .answered(answer)
+      case .awaited(let second)?:
+        state.pending[answer.request] = nil
+        return second
+      case .answered?, nil: break
+      }
+      return nil
+    }
+    waiting?.resume(returning: answer)
   }
 
   private func fail() {
     let waiting = state.withLock { state in
       state.isOver = true
-      defer { state.waiting = [:] }
-      return state.waiting
+      defer { (state.waiting, state.pending) = ([:], [:]) }
+      let seconds = state.pending.values.compactMap { if case .awaited(let second) = $0 { second } else { nil } }
+      return Array(state.waiting.values) + seconds
     }
-    for continuation in waiting.values { continuation.resume(throwing: WinsockError.networkDown) }
+    for continuation in waiting { continuation.resume(throwing: WinsockError.networkDown) }
   }
 }

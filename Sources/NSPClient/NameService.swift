@@ -180,20 +180,30 @@ public struct Records: AsyncSequence, Sendable {
       return try NameService.record(answer.payload)
     }
 
-    /// Begins the lookup, and asks to be told of the next change: the task ends with it. To cancel the task ends the lookup.
+    /// Begins the lookup, and asks to be told of the next change: from then on none is missed, and the task ends with it. To cancel the
+    /// task ends the lookup.
     func awaitChange() async throws -> Task<Void, any Error> {
       let (channel, handle) = try await begin()
+      let answer = try await withTaskCancellationHandler {
+        try await channel.ask(.ioctl) { frame in
+          frame.append(handle)
+          frame.append(SIO_NSP_NOTIFY_CHANGE)
+          for word: UInt32 in [1, 0, 0] { frame.append(word) }
+        }
+      } onCancel: {
+        channel.post(.end) { $0.append(handle) }
+      }
+      guard answer.status == .ioPending else {
+        guard answer.status == .success else { throw answer.status }
+        return Task {}
+      }
       return Task {
-        let answer = try await withTaskCancellationHandler {
-          try await channel.ask(.ioctl) { frame in
-            frame.append(handle)
-            frame.append(SIO_NSP_NOTIFY_CHANGE)
-            for word: UInt32 in [1, 0, 0] { frame.append(word) }
-          }
+        let second = try await withTaskCancellationHandler {
+          try await channel.secondAnswer(to: answer.request)
         } onCancel: {
           channel.post(.end) { $0.append(handle) }
         }
-        guard answer.status == .success else { throw answer.status }
+        guard second.status == .success else { throw second.status }
       }
     }
 

@@ -97,7 +97,7 @@ public final class SharedObject: Sendable {
   public func startVersion1(_ manifest: Manifest) throws(Version1Routines.Defect) -> Version1Routines? {
     guard let address = address(of: "NSPStartup") else { return nil }
     return try Version1Routines(
-      unsafeBitCast(address, to: LPNSPSTARTUP.self), id: manifest.id, allowsPartial: manifest.allowsPartial)
+      unsafeBitCast(address, to: LPNSPSTARTUP.self), id: manifest.id, allowsPartial: manifest.allowsPartial, file: self)
   }
 
   /// The routine table that the file's exports amount to: version 1.0, entries that it lacks are NULL (nsp.md §5.1).

@@ -138,7 +138,8 @@ final class ClassStore: Sendable {
   var generation: Int {
     guard changes >= 0 else { return memoryGeneration.withLock { $0 } }
     var status = stat()
-    return fstat(changes, &status) == 0 ? Int(status.st_size) : -1
+    // Of a file that was taken away, what was found before means nothing.
+    return fstat(changes, &status) == 0 && status.st_nlink > 0 ? Int(status.st_size) : Int.random(in: .min..<0)
   }
 
   private let memoryGeneration = Mutex<Int>(0)

@@ -51,21 +51,25 @@ public final class SchemaProvider: Sendable {
   }
 
   /// Makes ready for installations: what is wrong with the directory shows in `defect`.
-  public func prepare() { _ = try? opened(creating: true) }
+  public func prepare() { _ = try? opened(waits: true) }
+
+  /// Whether anything was ever kept.
+  private var isThere: Bool {
+    if state.withLock({ $0.store }) != nil { return true }
+    return directory.map { access($0 + "/schema.db", F_OK) == 0 } ?? false
+  }
 
   /// Nil where nothing was ever kept, and for those who only ask while it is being opened, or could not be opened just now.
-  private func opened(creating: Bool) throws(ClassStore.Defect) -> ClassStore? {
+  private func opened(waits: Bool) throws(ClassStore.Defect) -> ClassStore? {
     let (store, nextTry) = state.withLock { ($0.store, $0.nextTry) }
     if let store {
       if store.isInPlace { return store }
       // Somebody has taken the files away: what they had is gone.
       state.withLock { state in if state.store === store { (state.store, state.known) = (nil, [:]) } }
     }
-    if !creating {
-      guard let directory, access(directory + "/schema.db", F_OK) == 0, nextTry.map({ $0 <= .now }) ?? true else { return nil }
-    }
-    guard opening.wait(timeout: .now() + (creating ? Self.patience : 0)) == .success else {
-      if creating { throw ClassStore.Defect(detail: "schema.db is still being opened", remedy: "try again") }
+    if !waits { guard isThere, nextTry.map({ $0 <= .now }) ?? true else { return nil } }
+    guard opening.wait(timeout: .now() + (waits ? Self.patience : 0)) == .success else {
+      if waits { throw ClassStore.Defect(detail: "schema.db is still being opened", remedy: "try again") }
       return nil
     }
     defer { opening.signal() }
@@ -130,7 +134,7 @@ public final class SchemaProvider: Sendable {
 
   private func read<Found>(_ body: (ClassStore) throws(ClassStore.Defect) -> Found, else nothing: Found) -> Found {
     do throws(ClassStore.Defect) {
-      guard let store = try opened(creating: false) else { return nothing }
+      guard let store = try opened(waits: false) else { return nothing }
       return try body(store)
     } catch {
       state.withLock { $0.defect = error }
@@ -170,7 +174,7 @@ public final class SchemaProvider: Sendable {
   {
     do throws(ClassStore.Defect) {
       // Nothing is found where nothing was kept; only an installation makes a place for it.
-      guard let store = try opened(creating: creating) else { return false }
+      guard creating || isThere, let store = try opened(waits: true) else { return false }
       let isDone = try body(store)
       state.withLock { $0.defect = nil }
       return isDone

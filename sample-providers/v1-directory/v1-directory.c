@@ -56,8 +56,7 @@ static struct class *findClass(const GUID *id) {
 }
 
 static INT installClass(LPGUID id, LPWSASERVICECLASSINFOW info) {
-  struct class *free = classes;
-  INT code = NO_ERROR; (void)id;
+  struct class *free = classes; INT code = NO_ERROR; (void)id;
   pthread_mutex_lock(&lock);
   while (free < classes + CLASSES && free->info != NULL) ++free;
   if (findClass(info->lpServiceClassId) != NULL) code = WSAEALREADY;
@@ -88,8 +87,7 @@ static INT getClass(LPGUID id, LPDWORD size, LPWSASERVICECLASSINFOW info) {
 
 /* Whoever waits for a change is told. An overlapped is gone when End has returned, so it is written under the lock. */
 static void notify(void) {
-  WSAEVENT events[WAITERS];
-  int count = 0;
+  WSAEVENT events[WAITERS]; int count = 0;
   pthread_mutex_lock(&lock);
   ++changes;
   for (int i = 0; i < WAITERS; ++i) {
@@ -102,35 +100,38 @@ static void notify(void) {
   while (count > 0) WSASetEvent(events[--count]);
 }
 
-static void addAddresses(struct instance *instance, LPWSAQUERYSETW set, const WSASERVICECLASSINFOW *info) {
-  DWORD port = 0;
-  for (DWORD i = 0; info != NULL && i < info->dwCount; ++i)
+static DWORD portOf(const WSASERVICECLASSINFOW *info) {
+  for (DWORD i = 0, port; info != NULL && i < info->dwCount; ++i)
     if (isName(info->lpClassInfos[i].lpszName, "TcpPort") && info->lpClassInfos[i].dwValueType == REG_DWORD && info->lpClassInfos[i].dwValueSize == 4)
-      memcpy(&port, info->lpClassInfos[i].lpValue, 4);
-  for (DWORD i = 0; i < set->dwNumberOfCsAddrs && instance->count < ADDRESSES; ++i) {
-    const SOCKET_ADDRESS *given = &set->lpcsaBuffer[i].RemoteAddr;
-    struct sockaddr_in *address = (struct sockaddr_in *)&instance->addresses[instance->count];
-    if (given->lpSockaddr == NULL || given->iSockaddrLength > (INT)sizeof *instance->addresses) continue;
-    memset(address, 0, sizeof *instance->addresses);
-    memcpy(address, given->lpSockaddr, (size_t)given->iSockaddrLength);
-    if (address->sin_family == AF_INET && address->sin_port == 0) address->sin_port = htons((WORD)port);
-    instance->sizes[instance->count++] = given->iSockaddrLength;
-  }
+      return memcpy(&port, info->lpClassInfos[i].lpValue, 4), port;
+  return 0;
 }
 
-static void removeAddresses(struct instance *instance, LPWSAQUERYSETW set) {
-  for (DWORD i = 0; i < set->dwNumberOfCsAddrs; ++i)
-    for (DWORD at = instance->count; at-- > 0;)
-      if (instance->sizes[at] == set->lpcsaBuffer[i].RemoteAddr.iSockaddrLength && memcmp(&instance->addresses[at], set->lpcsaBuffer[i].RemoteAddr.lpSockaddr, (size_t)instance->sizes[at]) == 0)
-        instance->addresses[at] = instance->addresses[--instance->count], instance->sizes[at] = instance->sizes[instance->count];
+static int readAddress(const SOCKET_ADDRESS *given, DWORD port, struct sockaddr_storage *address) {
+  struct sockaddr_in *ipv4 = (struct sockaddr_in *)address;
+  if (given->lpSockaddr == NULL || given->iSockaddrLength > (INT)sizeof *address) return 0;
+  memset(address, 0, sizeof *address);
+  memcpy(address, given->lpSockaddr, (size_t)given->iSockaddrLength);
+  if (ipv4->sin_family == AF_INET && ipv4->sin_port == 0) ipv4->sin_port = htons((WORD)port);
+  return 1;
+}
+
+/* Adds addresses to an instance, or removes them. */
+static void change(struct instance *one, LPWSAQUERYSETW set, DWORD port, int adds) {
+  struct sockaddr_storage address;
+  for (DWORD i = 0; i < set->dwNumberOfCsAddrs; ++i) {
+    if (!readAddress(&set->lpcsaBuffer[i].RemoteAddr, port, &address)) continue;
+    for (DWORD at = one->count; !adds && at-- > 0;)
+      if (memcmp(&one->addresses[at], &address, sizeof address) == 0) one->addresses[at] = one->addresses[--one->count], one->sizes[at] = one->sizes[one->count];
+    if (adds && one->count < ADDRESSES) one->sizes[one->count] = set->lpcsaBuffer[i].RemoteAddr.iSockaddrLength, one->addresses[one->count++] = address;
+  }
 }
 
 /* An instance is a name and a class; who names no class means the name alone. */
 static INT setService(LPGUID id, LPWSASERVICECLASSINFOW info, LPWSAQUERYSETW set, WSAESETSERVICEOP what, DWORD flags) {
   static const GUID none;
   const GUID *class = set->lpServiceClassId != NULL ? set->lpServiceClassId : &none;
-  struct instance *found = NULL, *free = NULL;
-  INT code = NO_ERROR; (void)id;
+  struct instance *found = NULL, *free = NULL; INT code = NO_ERROR; (void)id;
   if (length(set->lpszServiceInstanceName) >= 128) return fail(WSAENOBUFS);
   pthread_mutex_lock(&lock);
   for (struct instance *one = instances + NAMES; one-- > instances;) {
@@ -140,7 +141,7 @@ static INT setService(LPGUID id, LPWSASERVICECLASSINFOW info, LPWSAQUERYSETW set
   if (what != RNRSERVICE_REGISTER) {
     if (found == NULL) code = WSASERVICE_NOT_FOUND;
     else if ((flags & SERVICE_MULTIPLE) == 0 || set->dwNumberOfCsAddrs == 0) found->count = 0;
-    else removeAddresses(found, set);
+    else change(found, set, portOf(info), 0);
     if (found != NULL) found->used = what != RNRSERVICE_DELETE || found->count > 0;
   } else if (found == NULL && free == NULL) {
     code = WSAENOBUFS;
@@ -149,7 +150,7 @@ static INT setService(LPGUID id, LPWSASERVICECLASSINFOW info, LPWSAQUERYSETW set
     if (found == NULL || (flags & SERVICE_MULTIPLE) == 0) one->count = 0;
     memcpy(one->name, set->lpszServiceInstanceName, (length(set->lpszServiceInstanceName) + 1) * sizeof(WCHAR));
     one->class = *class, one->used = 1;
-    addAddresses(one, set, info);
+    change(one, set, portOf(info), 1);
   }
   pthread_mutex_unlock(&lock);
   if (code == NO_ERROR) notify();
@@ -163,8 +164,7 @@ static struct lookup *findLookup(HANDLE handle) {
 
 static INT begin(LPGUID id, LPWSAQUERYSETW query, LPWSASERVICECLASSINFOW info, DWORD flags, LPHANDLE handle) {
   struct lookup lookup = {.hasClass = query->lpServiceClassId != NULL};
-  int tries = 0;
-  (void)id, (void)info, (void)flags;
+  int tries = ((void)id, (void)info, (void)flags, 0);
   if (query->lpszServiceInstanceName != NULL && length(query->lpszServiceInstanceName) < 128)
     memcpy(lookup.name, query->lpszServiceInstanceName, (length(query->lpszServiceInstanceName) + 1) * sizeof(WCHAR));
   if (lookup.hasClass) lookup.class = *query->lpServiceClassId;
@@ -238,7 +238,7 @@ static INT control(HANDLE handle, DWORD code, LPVOID in, DWORD inSize, LPVOID ou
 }
 
 static INT cleanup(LPGUID id) {
-  for (int i = 0; i < CLASSES; ++i) free(classes[i].info);
+  for (int i = 0; i < CLASSES; ++i) free(classes[i].info), classes[i].info = NULL;
   return (void)id, NO_ERROR;
 }
 

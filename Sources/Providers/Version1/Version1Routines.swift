@@ -31,8 +31,10 @@ public final class Version1Routines: Sendable {
   public var version: (major: UInt32, minor: UInt32) { (table.pointee.dwMajorVersion, table.pointee.dwMinorVersion) }
 
   /// Calls `NSPStartup`.
-  /// - Parameter allowsPartial: What the table lacks answers `WSAEOPNOTSUPP`, instead of making it useless.
-  init(_ startup: LPNSPSTARTUP, id: GUID, allowsPartial: Bool) throws(Defect) {
+  /// - Parameters:
+  ///   - allowsPartial: What the table lacks answers `WSAEOPNOTSUPP`, instead of making it useless.
+  ///   - file: Where it is, kept while its `NSPCleanup` runs.
+  init(_ startup: LPNSPSTARTUP, id: GUID, allowsPartial: Bool, file: SharedObject) throws(Defect) {
     self.id = id
     let table = UnsafeMutablePointer<NSP_ROUTINE>.allocate(capacity: 1)
     table.initialize(to: NSP_ROUTINE())
@@ -52,7 +54,7 @@ public final class Version1Routines: Sendable {
     if size < least { defect = .tooSmall(size) } else if !allowsPartial { defect = missing.map { .missing($0) } }
     if let defect {
       // It was started, and is told that it is over.
-      cleanup()
+      cleanup(keeping: file)
       throw defect
     }
   }
@@ -76,7 +78,7 @@ public final class Version1Routines: Sendable {
   /// - Parameters:
   ///   - file: Kept until then.
   ///   - patience: How long to wait for it.
-  public func cleanup(keeping file: SharedObject? = nil, patience: Duration = Provider.defaultDeadline) {
+  public func cleanup(keeping file: SharedObject, patience: Duration = Provider.defaultDeadline) {
     guard !calls.isClosed else { return }
     let returned = DispatchSemaphore(value: 0)
     let finish: @Sendable () -> Void = { [self] in
