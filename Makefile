@@ -19,7 +19,8 @@ VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nspho
 
 run: samples
 	$(SWIFT) build --product nsphost
-	@LOOPBACK_MCM_SCRIPT=sample-providers/loopback-mcm/calls.script \
+	@rm -rf $(BUILD)/state
+	@STATE_DIRECTORY=$(CURDIR)/$(BUILD)/state LOOPBACK_MCM_SCRIPT=sample-providers/loopback-mcm/calls.script \
 	  $$($(SWIFT) build --show-bin-path)/nsphost run sample-providers/tour.nsp --plugins $(PROVIDERS)
 
 # How many seconds the tests of endurance run; those of a plain `swift test` take one.

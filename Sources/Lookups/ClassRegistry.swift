@@ -128,8 +128,8 @@ public final class ClassRegistry: Sendable {
   // MARK: Changing
 
   /// Gives a class to everybody who keeps classes (`WSAInstallServiceClass`). One that refuses does not undo what others have done.
-  /// - Returns: What became of it at each, the schema first, in the order in which they were asked; `result` is what a client is told.
-  ///   Throws where nobody was asked, or the first of the schema's providers has the id already.
+  /// - Returns: What became of it at each, the schema first, in the order in which they were asked; `installation` is what a client is
+  ///   told. Throws where nobody was asked, or the first of those that keep whole classes has the id already.
   public func install(_ new: ServiceClass, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     guard mayWrite(client) else { throw .accessDenied }
     do throws(QuerySetError) { try new.check() } catch { throw .invalidArgument }
@@ -160,7 +160,8 @@ public final class ClassRegistry: Sendable {
     return outcomes
   }
 
-  /// Takes a class from everybody who keeps it (`WSARemoveServiceClass`).
+  /// Takes a class from everybody who keeps it; `removal` is what a client is told. Instances that are registered keep it there: see
+  /// `LookupEngine.removeClass`.
   public func remove(_ id: GUID, for client: ClientIdentity) throws(WinsockError) -> [ClassOutcome] {
     guard mayWrite(client) else { throw .accessDenied }
     return try inTurn { () throws(WinsockError) in try removeInTurn(id) }
@@ -170,7 +171,12 @@ public final class ClassRegistry: Sendable {
     guard !registrations.references(id) else { throw .tooManyReferences }
     let schema = schema
     var outcomes: [ClassOutcome] = []
-    if let schema { outcomes.append(outcome(failure { () throws(WinsockError) in try schema.remove(id) })) }
+    if let schema {
+      let failure = failure { () throws(WinsockError) in try schema.remove(id) }
+      // What it can't take away is there again in a moment.
+      if failure == .systemCallFailure { throw .systemCallFailure }
+      outcomes.append(outcome(failure))
+    }
     outcomes += keepers.map { entry in change(entry) { $0.removeClass(id) } }
     settle(schema, id, isInstalled: false, outcomes)
     tell("removed", id, outcomes)

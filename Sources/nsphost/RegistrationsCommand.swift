@@ -9,8 +9,8 @@ struct RegistrationsCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "registrations", abstract: "Show what was registered through the host, with whom, and by whom.",
     discussion: """
-      A registration stays here until its name is deleted. Whether it outlives its owner is for the provider to say: \
-      "gone" is the owner, not the registration.
+      A registration stays here until its name is deleted. One that "was left" has an owner that is gone: whether its provider \
+      has kept it, the provider alone knows.
       """)
 
   @OptionGroup var options: HostOptions
@@ -37,13 +37,18 @@ struct RegistrationsCommand: HostCommand {
     }
     let rows = registrations.map { one in
       [
-        one.name, one.serviceClass.map { className($0) } ?? "-", provider(one), one.isRegistered ? "registered" : "deregistered",
+        one.name, one.serviceClass.map { className($0) } ?? "-", provider(one), Self.state(one),
         "\(one.owner.command) \(one.owner.processID)" + (one.isOwnerLive ? "" : " (gone)"), Self.age(since: one.since),
       ]
     }
     return CommandOutput(
       Output.table(["NAME", "CLASS", "PROVIDER", "STATE", "OWNER", "SINCE"], rows)
         + ["", Output.count(rows.count, "registration", "registrations")])
+  }
+
+  /// What an owner that is gone has left is its provider's to keep or to drop.
+  private static func state(_ one: RegistrationIndex.Registration) -> String {
+    one.isOwnerLive ? one.isRegistered ? "registered" : "deregistered" : "was left"
   }
 
   private static func age(since date: Date) -> String { Output.age(.seconds(max(0, -date.timeIntervalSinceNow))) }

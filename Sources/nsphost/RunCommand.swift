@@ -14,6 +14,8 @@ struct RunCommand: ParsableCommand {
         unregister CLIENT NAME …     take a registration back
         close CLIENT                 the client says goodbye
         kill CLIENT                  the client vanishes
+        classes …                    as for nsphost classes; a file's path begins where the script is
+        registrations                show what was registered
         calls                        show the calls of clients
         calls close VC               close one (options as for nsphost calls close)
         modules                      show what is bound to what
@@ -40,7 +42,7 @@ struct RunCommand: ParsableCommand {
       throw CommandFailure(
         what: script, why: "it can't be read", remedy: "give the path of a script", isJSON: options.json)
     }
-    let scenario = Scenario(options)
+    let scenario = Scenario(options, in: URL(filePath: script == "-" ? "./-" : script).deletingLastPathComponent().path)
     defer { scenario.stop() }
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       do throws(Scenario.Failure) { try scenario.perform(String(line)) } catch {

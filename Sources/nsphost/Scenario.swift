@@ -1,6 +1,7 @@
 import ArgumentParser
 import CWinsock
 import CallManagement
+import Foundation
 import Lookups
 import Providers
 import QuerySets
@@ -15,14 +16,17 @@ final class Scenario {
   }
 
   private let options: HostOptions
+  private let folder: String
   private let host: ProviderHost
   private var clients: [String: LoopbackClient] = [:]
   private var lastOutput: [String] = []
   /// Scripts have no processes: each client gets a number of its own in the place of a process id.
   private var nextProcessID: Int32 = 1
 
-  init(_ options: HostOptions) {
+  /// - Parameter folder: What the paths of files in the script begin at.
+  init(_ options: HostOptions, in folder: String) {
     self.options = options
+    self.folder = folder
     host = options.makeHost()
   }
 
@@ -85,6 +89,8 @@ final class Scenario {
     case "close": return try end(try only(arguments, "close CLIENT"), .remote)
     case "kill": return try end(try only(arguments, "kill CLIENT"), .lost)
     case "calls": return try calls(arguments)
+    case "classes": return try classes(arguments)
+    case "registrations": return try perform([command] + arguments)
     case "modules": return host.modules.lines(withAges: false)
     case "disable":
       return [try change(try only(arguments, "disable PROVIDER"), "disabled") { id throws(Change) in try host.disable(id) }]
@@ -113,6 +119,27 @@ final class Scenario {
       throw Failure(why: "its call was refused: \(error)", remedy: "see who may have a session")
     }
     return "\(name) has a session; no provider was started for it yet"
+  }
+
+  private func classes(_ arguments: [String]) throws(Failure) -> [String] {
+    guard arguments.first == "install" else { return try perform(["classes"] + arguments) }
+    let file = folder + "/" + (try only(Array(arguments.dropFirst()), "classes install FILE"))
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+      throw Failure(why: "\(file) can't be read", remedy: "give its path, from where the script is")
+    }
+    return try perform(["classes", "install", "--text=" + text, file])
+  }
+
+  /// As on the command line, by an operator.
+  private func perform(_ words: [String]) throws(Failure) -> [String] {
+    do {
+      guard let command = try NSPHost.parseAsRoot(words) as? any HostCommand else { return [] }
+      let client = try host.open(ProcessEnvironment.identity)
+      defer { _ = client.hangUpAndWait(.remote, deadline: .seconds(5)) }
+      return try command.perform(on: host, for: { client.session }).lines
+    } catch let failure as CommandFailure {
+      throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy)
+    } catch { throw Failure(why: NSPHost.message(for: error), remedy: "nsphost \(words[0]) --help says how it is used") }
   }
 
   private func lookup(_ arguments: [String]) throws(Failure) -> [String] {

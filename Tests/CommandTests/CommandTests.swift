@@ -41,8 +41,10 @@ import Testing
   @Test("the tour runs to its end, and every startup is answered")
   func tour() async throws {
     let samples = Self.package + "/sample-providers"
+    let state = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: state) }
     let outcome = try await run(
-      "run", "\(samples)/tour.nsp", "--plugins", Self.samples, script: "\(samples)/loopback-mcm/calls.script")
+      "run", "\(samples)/tour.nsp", "--plugins", Self.samples, script: "\(samples)/loopback-mcm/calls.script", state: state)
     #expect(outcome.status == 0, "\(outcome.output)\n\(outcome.errors)")
     #expect(outcome.output.contains("run down by NSPv2ClientSessionRundown"))
     #expect(outcome.output.contains("live 0"))
