@@ -58,6 +58,7 @@ let package = Package(
     .systemLibrary(name: "CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
     .target(name: "CDynamicLinker"),
+    .target(name: "CLastWords"),
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),
     .target(name: "ModuleRegistrar", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
@@ -72,7 +73,7 @@ let package = Package(
     .target(
       name: "Providers",
       dependencies: [
-        "CDynamicLinker", "CFFI", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown",
+        "CDynamicLinker", "CFFI", "CLastWords", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
@@ -95,14 +96,15 @@ let package = Package(
     .target(
       name: "HostDaemon",
       dependencies: [
-        "CLinux", "CWinsock", "CallManagement", "Lookups", "Providers", "QuerySets", "Rundown", "Sessions", "Wire",
+        "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Providers", "QuerySets", "Rundown", "Sessions", "Wire",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CDynamicLinker", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Wire", "Sessions",
+        "CDynamicLinker", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient",
+        "Wire", "Sessions",
         "Providers", "QuerySets", "ServiceClasses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -16,6 +16,31 @@ void *nsp_module_base(void *handle) {
   return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? nsp_mapping_base(map->l_ld) : NULL;
 }
 
+struct extent {
+  const char *address;
+  size_t size;
+};
+
+static int measure(struct dl_phdr_info *info, size_t size, void *context) {
+  struct extent *extent = context;
+  const char *end = NULL;
+  (void)size;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = info->dlpi_phdr + i;
+    const char *last = (const char *)info->dlpi_addr + part->p_vaddr + part->p_memsz;
+    if (part->p_type == PT_LOAD && last > end) end = last;
+  }
+  if (extent->address < (const char *)info->dlpi_addr || extent->address >= end) return 0;
+  extent->size = (size_t)(end - extent->address);
+  return 1;
+}
+
+size_t nsp_mapping_size(const void *address) {
+  struct extent extent = {address, 0};
+  dl_iterate_phdr(measure, &extent);
+  return extent.size;
+}
+
 struct visitor {
   void (*visit)(const char *path, void *context);
   void *context;

@@ -2,8 +2,10 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +13,11 @@
 _Static_assert(NSP_READ == EPOLLIN && NSP_WRITE == EPOLLOUT && NSP_HANGUP == EPOLLRDHUP && (uint32_t)NSP_EDGE == (uint32_t)EPOLLET, "epoll's numbers");
 
 int nsp_pidfd_open(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+void nsp_end_with_parent(void) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  /* Its parent may have gone before it asked. */
+  if (getppid() == 1) raise(SIGTERM);
+}
 int nsp_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 int nsp_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 void nsp_eventfd_signal(int descriptor) { (void)!eventfd_write(descriptor, 1); }

@@ -1,3 +1,4 @@
+import CLastWords
 import Glibc
 import Synchronization
 
@@ -49,6 +50,8 @@ private final class ThreadPool: @unchecked Sendable {
     pthread_attr_setstacksize(&attributes, Self.stackSize)
     var (all, previous) = (sigset_t(), sigset_t())
     sigfillset(&all)
+    // Those that a routine brings upon itself: blocked, they would end the process without a word.
+    for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] { sigdelset(&all, number) }
     pthread_sigmask(SIG_SETMASK, &all, &previous)
     var thread = pthread_t()
     // The pool lives as long as the process; its threads only borrow it.
@@ -64,6 +67,8 @@ private final class ThreadPool: @unchecked Sendable {
 
   private func serve() {
     var patience = Patience()
+    let stack = nsp_last_words_stack()
+    defer { nsp_last_words_stack_free(stack) }
     while let job = next(&patience) { job() }
   }
 

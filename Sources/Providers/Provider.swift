@@ -1,5 +1,7 @@
+import CLastWords
 import CWinsock
 import Dispatch
+import Glibc
 import QuerySets
 import Rundown
 import Synchronization
@@ -30,6 +32,9 @@ public final class Provider: Sendable {
   /// How long one call may take before the client is answered without it.
   public let deadline: Duration
 
+  /// For what the process says when it dies in one of its routines.
+  private nonisolated(unsafe) let mark: UnsafeMutablePointer<CChar>?
+
   private let keptFile: Mutex<SharedObject?>
   /// Where its routines run one at a time (nsp.md T5). A turn, not a lock: nothing of the host is held.
   private let turn: DispatchSemaphore?
@@ -52,11 +57,14 @@ public final class Provider: Sendable {
     turn = manifest.serialises ? DispatchSemaphore(value: 1) : nil
     places = manifest.concurrency.map { DispatchSemaphore(value: $0) }
     // Who waits for a turn is on a thread that its own caller can leave behind.
+    mark = strdup(manifest.displayName)
     provedSlow = Atomic(manifest.isBlocking || manifest.concurrency != nil)
     self.manifest = manifest
     self.routines = routines
     keptFile = Mutex(file)
   }
+
+  deinit { free(mark) }
 
   /// The file that the routines are in, if it is known.
   public var file: SharedObject? { keptFile.withLock { $0 } }
@@ -98,7 +106,9 @@ public final class Provider: Sendable {
 
   private func timed<Result>(_ routine: (RoutineTable) -> Result) -> Result {
     let start = MonotonicTime.coarse
+    let outer = nsp_mark_provider(mark)
     let result = routine(routines)
+    nsp_mark_restore(outer)
     if MonotonicTime.coarse.nanoseconds - start.nanoseconds > Self.patienceNanoseconds {
       provedSlow.store(true, ordering: .relaxed)
     }

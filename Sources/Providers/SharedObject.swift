@@ -1,4 +1,5 @@
 import CDynamicLinker
+import CLastWords
 import CWinsock
 import Dispatch
 import Glibc
@@ -26,7 +27,9 @@ public final class SharedObject: Sendable {
         path: path, reason: .failedToLoad, detail: reason, remedy: "make the file loadable: ldd \(path) shows what it needs")
     }
     self.handle = handle
-    base = UInt(bitPattern: nsp_module_base(handle))
+    let start = nsp_module_base(handle)
+    base = UInt(bitPattern: start)
+    if let start { nsp_last_words_know(start, nsp_mapping_size(start), path.split(separator: "/").last.map(String.init) ?? path) }
   }
 
   /// How often each path was loaded by this process.
@@ -58,17 +61,24 @@ public final class SharedObject: Sendable {
   /// The last reference may go on a thread of the provider, inside a completion: unmapping the file there would leave that
   /// thread nothing to return to. So a thread of the host does it, later if a provider's thread was here just now.
   deinit {
-    let closing = Closing(handle: handle)
+    let closing = Closing(handle: handle, forgotten: isUnloadable ? UnsafeRawPointer(bitPattern: base) : nil)
     let last = lastReturn.load(ordering: .relaxed)
     let left = last == 0 ? 0 : last + Self.graceNanoseconds - MonotonicTime.coarse.nanoseconds
-    guard left > 0 else { return HostThreads.run { dlclose(closing.handle) } }
+    guard left > 0 else { return HostThreads.run { closing.close() } }
     DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(Int(left))) {
-      HostThreads.run { dlclose(closing.handle) }
+      HostThreads.run { closing.close() }
     }
   }
 
   private struct Closing: @unchecked Sendable {
     let handle: UnsafeMutableRawPointer
+    /// Where the file is that leaves; nil for one that stays mapped.
+    let forgotten: UnsafeRawPointer?
+
+    func close() {
+      if let forgotten { nsp_last_words_forget(forgotten) }
+      dlclose(handle)
+    }
   }
 
   /// The address of a symbol that the file itself defines; one that only a library of its defines counts as missing.

@@ -1,4 +1,6 @@
 import ArgumentParser
+import CLastWords
+import CLinux
 import Dispatch
 import Foundation
 import Glibc
@@ -28,7 +30,24 @@ struct ServeCommand: ParsableCommand {
       valueName: "level"))
   var log: LogLevel?
 
+  @Flag(
+    name: .long,
+    help: ArgumentHelp(
+      "Serve in a process of its own, and start it again when it dies.",
+      discussion: "For where no service manager does it. A provider that crashes takes the host with it, which says who it was."))
+  var supervise = false
+
+  /// The process that --supervise has started: it goes with the one that watches over it.
+  @Flag(name: .long, help: .hidden)
+  var supervised = false
+
   func run() throws {
+    if supervise {
+      let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--supervise" } + ["--supervised"]
+      throw ExitCode(try Supervision(Array(arguments)).run())
+    }
+    if supervised { nsp_end_with_parent() }
+    nsp_last_words_install()
     // Who reads the log may go; the host stays.
     signal(SIGPIPE, SIG_IGN)
     let configuration = try file.load(isJSON: options.json)

@@ -265,4 +265,48 @@ kill -TERM $host && wait $host
 check "SIGTERM ends the host in order" [ $? = 0 ]
 host=
 check "the socket is gone with it" [ ! -e "$NSP_SOCKET" ]
+
+# A provider that crashes takes a host with it that runs it in its own process: its last line says who it was, and under --supervise there is
+# another host soon.
+fixtures=${NSPHOST_FIXTURES:-$PWD/$root/build/fixtures}
+dies() { # name that is looked up, what the last line says, file
+  rm -rf "$work/crash" "$work/dying" && mkdir -m 755 "$work/crash" && cp "$fixtures/crash/$3.so" "$work/crash/"
+  NSP_SOCKET=$work/dying NSP_PLUGIN_PATH=$work/crash "$program" serve 2>"$work/dying.err" >/dev/null & local dying=$!
+  for _ in $(seq 100); do [ -S "$work/dying" ] && break; sleep 0.05; done
+  NSP_SOCKET=$work/dying timeout 10 "$program" lookup "$1" >/dev/null 2>&1
+  wait $dying 2>/dev/null
+  [ $? -gt 128 ] && grep -qx "nsphost: $2" "$work/dying.err" || { cat "$work/dying.err" | head -5; return 1; }
+}
+check "a crash in Begin names provider, routine and signal" dies crash-begin "crash: died in NSPv2LookupServiceBegin: SIGSEGV" crash
+for file in crash crash-blocking; do
+  check "one in NextEx ($file)" dies crash-next "crash: died in NSPv2LookupServiceNextEx: SIGSEGV" $file
+  check "an abort ($file)" dies abort-next "crash: died in NSPv2LookupServiceNextEx: SIGABRT" $file
+  check "a stack that overflows ($file)" dies overflow-next "crash: died in NSPv2LookupServiceNextEx: SIGSEGV" $file
+  check "a division by zero ($file)" dies divide-next "crash: died in NSPv2LookupServiceNextEx: SIGFPE" $file
+  check "a crash on a thread of the provider's own ($file)" dies crash-thread "$file.so: died on a thread of its own: SIGSEGV" $file
+done
+check "an abort there" dies abort-thread "crash.so: died on a thread of its own: SIGABRT" crash
+revives() {
+  rm -f "$work/dying" && cp "$samples/hello.so" "$work/crash/"
+  NSP_SOCKET=$work/dying NSP_PLUGIN_PATH=$work/crash "$program" serve --supervise 2>"$work/dying.err" >/dev/null & local watching=$! i
+  for i in 1 2 3; do
+    for _ in $(seq 100); do NSP_SOCKET=$work/dying "$program" lookup hello --namespace dns 2>/dev/null | grep -q 192.0.2.1 && break; sleep 0.05; done
+    NSP_SOCKET=$work/dying timeout 10 "$program" lookup crash-next --provider 51e57000-0001-4000-8000-000000000000 >/dev/null 2>&1
+    NSP_SOCKET=$work/dying timeout 10 "$program" lookup crash-next >/dev/null 2>&1
+  done
+  for _ in $(seq 200); do NSP_SOCKET=$work/dying "$program" lookup hello --socket "$work/dying" 2>/dev/null | grep -q 192.0.2.1 && break; sleep 0.05; done
+  NSP_SOCKET=$work/dying "$program" lookup hello --socket "$work/dying" | grep -q 192.0.2.1 || return 1
+  [ "$(grep -c 'the host has died' "$work/dying.err")" -ge 3 ] || { cat "$work/dying.err"; return 1; }
+  kill $watching && wait $watching
+  [ $? = 0 ] && [ ! -e "$work/dying" ]
+}
+check "serve --supervise starts the host again, and ends with it" revives
+orphaned() {
+  NSP_SOCKET=$work/dying NSP_PLUGIN_PATH=$samples "$program" serve --supervise 2>/dev/null >/dev/null & local watching=$!
+  for _ in $(seq 100); do [ -S "$work/dying" ] && break; sleep 0.05; done
+  kill -9 $watching && wait $watching 2>/dev/null
+  for _ in $(seq 100); do [ -e "$work/dying" ] || return 0; sleep 0.05; done
+  return 1
+}
+check "and goes with whoever watches over it" orphaned
 [ $failed = 0 ]

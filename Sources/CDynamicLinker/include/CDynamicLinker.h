@@ -2,11 +2,16 @@
 #ifndef NSPHOST_CDYNAMICLINKER_H
 #define NSPHOST_CDYNAMICLINKER_H
 
+#include <stddef.h>
+
 /* The start of the mapping that an address belongs to; NULL when it belongs to no loaded file. */
 void *nsp_mapping_base(const void *address);
 
 /* The start of the mapping of a file opened with dlopen; NULL when the handle is none. */
 void *nsp_module_base(void *handle);
+
+/* How far the mapping of the file that an address belongs to reaches, in bytes; 0 when it belongs to no loaded file. */
+size_t nsp_mapping_size(const void *address);
 
 /* Calls `visit` with the path of every library that the process has loaded. */
 void nsp_each_library(void (*visit)(const char *path, void *context), void *context);

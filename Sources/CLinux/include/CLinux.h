@@ -7,6 +7,9 @@
 /* A descriptor of a process, readable once it is gone; -1 with errno. */
 int nsp_pidfd_open(int process);
 
+/* This process gets SIGTERM when the one that has started it ends, however that ends. */
+void nsp_end_with_parent(void);
+
 /* Accepts a connection: closed on exec, not blocking. -1 with errno. */
 int nsp_accept(int socket);
 

@@ -1,3 +1,4 @@
+import CLastWords
 import CWinsock
 import QuerySets
 
@@ -15,10 +16,14 @@ public struct ProviderLookupHandle: @unchecked Sendable {
 
 /// Calls of the provider's routines, one function each. Every one of them calls out: no lock may be held.
 extension RoutineTable {
+  /// For what the process says when it dies in the routine.
+  static func mark(_ routine: StaticString) { nsp_mark_routine(routine.utf8Start) }
+
   /// `NSPv2Startup` (entry 1). Nil: the provider needs no session (nsp.md L6).
   public func startup(_ provider: GUID) -> Result<SessionArgument, WinsockError> {
     var id = provider
     var argument: UnsafeMutableRawPointer?
+    Self.mark("NSPv2Startup")
     WSASetLastError(0)
     if let failure = WinsockError(returned: pointer.pointee.NSPv2Startup(&id, &argument)) {
       return failure == .operationNotSupported ? .success(.none) : .failure(failure)
@@ -30,6 +35,7 @@ extension RoutineTable {
   @discardableResult
   public func cleanup(_ provider: GUID, _ argument: SessionArgument) -> WinsockError? {
     var id = provider
+    Self.mark("NSPv2Cleanup")
     WSASetLastError(0)
     return WinsockError(returned: pointer.pointee.NSPv2Cleanup(&id, argument.pointer))
   }
@@ -37,6 +43,7 @@ extension RoutineTable {
   /// `NSPv2ClientSessionRundown` (entry 7).
   public func clientSessionRundown(_ provider: GUID, _ argument: SessionArgument) {
     var id = provider
+    Self.mark("NSPv2ClientSessionRundown")
     WSASetLastError(0)
     pointer.pointee.NSPv2ClientSessionRundown(&id, argument.pointer)
   }
@@ -47,6 +54,7 @@ extension RoutineTable {
   ) -> Result<ProviderLookupHandle, WinsockError> {
     var id = provider
     var handle: UnsafeMutableRawPointer?
+    Self.mark("NSPv2LookupServiceBegin")
     WSASetLastError(0)
     let returned = pointer.pointee.NSPv2LookupServiceBegin(&id, restrictions, flags.rawValue, argument.pointer, &handle)
     if let failure = WinsockError(returned: returned) { return .failure(failure) }
@@ -59,6 +67,7 @@ extension RoutineTable {
     asyncCall: UnsafeMutableRawPointer?, lookup: ProviderLookupHandle, flags: LookupFlags,
     length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>
   ) {
+    Self.mark("NSPv2LookupServiceNextEx")
     WSASetLastError(0)
     pointer.pointee.NSPv2LookupServiceNextEx(asyncCall, lookup.pointer, flags.rawValue, length, block)
   }
@@ -66,6 +75,7 @@ extension RoutineTable {
   /// `NSPv2LookupServiceEnd` (entry 5).
   @discardableResult
   public func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
+    Self.mark("NSPv2LookupServiceEnd")
     WSASetLastError(0)
     return WinsockError(returned: pointer.pointee.NSPv2LookupServiceEnd(lookup.pointer))
   }
@@ -76,6 +86,7 @@ extension RoutineTable {
     asyncCall: UnsafeMutableRawPointer?, _ provider: UnsafeMutablePointer<GUID>,
     registration: UnsafeMutablePointer<WSAQUERYSET2W>, operation: WSAESETSERVICEOP, flags: UInt32, argument: SessionArgument
   ) {
+    Self.mark("NSPv2SetServiceEx")
     WSASetLastError(0)
     pointer.pointee.NSPv2SetServiceEx(asyncCall, provider, registration, operation, flags, argument.pointer)
   }

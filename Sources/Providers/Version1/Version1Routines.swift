@@ -101,6 +101,7 @@ public final class Version1Routines: Sendable {
     _ handle: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
   ) -> WinsockError? {
     guard let begin = table.pointee.NSPLookupServiceBegin else { return .operationNotSupported }
+    RoutineTable.mark("NSPLookupServiceBegin")
     guard calls.enter() else { return .systemNotReady }
     var id = id
     WSASetLastError(0)
@@ -116,6 +117,7 @@ public final class Version1Routines: Sendable {
   ) -> WinsockError? {
     entered { table in
       guard let next = table.NSPLookupServiceNext else { return .operationNotSupported }
+      RoutineTable.mark("NSPLookupServiceNext")
       WSASetLastError(0)
       return WinsockError(returned: next(lookup, flags, &length, results))
     }
@@ -125,6 +127,7 @@ public final class Version1Routines: Sendable {
   func lookupServiceEnd(_ lookup: UnsafeMutableRawPointer?) -> WinsockError? {
     defer { calls.leave() }
     guard let end = table.pointee.NSPLookupServiceEnd else { return .operationNotSupported }
+    RoutineTable.mark("NSPLookupServiceEnd")
     WSASetLastError(0)
     return WinsockError(returned: end(lookup))
   }
@@ -135,6 +138,7 @@ public final class Version1Routines: Sendable {
   ) -> WinsockError? {
     entered { table in
       guard let set = table.NSPSetService else { return .operationNotSupported }
+      RoutineTable.mark("NSPSetService")
       var id = id
       WSASetLastError(0)
       return WinsockError(returned: set(&id, classInfo, registration, WSAESETSERVICEOP(rawValue: operation), flags))
@@ -147,6 +151,7 @@ public final class Version1Routines: Sendable {
   public func install(_ new: ServiceClass) -> WinsockError? {
     entered { table in
       guard let routine = table.NSPInstallServiceClass else { return .operationNotSupported }
+      RoutineTable.mark("NSPInstallServiceClass")
       return new.withPacked { info in
         var id = id
         WSASetLastError(0)
@@ -159,6 +164,7 @@ public final class Version1Routines: Sendable {
   public func removeClass(_ serviceClass: GUID) -> WinsockError? {
     entered { table in
       guard let routine = table.NSPRemoveServiceClass else { return .operationNotSupported }
+      RoutineTable.mark("NSPRemoveServiceClass")
       var (id, serviceClass) = (id, serviceClass)
       WSASetLastError(0)
       return WinsockError(returned: routine(&id, &serviceClass))
@@ -170,6 +176,7 @@ public final class Version1Routines: Sendable {
     var found: ServiceClass?
     let failure = entered { table in
       guard let routine = table.NSPGetServiceClassInfo else { return .operationNotSupported }
+      RoutineTable.mark("NSPGetServiceClassInfo")
       var size = 1024
       for _ in 0..<3 {
         // The id that is wanted lies behind what the provider is given: all that it may lead to is in one block.
@@ -211,6 +218,7 @@ public final class Version1Routines: Sendable {
     var written: UInt32 = 0
     let failure = entered { table in
       guard let routine = table.NSPIoctl else { return .operationNotSupported }
+      RoutineTable.mark("NSPIoctl")
       // Nobody waits alertably here: completions are events.
       var thread = WSATHREADID()
       WSASetLastError(0)
