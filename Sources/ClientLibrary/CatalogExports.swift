@@ -123,7 +123,7 @@ public func WSCInstallNameSpaceEx(
   for unit in name { request.append(unit) }
   for unit in file { request.append(unit) }
   if let blob { request.append(UnsafeRawBufferPointer(start: blob.pBlobData, count: Int(blob.cbSize))) }
-  return change(&request)
+  return done(&request, by: .current)
 }
 
 @c @implementation
@@ -131,7 +131,7 @@ public func WSCUnInstallNameSpace(_ lpProviderId: LPGUID?) -> INT {
   guard let id = lpProviderId else { return fail(Int32(WSAEFAULT)) }
   var request = FrameWriter(RequestKind.uninstall.rawValue, request: 1)
   request.append(UnsafeRawBufferPointer(start: id, count: 16))
-  return change(&request)
+  return done(&request, by: .current)
 }
 
 @c @implementation
@@ -140,7 +140,7 @@ public func WSCEnableNSProvider(_ lpProviderId: LPGUID?, _ fEnable: BOOL) -> INT
   var request = FrameWriter(RequestKind.enable.rawValue, request: 1)
   request.append(UnsafeRawBufferPointer(start: id, count: 16))
   request.append(UInt32(fEnable != 0 ? 1 : 0))
-  return change(&request)
+  return done(&request, by: .current)
 }
 
 @c @implementation
@@ -151,17 +151,5 @@ public func WSCWriteNameSpaceOrder(_ lpProviderId: LPGUID?, _ dwNumberOfEntries:
   request.append(dwNumberOfEntries)
   request.append(UInt32(0))
   request.append(UnsafeRawBufferPointer(start: ids, count: 16 * Int(dwNumberOfEntries)))
-  return code(&request)
-}
-
-private func change(_ request: inout FrameWriter) -> INT {
-  let code = code(&request)
-  return code == 0 ? 0 : fail(code)
-}
-
-private func code(_ request: inout FrameWriter) -> Int32 {
-  switch Process.current.ask(&request).0 {
-  case .failed(let code): code
-  case .frame(_, let status): status
-  }
+  return Process.current.status(&request)
 }

@@ -11,6 +11,12 @@ func fail(_ code: Int32) -> INT {
   return SOCKET_ERROR
 }
 
+/// Has a request done that answers nothing more: zero, or `SOCKET_ERROR` with the code in the last error.
+func done(_ request: inout FrameWriter, by process: Process) -> INT {
+  let code = process.status(&request)
+  return code == 0 ? 0 : fail(code)
+}
+
 /// This process, if it was started.
 func started() -> Process? {
   let process = Process.current
@@ -147,8 +153,5 @@ func setService(_ info: UnsafeRawPointer?, _ form: TextForm, _ operation: WSAESE
   request.append(flags)
   let malformed = QuerySetCopy.append(info, form, for: .registration, to: &request)
   guard malformed == 0 else { return fail(malformed) }
-  switch process.ask(&request).0 {
-  case .failed(let code): return fail(code)
-  case .frame(_, let status): return status == 0 ? 0 : fail(status)
-  }
+  return done(&request, by: process)
 }

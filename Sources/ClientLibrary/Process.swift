@@ -131,6 +131,14 @@ final class Process {
     return (answer, epoch)
   }
 
+  /// One request of which the answer is a status alone: zero, or the code of its failure.
+  func status(_ frame: inout FrameWriter) -> Int32 {
+    switch ask(&frame).0 {
+    case .failed(let code): code
+    case .frame(_, let status): status
+    }
+  }
+
   /// The same, for a request that may be answered a second time. Where the first answer says that it goes on (`WSA_IO_PENDING`), the
   /// connection is the caller's until `awaitAnswer`; else -1.
   func askTwice(_ frame: inout FrameWriter, epoch expected: UInt64) -> (Answer, connection: Int32) {

@@ -42,10 +42,6 @@ enum QuerySetCopy {
 
     init(_ set: UnsafeRawPointer, _ form: TextForm, _ start: Int) { (self.set, self.form, self.start) = (set, form, start) }
 
-    private func pointer(_ place: Int, in base: UnsafeRawPointer? = nil) -> UnsafeRawPointer? {
-      (base ?? set).load(fromByteOffset: place, as: UnsafeRawPointer?.self)
-    }
-
     /// Where the next part begins, noted at a place in the frame.
     private func mark(_ place: Int, _ frame: inout FrameWriter) {
       frame.align()
@@ -53,7 +49,7 @@ enum QuerySetCopy {
     }
 
     mutating func text(_ place: Int, _ frame: inout FrameWriter) {
-      guard failure == 0, let text = pointer(place) else { return }
+      guard failure == 0, let text = set.pointer(at: place) else { return }
       guard let units = units(text, form, limit: SelfRelative.maximumText - 1) else {
         failure = Int32(WSAEINVAL)
         return
@@ -64,7 +60,7 @@ enum QuerySetCopy {
     }
 
     mutating func fixed(_ place: Int, _ size: Int, _ frame: inout FrameWriter) {
-      guard failure == 0, let value = pointer(place) else { return }
+      guard failure == 0, let value = set.pointer(at: place) else { return }
       mark(place, &frame)
       frame.append(UnsafeRawBufferPointer(start: value, count: size))
     }
@@ -72,7 +68,7 @@ enum QuerySetCopy {
     mutating func array(_ place: Int, _ countPlace: Int, _ size: Int, limit: Int, _ frame: inout FrameWriter) {
       let count = Int(set.load(fromByteOffset: countPlace, as: UInt32.self))
       guard failure == 0, count > 0 else { return }
-      guard let first = pointer(place), count <= limit else {
+      guard let first = set.pointer(at: place), count <= limit else {
         failure = Int32(WSAEINVAL)
         return
       }
@@ -84,13 +80,13 @@ enum QuerySetCopy {
     mutating func addresses(_ frame: inout FrameWriter) {
       array(Field.addresses, Field.addressCount, SelfRelative.addressSize, limit: SelfRelative.maximumAddresses, &frame)
       let count = Int(set.load(fromByteOffset: Field.addressCount, as: UInt32.self))
-      guard failure == 0, count > 0, let first = pointer(Field.addresses) else { return }
+      guard failure == 0, count > 0, let first = set.pointer(at: Field.addresses) else { return }
       let elements = frame.count - start - count * SelfRelative.addressSize
       for index in 0..<count {
         for side in SelfRelative.addressSides {
           let element = index * SelfRelative.addressSize + side
           let length = first.load(fromByteOffset: element + 8, as: Int32.self)
-          let address = pointer(element, in: first)
+          let address = first.pointer(at: element)
           guard length >= 0, length <= Int32(SelfRelative.maximumSockaddr), length == 0 || address != nil else {
             failure = Int32(WSAEINVAL)
             return
@@ -106,9 +102,9 @@ enum QuerySetCopy {
     }
 
     mutating func blob(_ frame: inout FrameWriter) {
-      guard failure == 0, let blob = pointer(Field.blob) else { return }
+      guard failure == 0, let blob = set.pointer(at: Field.blob) else { return }
       let size = Int(blob.load(as: UInt32.self))
-      let data = pointer(8, in: blob)
+      let data = blob.pointer(at: 8)
       guard size <= SelfRelative.maximumBlob, size == 0 || data != nil else {
         failure = Int32(WSAEINVAL)
         return
@@ -153,29 +149,11 @@ enum QuerySetCopy {
 
   /// The A form of a record: packed anew, because its texts have other lengths (nsp.md §9.3).
   private static func narrowed(_ source: UnsafeRawPointer, into target: UnsafeMutableRawPointer?) -> Int {
-    var used = SelfRelative.headSize
-    target?.copyMemory(from: source, byteCount: SelfRelative.headSize)
-    func place(_ size: Int, at field: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-      let offset = (used + 7) & ~7
-      used = offset + size
-      guard let target else { return nil }
-      field?.storeBytes(of: target + offset, as: UnsafeMutableRawPointer?.self)
-      return target + offset
-    }
-    func pointer(_ place: Int, in base: UnsafeRawPointer) -> UnsafeRawPointer? {
-      base.load(fromByteOffset: place, as: UnsafeRawPointer?.self)
-    }
-    func text(_ field: Int) {
-      guard let text = pointer(field, in: source)?.assumingMemoryBound(to: UInt16.self) else { return }
-      let room = place(narrow(text, into: nil), at: target.map { $0 + field })
-      if let room { _ = narrow(text, into: room.assumingMemoryBound(to: UInt8.self)) }
-    }
+    var packing = CallerPacking(source, SelfRelative.headSize, .narrow, into: target)
+    func text(_ field: Int) { packing.text(source.pointer(at: field), at: packing.head(field)) }
     @discardableResult
     func copy(_ field: Int, _ size: Int) -> UnsafeMutableRawPointer? {
-      guard let value = pointer(field, in: source), size > 0 else { return nil }
-      let room = place(size, at: target.map { $0 + field })
-      room?.copyMemory(from: value, byteCount: size)
-      return room
+      packing.copy(source.pointer(at: field), size, at: packing.head(field))
     }
     text(Field.name)
     copy(Field.serviceClass, 16)
@@ -187,23 +165,21 @@ enum QuerySetCopy {
     text(Field.queryString)
     let count = Int(source.load(fromByteOffset: Field.addressCount, as: UInt32.self))
     let elements = copy(Field.addresses, count * SelfRelative.addressSize)
-    if let first = pointer(Field.addresses, in: source) {
+    if let first = source.pointer(at: Field.addresses) {
       for index in 0..<count {
         for side in SelfRelative.addressSides {
           let element = index * SelfRelative.addressSize + side
-          guard let address = pointer(element, in: first) else { continue }
+          guard let address = first.pointer(at: element) else { continue }
           let size = Int(first.load(fromByteOffset: element + 8, as: Int32.self))
-          place(size, at: elements.map { $0 + element })?.copyMemory(from: address, byteCount: size)
+          packing.place(size, at: elements.map { $0 + element })?.copyMemory(from: address, byteCount: size)
         }
       }
     }
-    if let blob = pointer(Field.blob, in: source) {
+    if let blob = source.pointer(at: Field.blob) {
       let size = Int(blob.load(as: UInt32.self))
       let head = copy(Field.blob, 16)
-      if size > 0, let data = pointer(8, in: blob) {
-        place(size, at: head.map { $0 + 8 })?.copyMemory(from: data, byteCount: size)
-      }
+      packing.copy(blob.pointer(at: 8), size, at: head.map { $0 + 8 })
     }
-    return (used + 7) & ~7
+    return packing.size
   }
 }

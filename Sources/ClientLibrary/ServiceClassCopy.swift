@@ -20,17 +20,14 @@ enum ServiceClassCopy {
       frame.append(UInt16(0))
       return true
     }
-    func pointer(_ place: Int, in base: UnsafeRawPointer) -> UnsafeRawPointer? {
-      base.load(fromByteOffset: place, as: UnsafeRawPointer?.self)
-    }
-    guard let id = pointer(Field.id, in: info) else { return false }
+    guard let id = info.pointer(at: Field.id) else { return false }
     mark(Field.id, &frame)
     frame.append(UnsafeRawBufferPointer(start: id, count: 16))
-    guard text(pointer(Field.name, in: info), Field.name, &frame) else { return false }
+    guard text(info.pointer(at: Field.name), Field.name, &frame) else { return false }
     let count = Int(info.load(fromByteOffset: Field.count, as: UInt32.self))
     frame.set(UInt32(count), at: start + Field.count)
     guard count > 0 else { return true }
-    guard count <= SelfRelative.maximumClassValues, let values = pointer(Field.values, in: info) else { return false }
+    guard count <= SelfRelative.maximumClassValues, let values = info.pointer(at: Field.values) else { return false }
     let heads = frame.reserve(count * SelfRelative.classValueSize)
     frame.set(UInt64(heads - start), at: start + Field.values)
     for index in 0..<count {
@@ -39,10 +36,10 @@ enum ServiceClassCopy {
       for field in [ValueField.nameSpace, ValueField.type, ValueField.size] {
         frame.set(value.load(fromByteOffset: field, as: UInt32.self), at: head + field)
       }
-      guard text(pointer(ValueField.name, in: value), head - start + ValueField.name, &frame) else { return false }
+      guard text(value.pointer(at: ValueField.name), head - start + ValueField.name, &frame) else { return false }
       let size = Int(value.load(fromByteOffset: ValueField.size, as: UInt32.self))
       guard size > 0 else { continue }
-      guard size <= SelfRelative.maximumBlob, frame.count <= 1 << 22, let bytes = pointer(ValueField.value, in: value) else {
+      guard size <= SelfRelative.maximumBlob, frame.count <= 1 << 22, let bytes = value.pointer(at: ValueField.value) else {
         return false
       }
       mark(head - start + ValueField.value, &frame)
@@ -65,48 +62,19 @@ enum ServiceClassCopy {
 
   /// The canonical packing, in either form.
   private static func laid(_ source: UnsafeRawPointer, _ form: TextForm, _ target: UnsafeMutableRawPointer?) -> Int {
-    var used = SelfRelative.classHeadSize
-    target?.copyMemory(from: source, byteCount: SelfRelative.classHeadSize)
-    func pointer(_ place: Int, in base: UnsafeRawPointer) -> UnsafeRawPointer? {
-      base.load(fromByteOffset: place, as: UnsafeRawPointer?.self)
-    }
-    func place(_ size: Int, at field: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-      let offset = (used + 7) & ~7
-      used = offset + size
-      guard let target else { return nil }
-      field?.storeBytes(of: target + offset, as: UnsafeMutableRawPointer?.self)
-      return target + offset
-    }
-    func copy(_ bytes: UnsafeRawPointer?, _ size: Int, at field: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-      guard let bytes, size > 0 else { return nil }
-      let room = place(size, at: field)
-      room?.copyMemory(from: bytes, byteCount: size)
-      return room
-    }
-    func text(_ text: UnsafeRawPointer?, at field: UnsafeMutableRawPointer?) {
-      guard let text = text?.assumingMemoryBound(to: UInt16.self) else { return }
-      switch form {
-      case .wide:
-        var count = 1
-        while text[count - 1] != 0 { count += 1 }
-        _ = copy(UnsafeRawPointer(text), count * 2, at: field)
-      case .narrow:
-        let room = place(narrow(text, into: nil), at: field)
-        if let room { _ = narrow(text, into: room.assumingMemoryBound(to: UInt8.self)) }
-      }
-    }
-    _ = copy(pointer(Field.id, in: source), 16, at: target.map { $0 + Field.id })
-    text(pointer(Field.name, in: source), at: target.map { $0 + Field.name })
+    var packing = CallerPacking(source, SelfRelative.classHeadSize, form, into: target)
+    packing.copy(source.pointer(at: Field.id), 16, at: packing.head(Field.id))
+    packing.text(source.pointer(at: Field.name), at: packing.head(Field.name))
     let count = Int(source.load(fromByteOffset: Field.count, as: UInt32.self))
-    guard count > 0, let values = pointer(Field.values, in: source) else { return (used + 7) & ~7 }
-    let heads = copy(values, count * SelfRelative.classValueSize, at: target.map { $0 + Field.values })
+    guard count > 0, let values = source.pointer(at: Field.values) else { return packing.size }
+    let heads = packing.copy(values, count * SelfRelative.classValueSize, at: packing.head(Field.values))
     for index in 0..<count {
       let value = values + index * SelfRelative.classValueSize
       let head = heads.map { $0 + index * SelfRelative.classValueSize }
-      text(pointer(ValueField.name, in: value), at: head.map { $0 + ValueField.name })
+      packing.text(value.pointer(at: ValueField.name), at: head.map { $0 + ValueField.name })
       let size = Int(value.load(fromByteOffset: ValueField.size, as: UInt32.self))
-      _ = copy(pointer(ValueField.value, in: value), size, at: head.map { $0 + ValueField.value })
+      packing.copy(value.pointer(at: ValueField.value), size, at: head.map { $0 + ValueField.value })
     }
-    return (used + 7) & ~7
+    return packing.size
   }
 }

@@ -19,10 +19,7 @@ private func install(_ info: UnsafeRawPointer?, _ form: TextForm) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   var request = FrameWriter(RequestKind.installClass.rawValue, request: 1)
   guard let info, ServiceClassCopy.append(info, form, to: &request) else { return fail(Int32(WSAEINVAL)) }
-  switch process.ask(&request).0 {
-  case .failed(let code): return fail(code)
-  case .frame(_, let status): return status == 0 ? 0 : fail(status)
-  }
+  return done(&request, by: process)
 }
 
 @c @implementation
@@ -31,10 +28,7 @@ public func WSARemoveServiceClass(_ lpServiceClassId: LPGUID?) -> INT {
   guard let id = lpServiceClassId else { return fail(Int32(WSAEINVAL)) }
   var request = FrameWriter(RequestKind.removeClass.rawValue, request: 1)
   request.append(UnsafeRawBufferPointer(start: id, count: 16))
-  switch process.ask(&request).0 {
-  case .failed(let code): return fail(code)
-  case .frame(_, let status): return status == 0 ? 0 : fail(status)
-  }
+  return done(&request, by: process)
 }
 
 @c @implementation

@@ -16,7 +16,7 @@ fuzz() { # name, sources...
   "$out/$name" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 "$out/corpus/$name" "Tests/Fuzz/corpus/$name"
 }
 fuzz packed-query-set Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift
-fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Text.swift Sources/ClientLibrary/QuerySetCopy.swift \
+fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{Text,CallerPacking,QuerySetCopy}.swift \
   Tests/Fuzz/WireFuzz.swift
-fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Text.swift \
-  Sources/ClientLibrary/ServiceClassCopy.swift Tests/Fuzz/ServiceClassFuzz.swift
+fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{Text,CallerPacking,ServiceClassCopy}.swift \
+  Tests/Fuzz/ServiceClassFuzz.swift
