@@ -95,6 +95,32 @@ ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t mo
 }
 int nsp_client_receive(int socket, void *bytes, size_t count) { return nsp_client_receive_some(socket, bytes, count, count) < 0 ? -1 : 0; }
 
+int nsp_client_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor) {
+  size_t have = 0;
+  *descriptor = -1;
+  while (have < count) {
+    union {
+      struct cmsghdr head;
+      char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {(char *)bytes + have, count - have};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *head;
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    have += (size_t)got;
+    head = CMSG_FIRSTHDR(&message);
+    if (head == NULL || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
+    if (*descriptor >= 0) close(*descriptor);
+    memcpy(descriptor, CMSG_DATA(head), sizeof(int));
+  }
+  if (have == count) return 0;
+  if (*descriptor >= 0) close(*descriptor);
+  *descriptor = -1;
+  return -1;
+}
+
 int nsp_client_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) { return pthread_atfork(prepare, parent, child); }
 
 void nsp_client_interrupt(int socket) { shutdown(socket, SHUT_RDWR); }
@@ -117,6 +143,7 @@ int nsp_client_numeric(const char *text, void *address) {
   return 0;
 }
 
+static const int own_fault[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 struct work {
   void (*work)(void *);
   void *context;
@@ -138,12 +165,23 @@ int nsp_client_run(void (*work)(void *), void *context) {
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   sigfillset(&all);
+  /* Those that code brings upon itself: blocked, they would end the process without whoever handles them. */
+  for (size_t index = 0; index < sizeof own_fault / sizeof *own_fault; index++) sigdelset(&all, own_fault[index]);
   pthread_sigmask(SIG_SETMASK, &all, &former);
   status = pthread_create(&thread, &attributes, run, given);
   pthread_sigmask(SIG_SETMASK, &former, NULL);
   pthread_attr_destroy(&attributes);
   if (status != 0) free(given);
   return status;
+}
+
+static _Thread_local void *serving __attribute__((tls_model("initial-exec")));
+void *nsp_client_serving(void) { return serving; }
+void nsp_client_set_serving(void *what) { serving = what; }
+
+void nsp_client_pause(unsigned milliseconds) {
+  struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+  while (nanosleep(&time, &time) != 0 && errno == EINTR) {}
 }
 
 void nsp_event_create(struct nsp_event *event) {

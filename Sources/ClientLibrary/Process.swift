@@ -24,6 +24,8 @@ final class Process {
   /// Address lookups that go on.
   private var requests: [AddressRequest] = []
   private var lastRequest: UInt = 0
+  /// The providers that this process serves.
+  private var advertisements: [LibraryAdvertisement] = []
 
   private struct Slot {
     var generation: UInt32 = 1
@@ -39,12 +41,20 @@ final class Process {
 
   private static func first() -> Process {
     _ = nsp_client_at_fork(
-      { nsp_lock(Process.shared.lock) }, { nsp_unlock(Process.shared.lock) },
       {
-        nsp_unlock(Process.shared.lock)
+        nsp_lock(Process.shared.lock)
+        for one in Process.shared.advertisements { one.holdForFork() }
+      }, { Process.shared.releaseAfterFork() },
+      {
+        Process.shared.releaseAfterFork()
         Process.renew()
       })
     return Process()
+  }
+
+  private func releaseAfterFork() {
+    for one in advertisements { one.releaseAfterFork() }
+    nsp_unlock(lock)
   }
 
   /// A child begins with nothing. Its parent's connections are closed without a word; what its parent's other threads held is left
@@ -52,6 +62,8 @@ final class Process {
   private static func renew() {
     let parent = shared
     for descriptor in parent.idle + parent.busy { close(descriptor) }
+    for one in parent.advertisements { one.abandon() }
+    PendingCalls.renew()
     _ = Unmanaged.passRetained(parent)
     shared = Process()
   }
@@ -81,6 +93,8 @@ final class Process {
 
   /// False when it was not started.
   func cleanup() -> Bool {
+    // While it is still somebody to the host.
+    if locked({ starts == 1 }) { for one in locked({ advertisements }) { _ = unadvertise(one.id) } }
     enum Course {
       case notStarted
       case goesOn
@@ -193,25 +207,22 @@ final class Process {
   }
 
   private func receive(_ descriptor: Int32, readsAhead: Bool) -> Answer? {
-    var (payload, status): ([UInt8]?, Int32) = (nil, 0)
-    // As a rule the whole answer comes at once; each connection has one call at a time.
-    withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { room in
-      let got = nsp_client_receive_some(
-        descriptor, room.baseAddress, FrameHeader.size, readsAhead ? room.count : FrameHeader.size)
-      guard got >= FrameHeader.size, let header = FrameHeader(UnsafeRawBufferPointer(rebasing: room[..<got])),
-        header.isAcceptable(maximum: 1 << 26), Int(header.length) >= got
-      else { return }
-      var bytes = Array(room[FrameHeader.size..<got])
-      let missing = Int(header.length) - got
-      if missing > 0 {
-        bytes.append(contentsOf: repeatElement(0, count: missing))
-        let have = got - FrameHeader.size
-        let isWhole = bytes.withUnsafeMutableBytes { nsp_client_receive(descriptor, $0.baseAddress! + have, missing) == 0 }
-        guard isWhole else { return }
-      }
-      (payload, status) = (bytes, header.status)
+    FrameChannel.receive(descriptor, readsAhead: readsAhead).map { .frame($0.payload, status: $0.header.status) }
+  }
+
+  /// A connection of this session for whoever asks, who closes it; or why there is none.
+  func open() -> (descriptor: Int32, failure: Int32) {
+    let descriptor = nsp_client_connect()
+    guard descriptor >= 0 else { return (-1, Int32(WSAENETDOWN)) }
+    let first = hello()
+    _ = nsp_client_send(descriptor, first, first.count)
+    let (refusal, session) = greeting(descriptor)
+    guard refusal == 0 else {
+      close(descriptor)
+      return (-1, refusal > 0 ? refusal : Int32(WSAENETDOWN))
     }
-    return payload.map { .frame($0, status: status) }
+    met(session)
+    return (descriptor, 0)
   }
 
   /// A connection for one call: one that is idle, or a new one that has not said hello yet. -1 when nobody listens.
@@ -285,6 +296,38 @@ final class Process {
 
   private func forget(_ descriptor: Int32) {
     if let index = busy.firstIndex(of: descriptor) { busy.remove(at: index) }
+  }
+
+  // MARK: Advertising
+
+  /// Serves a provider from now on. Zero, or why not.
+  func advertise(_ id: GUID, _ routines: NSPV2_ROUTINE) -> Int32 {
+    let advertisement = LibraryAdvertisement(id, routines)
+    let isFirst = locked {
+      guard !advertisements.contains(where: { $0.serves(id) }) else { return false }
+      advertisements.append(advertisement)
+      return true
+    }
+    guard isFirst else { return Int32(WSAEALREADY) }
+    let failure = advertisement.advertise()
+    if failure != 0 { forget(advertisement) }
+    return failure
+  }
+
+  /// Returns when none of its routines is running, but for the one that this is called from. Zero, or why not.
+  func unadvertise(_ id: GUID) -> Int32 {
+    guard let advertisement = locked({ advertisements.first { $0.serves(id) } }) else { return Int32(WSAEINVALIDPROVIDER) }
+    forget(advertisement)
+    var request = FrameWriter(RequestKind.unadvertise.rawValue, request: 1)
+    withUnsafeBytes(of: id) { request.append($0) }
+    request.append(UInt32(advertisement.isInside ? 1 : 0))
+    request.append(UInt32(0))
+    advertisement.withdraw(isHostGone: status(&request) != 0)
+    return 0
+  }
+
+  private func forget(_ advertisement: LibraryAdvertisement) {
+    locked { if let index = advertisements.firstIndex(where: { $0 === advertisement }) { advertisements.remove(at: index) } }
   }
 
   // MARK: Address lookups

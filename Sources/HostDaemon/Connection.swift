@@ -1,3 +1,4 @@
+import CLinux
 import CallManagement
 import Glibc
 import Providers
@@ -189,6 +190,15 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
       return false
     }
     if isTooMuch { end(.overQuota) }
+  }
+
+  /// Sends the descriptor of a channel for calls; false where that can't be done at once.
+  func send(descriptor channel: Int32) -> Bool {
+    var frame = FrameWriter(ProviderCall.channel.rawValue, request: 0)
+    let bytes = frame.finish()
+    return state.withLock { state in
+      !state.isGone && state.outbound.isEmpty && nsp_send_descriptor(descriptor, bytes, UInt32(bytes.count), channel) == 0
+    }
   }
 
   private func take(_ bytes: Int, _ state: inout State) -> Bool {

@@ -54,6 +54,8 @@ public final class HostServer: Sendable {
   private let listener: Listener
   private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
   let quotas: UserQuotas
+  let advertisements: Advertisements
+  public let workers: Workers
 
   /// Listens, and serves from now on.
   /// - Parameter control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
@@ -71,7 +73,9 @@ public final class HostServer: Sendable {
     self.poll = poll
     self.processes = processes
     quotas = UserQuotas(limits)
-    requests = Requests(host: host, limits: limits, quotas: quotas, control: control)
+    workers = Workers()
+    advertisements = Advertisements(host, workers)
+    requests = Requests(host: host, limits: limits, quotas: quotas, advertisements: advertisements, control: control)
     listener = try Listener(path)
     (transport, link) = PeerTransport.attach("unix", to: host.layer, mayWait: false)
     Self.raiseFileLimit()
@@ -142,6 +146,7 @@ public final class HostServer: Sendable {
 
   func left(_ connection: Connection) {
     guard connections.withLock({ $0.removeValue(forKey: ObjectIdentifier(connection)) }) != nil else { return }
+    advertisements.lost(connection)
     quotas.connections.giveBack(connection.process.identity.userID)
   }
 }

@@ -25,16 +25,18 @@ struct Requests: Sendable {
   let host: ProviderHost
   let limits: Limits
   let quotas: UserQuotas
+  let advertisements: Advertisements
   /// Tells sessions of this host from those of an earlier one with the same process id.
   private let nonce = UInt32.random(in: 0...UInt32.max)
   /// The words of a command line, the session of who asks, and whether that is an operator.
   let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
 
   init(
-    host: ProviderHost, limits: Limits, quotas: UserQuotas,
+    host: ProviderHost, limits: Limits, quotas: UserQuotas, advertisements: Advertisements,
     control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) {
     (self.host, self.limits, self.quotas, self.control) = (host, limits, quotas, control)
+    self.advertisements = advertisements
   }
 
   /// The answer's frame; nil where there is none.
@@ -73,6 +75,12 @@ struct Requests: Sendable {
       case .classInfo: try classInfo(payload, session, &answer)
       case .className: try className(payload, session, &answer)
       case .ioctl: guard try ioctl(payload, session, header, connection, &answer) else { return nil }
+      case .advertise: try advertise(payload, connection)
+      case .unadvertise: try unadvertise(payload, connection)
+      case .complete:
+        complete(payload, connection)
+        return nil
+      case .catalogChange: throw .operationNotSupported
       }
       // What people are shown may be more; who does not read it is closed.
       let maximum = kind == .control ? limits.bytesQueued : Int(limits.maximumFrame)
@@ -190,7 +198,8 @@ struct Requests: Sendable {
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let flags = fields.uint32(), let maximum = fields.uint32() else { throw .invalidArgument }
-    let lookup = try host.engine.begin(session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags))
+    let lookup = try host.engine.begin(
+      session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags), takesAll: maximum == 0)
     defer { lookup.end() }
     answer.append(UInt32(0))
     answer.append(UInt32(0))

@@ -11,6 +11,8 @@ struct CallFrame {
   let serviceClass: QueryClass?
   /// What is known of it, where that was found before the routine was called.
   let knownClass: ServiceClass?
+  /// Of a Begin whose records are all wanted: the flags of the Nexts that follow.
+  let readsAhead: LookupFlags?
   // Not retained: whoever calls the routine keeps the provider until it returns.
   private let called: Unmanaged<Provider>
 
@@ -35,17 +37,29 @@ struct CallFrame {
   /// Runs a routine of a provider one level deeper.
   static func inside<Result>(
     _ provider: Provider, _ query: QueryID, serviceClass: QueryClass? = nil, knownClass: ServiceClass? = nil,
-    _ routine: () -> Result
+    readsAhead: LookupFlags? = nil, _ routine: () -> Result
   ) -> Result {
     let outer = pthread_getspecific(key)
     let depth = outer.map { $0.assumingMemoryBound(to: CallFrame.self).pointee.depth } ?? 0
     // On this stack for as long as the routine runs.
     let frame = CallFrame(
-      depth: depth + 1, query: query, serviceClass: serviceClass, knownClass: knownClass, called: .passUnretained(provider))
+      depth: depth + 1, query: query, serviceClass: serviceClass, knownClass: knownClass, readsAhead: readsAhead,
+      called: .passUnretained(provider))
     return withUnsafePointer(to: frame) { frame in
       pthread_setspecific(key, frame)
       defer { pthread_setspecific(key, outer) }
       return routine()
     }
   }
+}
+
+/// What the routine that runs on this thread is called for, to those who forward it to another process.
+public enum RoutineInProgress {
+  /// The class that the query or registration names, and what is known of it.
+  public static var serviceClass: (id: GUID, known: ServiceClass?)? {
+    CallFrame.current.flatMap { frame in frame.serviceClass.map { ($0.id, frame.knownClass) } }
+  }
+
+  /// Of a Begin whose records are all wanted: the flags of the Nexts that follow.
+  public static var readsAhead: LookupFlags? { CallFrame.current?.readsAhead }
 }

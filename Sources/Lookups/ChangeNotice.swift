@@ -166,7 +166,7 @@ extension Lookup {
     }
     guard let (opened, seen, leg) = target else { throw isOver ? .invalidHandle : .invalidArgument }
     let provider = opened.session.provider
-    if let version1 = provider.version1, provider.routines.entry(.lookupServiceBegin) == .version1 {
+    if let version1 = provider.version1, provider.isVersion1 {
       // Left when the routine has returned.
       return try ask(version1, opened, leg, code, input, outputSize, waits)
     }
@@ -195,7 +195,8 @@ extension Lookup {
 
   /// The provider itself says when what it delivered has changed.
   private func ask(
-    _ version1: Version1Routines, _ opened: Opened, _ leg: Int, _ code: UInt32, _ input: [UInt8], _ outputSize: Int, _ waits: Bool
+    _ version1: any ServiceClassRoutines, _ opened: Opened, _ leg: Int, _ code: UInt32, _ input: [UInt8], _ outputSize: Int,
+    _ waits: Bool
   ) throws(WinsockError) -> Control {
     let notice: ChangeNotice?
     do throws(WinsockError) {

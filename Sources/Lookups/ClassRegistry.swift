@@ -76,7 +76,9 @@ public final class ClassRegistry: Sendable {
   }
 
   /// What a provider knows of a class, if it says so soon.
-  private func askSoon(_ provider: Provider, _ version1: Version1Routines, _ id: GUID) -> Result<ServiceClass, WinsockError>? {
+  private func askSoon(_ provider: Provider, _ version1: any ServiceClassRoutines, _ id: GUID) -> Result<
+    ServiceClass, WinsockError
+  >? {
     // Its own routine asks, in its own turn.
     if CallFrame.current?.provider === provider { return version1.serviceClass(id) }
     if provider.lateClassCalls.load(ordering: .acquiring) > 0 { return nil }
@@ -254,7 +256,7 @@ public final class ClassRegistry: Sendable {
 
   /// - Parameter isRepeated: It was asked before, and was late: its answer, when it comes, is no reason to ask again.
   private func change(
-    _ entry: Catalog.Entry, isRepeated: Bool = false, _ routine: @escaping @Sendable (Version1Routines) -> WinsockError?
+    _ entry: Catalog.Entry, isRepeated: Bool = false, _ routine: @escaping @Sendable (any ServiceClassRoutines) -> WinsockError?
   ) -> ClassOutcome {
     var outcome = ClassOutcome(providerID: entry.id, provider: entry.manifest.displayName)
     guard let provider = entry.provider, let version1 = provider.version1 else { return outcome }

@@ -106,7 +106,8 @@ final class EngineModule: Sendable {
     return client.attach(handle, binding) { _, dispatch in
       guard let routines = own?.routines ?? completed(dispatch, manifest),
         case let provider = Provider(
-          manifest: manifest, routines: routines, version1: own?.version1, file: own?.file ?? file(of: routines)),
+          manifest: manifest, routines: routines, version1: own?.version1, file: own?.file ?? file(of: routines),
+          scope: own?.scope),
         serve(provider, mayReplace: mayReplace)
       else { return false }
       binding.provider.withLock { $0 = provider }

@@ -166,6 +166,8 @@ extension ProviderHost {
 
   func uninstallEntry(_ id: GUID) {
     _ = catalog.uninstall(id: id)
+    // Whoever advertises it serves nobody any more.
+    shelf.withLock { _ = $0.advertised.removeValue(forKey: id) }
     engine.registrations.forget(provider: id)
   }
 
@@ -202,7 +204,8 @@ extension ProviderHost {
   }
 
   func putAwayProvider(_ id: GUID) {
-    if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: id) }) { deregister(advertised) }
+    // It stays advertised, and is served again when it is enabled.
+    if let advertised = shelf.withLock({ $0.advertised[id] }) { deregister(advertised) }
     guard let path = catalog[id]?.path, let file = shelf.withLock({ $0.files[path] }) else { return }
     putAway(file)
   }
@@ -211,6 +214,9 @@ extension ProviderHost {
   public func enable(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       try keepSwitch(id, isOn: true)
+      if let advertised = shelf.withLock({ $0.advertised[id] }), catalog[id]?.provider == nil {
+        do { try register(advertised) } catch { throw .busy }
+      }
       guard let entry = catalog[id], !entry.path.isEmpty, shelf.withLock({ $0.files[entry.path] }) == nil else { return }
       try loadAgain(entry)
     }

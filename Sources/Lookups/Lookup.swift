@@ -19,6 +19,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private let catalog: Catalog
   private let flags: LookupFlags
   private let pool: AsyncCallPool
+  /// All records are wanted, with the same flags: those who fetch them may do so at once.
+  private let takesAll: Bool
   let state: Mutex<State>
   /// For the answers of providers that keep threads. Used by the Next that has the turn alone.
   nonisolated(unsafe) var patience = Patience()
@@ -26,8 +28,9 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   init(
     id: QueryID, client: ClientSession, restrictions: QuerySet, serviceClass: QueryClass?, flags: LookupFlags,
     request: RouteRequest,
-    catalog: Catalog, entries: [Catalog.Entry], legs: [Leg], pool: AsyncCallPool
+    catalog: Catalog, entries: [Catalog.Entry], legs: [Leg], takesAll: Bool, pool: AsyncCallPool
   ) {
+    self.takesAll = takesAll
     self.id = id
     self.client = client
     self.restrictions = restrictions
@@ -156,7 +159,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
         // Before its turn: whoever knows the class may need the same.
         let known = provider.takesClasses ? serviceClass?.known(at: provider) : nil
-        return CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known) {
+        let ahead = takesAll ? LookupFlags.effective(begin: flags, next: []).subtracting(.flushPrevious) : nil
+        return CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known, readsAhead: ahead) {
           provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
             ?? .failure(.tryAgain)
         }

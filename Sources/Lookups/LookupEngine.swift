@@ -18,10 +18,12 @@ public struct LookupEngine: Sendable {
   }
 
   /// Opens a lookup (`WSALookupServiceBegin`, nsp.md §8.2): chooses providers and calls Begin at each.
-  /// - Parameter id: What the query is called in explanations and logs.
-  public func begin(_ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags, id: QueryID = .next())
-    throws(WinsockError) -> Lookup
-  {
+  /// - Parameters:
+  ///   - takesAll: Every record will be asked for, with no flags of its own.
+  ///   - id: What the query is called in explanations and logs.
+  public func begin(
+    _ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags, takesAll: Bool = false, id: QueryID = .next()
+  ) throws(WinsockError) -> Lookup {
     if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     let entries = catalog.entries
     let request = RouteRequest(
@@ -46,7 +48,7 @@ public struct LookupEngine: Sendable {
       .debug, query: id, "lookup of \(request.name ?? "-"), name space \(request.nameSpace), for \(client.identity)")
     let lookup = Lookup(
       id: id, client: client, restrictions: asked, serviceClass: QueryClass(asked.serviceClassID, classes), flags: flags,
-      request: request, catalog: catalog, entries: entries, legs: legs, pool: pool)
+      request: request, catalog: catalog, entries: entries, legs: legs, takesAll: takesAll, pool: pool)
     try lookup.begin()
     return lookup
   }

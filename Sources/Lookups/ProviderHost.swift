@@ -102,15 +102,29 @@ public final class ProviderHost: Sendable {
     } catch {
       throw error == .outOfMemory ? .notEnoughMemory : .invalidArgument
     }
+    try advertise(id, routines)
+  }
+
+  /// The same, from routines that are complete, perhaps those of another process. While the provider is disabled it gets no calls.
+  /// - Parameters:
+  ///   - scope: The user whose clients alone it serves; nil: everybody's.
+  ///   - mayReplace: Another one that serves the id is taken back when this one is attached.
+  public func advertise(
+    _ id: GUID, _ routines: RoutineTable, version1: (any ServiceClassRoutines)? = nil, scope: UInt32? = nil,
+    mayReplace: Bool = false
+  ) throws(WinsockError) {
     guard let entry = catalog[id], entry.manifest.source != .builtIn else { throw .invalidProvider }
-    let advertised = ProviderModule(manifest: entry.manifest, routines: routines, file: nil, registrar: registrar)
-    let isFirst = shelf.withLock { shelf in
-      guard shelf.advertised[id] == nil, entry.provider == nil else { return false }
+    let advertised = ProviderModule(
+      manifest: entry.manifest, routines: routines, version1: version1, file: nil, scope: scope, registrar: registrar)
+    let (isFirst, former): (Bool, ProviderModule?) = shelf.withLock { shelf in
+      let former = shelf.advertised[id]
+      guard mayReplace || former == nil && entry.provider == nil else { return (false, nil) }
       shelf.advertised[id] = advertised
-      return true
+      return (true, former)
     }
     guard isFirst else { throw .alreadyInProgress }
-    do { try register(advertised) } catch { throw .notEnoughMemory }
+    if entry.isActive { do { try register(advertised) } catch { throw .notEnoughMemory } }
+    if let former { deregister(former) }
   }
 
   /// Takes an advertised provider back: no new call enters, unfinished calls are answered with `WSA_E_CANCELLED`, every session
@@ -118,6 +132,16 @@ public final class ProviderHost: Sendable {
   public func unadvertise(_ id: GUID) throws(WinsockError) {
     guard let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: id) }) else { throw .invalidProvider }
     deregister(advertised)
+  }
+
+  /// The same, unless another one has taken over since.
+  public func unadvertise(_ id: GUID, _ routines: RoutineTable) {
+    let advertised: ProviderModule? = shelf.withLock { shelf in
+      guard let known = shelf.advertised[id], known.routines === routines else { return nil }
+      shelf.advertised[id] = nil
+      return known
+    }
+    if let advertised { deregister(advertised) }
   }
 
   func register(_ provider: ProviderModule) throws(NTStatus) {

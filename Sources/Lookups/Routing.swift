@@ -35,6 +35,7 @@ struct RouteRequest: Sendable {
   func mayUse(_ entry: Catalog.Entry) -> Bool { entry.isActive && isAdmitted(to: entry) }
 
   func isAdmitted(to entry: Catalog.Entry) -> Bool {
+    if let scope = entry.provider?.scope, scope != client.userID { return false }
     guard let access = entry.manifest.access else { return true }
     return client.isOperator || access.admits(user: client.userID, group: client.groupID)
   }
@@ -73,6 +74,8 @@ extension Route {
     if let id = request.providerID {
       guard let entry = entries.first(where: { $0.id == id }) else { throw .invalidArgument }
       guard entry.isActive else { throw .serviceNotFound }
+      // To other users than its own it is not advertised.
+      if let scope = entry.provider?.scope, scope != request.client.userID { throw .serviceNotFound }
       guard request.isAdmitted(to: entry) else { throw .accessDenied }
       guard let provider = entry.provider else { throw entry.failure == nil ? .serviceNotFound : .providerFailedInit }
       steps = [.provider(provider)]

@@ -17,7 +17,7 @@ public final class Provider: Sendable {
   public let manifest: Manifest
   public let routines: RoutineTable
   /// Version 1 of it: service classes, and where `routines` has nothing better, lookups too.
-  public let version1: Version1Routines?
+  public let version1: (any ServiceClassRoutines)?
   /// So many questions about classes at a time, on account of queries.
   public let classQuestions = DispatchSemaphore(value: 4)
   /// Calls about classes that it has not returned from, and that nobody waits for any more.
@@ -31,6 +31,8 @@ public final class Provider: Sendable {
   public let gate = RundownGate()
   /// How long one call may take before the client is answered without it.
   public let deadline: Duration
+  /// The user whose clients alone it serves, root's and the host's own not among them; nil: everybody's (nsp.md §5.8).
+  public let scope: UInt32?
 
   /// For what the process says when it dies in one of its routines.
   private nonisolated(unsafe) let mark: UnsafeMutablePointer<CChar>?
@@ -48,8 +50,12 @@ public final class Provider: Sendable {
 
   private let replaced = Atomic<Bool>(false)
 
-  public init(manifest: Manifest, routines: RoutineTable, version1: Version1Routines? = nil, file: SharedObject?) {
+  public init(
+    manifest: Manifest, routines: RoutineTable, version1: (any ServiceClassRoutines)? = nil, file: SharedObject?,
+    scope: UInt32? = nil
+  ) {
     self.version1 = version1
+    self.scope = scope
     id = manifest.id
     name = manifest.displayName
     nameSpace = manifest.nameSpace
@@ -73,7 +79,10 @@ public final class Provider: Sendable {
   public func keep(_ file: SharedObject) { keptFile.withLock { $0 = file } }
 
   /// Whether its Begin and SetServiceEx are given what is known of a query's class.
-  public var takesClasses: Bool { routines.entry(.lookupServiceBegin) == .version1 }
+  public var takesClasses: Bool { routines.traits.contains(.takesClasses) }
+
+  /// Whether version 1 routines perform its lookups.
+  public var isVersion1: Bool { routines.traits.contains(.version1) }
 
   /// Another provider serves in its place: lookups that are open may finish before it is detached.
   public var isReplaced: Bool { replaced.load(ordering: .acquiring) }

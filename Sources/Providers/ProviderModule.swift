@@ -15,7 +15,9 @@ public final class ProviderModule: Sendable {
   public let file: SharedObject?
 
   /// What the file exports of version 1, whether or not lookups go there.
-  public let version1: Version1Routines?
+  public let version1: (any ServiceClassRoutines)?
+  /// The user whose clients alone it serves; nil: everybody's.
+  public let scope: UInt32?
 
   private let registrar: ModuleRegistrar
   private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
@@ -30,9 +32,11 @@ public final class ProviderModule: Sendable {
   }
 
   public init(
-    manifest: Manifest, routines: RoutineTable, version1: Version1Routines? = nil, file: SharedObject?, registrar: ModuleRegistrar
+    manifest: Manifest, routines: RoutineTable, version1: (any ServiceClassRoutines)? = nil, file: SharedObject?,
+    scope: UInt32? = nil, registrar: ModuleRegistrar
   ) {
     self.version1 = version1
+    self.scope = scope
     self.manifest = manifest
     self.routines = routines
     self.file = file

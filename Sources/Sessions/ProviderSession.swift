@@ -80,7 +80,7 @@ public final class ProviderSession: Sendable {
 
   private func finish(_ ending: SessionEnding) {
     guard let argument = lifecycle.withLock({ $0.finish() }) else { return }
-    if ending == .abrupt, provider.routines.entry(.clientSessionRundown) == .direct {
+    if ending == .abrupt, provider.routines.entry(.clientSessionRundown) != .stub {
       provider.end { $0.clientSessionRundown(provider.id, argument) }
       provider.ledger.record(.rundown)
     } else {

@@ -64,6 +64,13 @@ public enum RequestKind: UInt16, CaseIterable {
   case className = 18
   /// Control of a lookup. Where it waits for a change there are two answers: `WSA_IO_PENDING`, and what it came to.
   case ioctl = 19
+  /// Serves calls of a provider from now on, over channels that come on the same connection; for as long as that lasts.
+  case advertise = 20
+  case unadvertise = 21
+  /// What became of a call that the provider's process has taken; has no answer.
+  case complete = 22
+  /// Answered when the catalog is another than the one that the client knows.
+  case catalogChange = 23
 
   public static let answerBit: UInt16 = 0x8000
 

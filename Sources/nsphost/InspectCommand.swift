@@ -98,6 +98,7 @@ struct InspectionReport {
       switch provider.routines.entry(routine) {
       case .direct: lines.append("        \(name)direct")
       case .version1: lines.append("        \(name)by its version 1 routine")
+      case .proxy: lines.append("        \(name)in its own process")
       case .stub:
         let calls = provider.routines.interceptions(routine)
         lines.append("        \(name)stub    WSAEOPNOTSUPP   \(Output.count(calls, "call", "calls"))")

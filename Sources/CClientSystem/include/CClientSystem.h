@@ -21,6 +21,8 @@ int nsp_client_send(int socket, const void *bytes, size_t count);
 int nsp_client_receive(int socket, void *bytes, size_t count);
 /* At least `least` bytes and `most` at most: how many; -1. */
 ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most);
+/* Exactly so many bytes, and a descriptor that came with them, or -1 where none did; no more than one comes. 0, or -1. */
+int nsp_client_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor);
 /* Runs these around every fork of this process (pthread_atfork). */
 int nsp_client_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 /* Wakes whoever waits on it; its number stays taken until it is closed. */
@@ -35,6 +37,11 @@ int nsp_client_port(const char *text, int type);
 int nsp_client_numeric(const char *text, void *address);
 /* Runs on a new thread, which nobody waits for. 0, or a code of errno. */
 int nsp_client_run(void (*work)(void *), void *context);
+
+/* What this thread serves, by an address; NULL where it serves nothing. */
+void *nsp_client_serving(void);
+void nsp_client_set_serving(void *what);
+void nsp_client_pause(unsigned milliseconds);
 
 /* A value that comes once. */
 struct nsp_event {

@@ -13,6 +13,12 @@ void nsp_end_with_parent(void);
 /* Accepts a connection: closed on exec, not blocking. -1 with errno. */
 int nsp_accept(int socket);
 
+/* A pair of connected stream sockets, closed on exec. 0, or -1 with errno. */
+int nsp_socket_pair(int ends[2]);
+
+/* Sends bytes and a descriptor with them, at once or not at all. 0, or -1. */
+int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descriptor);
+
 /* A new counter that can be waited for, and one more for it. */
 int nsp_eventfd(void);
 void nsp_eventfd_signal(int descriptor);

@@ -56,6 +56,12 @@ public struct Manifest: Hashable, Sendable {
   public var access: AccessList?
   public var isEnabled: Bool
   public var deadline: Duration?
+  /// In a process of its own: how long a routine may take before that is killed.
+  public var grace: Duration?
+  /// Who may serve it from a process of theirs, besides root and the host's own user; nil: everybody, for their own programs.
+  public var advertisers: AccessList?
+  /// Whether one that somebody trusted advertises serves all users; nil: as it was installed.
+  public var servesEverybody: Bool?
   public var source: Source
 
   public init(

@@ -12,6 +12,7 @@ public struct SessionArgument: @unchecked Sendable, Equatable {
 /// The handle that a provider's Begin gave; opaque, every bit pattern is legal (nsp.md §5.5).
 public struct ProviderLookupHandle: @unchecked Sendable {
   public let pointer: UnsafeMutableRawPointer?
+  public init(pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
 }
 
 /// Calls of the provider's routines, one function each. Every one of them calls out: no lock may be held.

@@ -8,6 +8,8 @@ public final class RoutineTable: Sendable {
     case stub
     /// Performed by the version 1 routine that corresponds to it.
     case version1 = "version-1"
+    /// Forwarded to another process.
+    case proxy
   }
 
   /// Why a table that was handed over can't be used.
@@ -18,10 +20,13 @@ public final class RoutineTable: Sendable {
   }
 
   /// The table itself. Its address and contents stay as they are for the life of this object.
-  nonisolated(unsafe) let pointer: UnsafePointer<NSPV2_ROUTINE>
+  public nonisolated(unsafe) let pointer: UnsafePointer<NSPV2_ROUTINE>
   private let stubs: [StubClosure?]
   /// What the entries of an adapter need to live.
   private let adapter: Version1Adapter?
+  private let proxy: ProxyClosures?
+  /// What it is, beside these routines.
+  public let traits: ProviderTraits
   /// The version that the provider named; shown, never branched on (nsp.md §5.1).
   public let majorVersion: UInt32
   public let minorVersion: UInt32
@@ -35,6 +40,21 @@ public final class RoutineTable: Sendable {
     try self.init(completing: partial, of: nil, allowsPartial: allowsPartial, completion: completion)
   }
 
+  /// The table of a provider in another process.
+  /// - Parameter entries: The routines that it has.
+  public convenience init(
+    forwardingTo proxy: any RoutineProxy, _ entries: Set<ProviderRoutine>, traits: ProviderTraits,
+    completion: @escaping AsyncCompletion
+  ) throws(Defect) {
+    guard let closures = ProxyClosures(proxy, entries) else { throw .outOfMemory }
+    var table = NSPV2_ROUTINE()
+    table.cbSize = UInt32(MemoryLayout<NSPV2_ROUTINE>.size)
+    closures.fill(&table)
+    try self.init(
+      completing: &table, of: nil, by: closures, traits: traits, allowsPartial: traits.contains(.allowsPartial),
+      completion: completion)
+  }
+
   /// The table of a version 1 provider.
   public convenience init(
     _ routines: Version1Routines, completion: @escaping AsyncCompletion,
@@ -42,14 +62,15 @@ public final class RoutineTable: Sendable {
   ) throws(Defect) {
     guard let adapter = Version1Adapter(routines, complete: completion, serviceClass: serviceClass) else { throw .outOfMemory }
     var table = adapter.table
-    try self.init(completing: &table, of: adapter, allowsPartial: false, completion: completion)
+    try self.init(
+      completing: &table, of: adapter, traits: [.takesClasses, .version1], allowsPartial: false, completion: completion)
   }
 
   private init(
-    completing partial: UnsafePointer<NSPV2_ROUTINE>, of adapter: Version1Adapter?, allowsPartial: Bool,
-    completion: @escaping AsyncCompletion
+    completing partial: UnsafePointer<NSPV2_ROUTINE>, of adapter: Version1Adapter?, by proxy: ProxyClosures? = nil,
+    traits: ProviderTraits = [], allowsPartial: Bool, completion: @escaping AsyncCompletion
   ) throws(Defect) {
-    self.adapter = adapter
+    (self.adapter, self.proxy, self.traits) = (adapter, proxy, traits)
     let size = partial.pointee.cbSize
     let required = MemoryLayout<NSPV2_ROUTINE>.offset(of: \.NSPv2SetServiceEx)!
     guard size >= required else { throw .tooSmall(size) }
@@ -95,7 +116,7 @@ public final class RoutineTable: Sendable {
 
   public func entry(_ routine: ProviderRoutine) -> Entry {
     if stubs[routine.rawValue] != nil { return .stub }
-    return adapter == nil ? .direct : .version1
+    return proxy != nil ? .proxy : adapter == nil ? .direct : .version1
   }
 
   /// How often a stub answered in the provider's place.

@@ -135,7 +135,8 @@ extension WSAQUERYSETW {
 }
 
 extension WSAQUERYSET2W {
-  init(_ set: WSAQUERYSETW) {
+  /// The same without the class. What is pointed to stays where it is.
+  public init(_ set: WSAQUERYSETW) {
     self.init(
       dwSize: UInt32(MemoryLayout<WSAQUERYSET2W>.size), lpszServiceInstanceName: set.lpszServiceInstanceName,
       lpVersion: set.lpVersion, lpszComment: set.lpszComment, dwNameSpace: set.dwNameSpace, lpNSProviderId: set.lpNSProviderId,

@@ -5,7 +5,7 @@ import Rundown
 
 /// The `NSP_ROUTINE` of a version 1 provider, for one provider id: filled by its `NSPStartup`, given back by its `NSPCleanup`, once each
 /// (nsp.md §6). Its routines are synchronous and may keep a thread; every call here calls out.
-public final class Version1Routines: Sendable {
+public final class Version1Routines: ServiceClassRoutines {
   /// Why a provider can't be used.
   public enum Defect: Error, Equatable, Sendable, CustomStringConvertible {
     case startupFailed(WinsockError)
@@ -147,7 +147,6 @@ public final class Version1Routines: Sendable {
 
   // MARK: Service classes
 
-  /// `NSPInstallServiceClass`: the whole class, of which the provider keeps what concerns it.
   public func install(_ new: ServiceClass) -> WinsockError? {
     entered { table in
       guard let routine = table.NSPInstallServiceClass else { return .operationNotSupported }
@@ -160,7 +159,6 @@ public final class Version1Routines: Sendable {
     }
   }
 
-  /// `NSPRemoveServiceClass`.
   public func removeClass(_ serviceClass: GUID) -> WinsockError? {
     entered { table in
       guard let routine = table.NSPRemoveServiceClass else { return .operationNotSupported }
@@ -171,7 +169,7 @@ public final class Version1Routines: Sendable {
     }
   }
 
-  /// `NSPGetServiceClassInfo`: what the provider keeps of a class. The block grows as the provider asks, up to 1 MiB.
+  /// The block grows as the provider asks, up to 1 MiB.
   public func serviceClass(_ serviceClass: GUID) -> Result<ServiceClass, WinsockError> {
     var found: ServiceClass?
     let failure = entered { table in
@@ -208,8 +206,6 @@ public final class Version1Routines: Sendable {
 
   public var hasIoctl: Bool { table.pointee.NSPIoctl != nil }
 
-  /// `NSPIoctl` on a lookup. What `completion` leads to stays valid until it has been delivered, or the lookup's End has returned.
-  /// - Returns: What it has written, or why it failed; `WSA_IO_PENDING` where it goes on.
   public func ioctl(
     _ lookup: UnsafeMutableRawPointer?, _ code: UInt32, _ input: [UInt8], _ outputSize: Int,
     _ completion: UnsafeMutablePointer<WSACOMPLETION>?

@@ -1,0 +1,50 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import CWinsock
+
+// Providers that live in this process (ws2spi.h, nsp.md §5.8).
+
+/// A provider of a program, served over connections of its session.
+final class LibraryAdvertisement: Advertisement, @unchecked Sendable {
+  // Unchecked, as what it inherits.
+  override func connect() -> (descriptor: Int32, failure: Int32) { Process.current.open() }
+}
+
+/// The offset of NSPv2SetServiceEx, the first routine that a table may do without (nsp.md §5.1).
+private var leastTable: Int { 56 }
+
+@c @implementation
+public func WSAAdvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?, _ pNSPv2Routine: LPCNSPV2_ROUTINE?) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let id = puuidProviderId?.pointee, let table = pNSPv2Routine else { return fail(Int32(WSAEINVAL)) }
+  // The table may end behind SetServiceEx, and what it says is its size is all that there is of it.
+  let size = Int(table.pointee.cbSize)
+  guard size >= leastTable else { return fail(Int32(WSAEINVAL)) }
+  var routines = NSPV2_ROUTINE()
+  withUnsafeMutableBytes(of: &routines) { target in
+    let whole = min(size, target.count) & ~7
+    target.copyMemory(from: UnsafeRawBufferPointer(start: table, count: whole))
+  }
+  guard routines.NSPv2LookupServiceBegin != nil, routines.NSPv2LookupServiceNextEx != nil,
+    routines.NSPv2LookupServiceEnd != nil
+  else { return fail(Int32(WSAEINVAL)) }
+  let code = process.advertise(id, routines)
+  return code == 0 ? 0 : fail(code == Int32(WSAENETDOWN) ? Int32(WSAEFAULT) : code)
+}
+
+@c @implementation
+public func WSAUnadvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let id = puuidProviderId?.pointee else { return fail(Int32(WSAEINVAL)) }
+  let code = process.unadvertise(id)
+  return code == 0 ? 0 : fail(code)
+}
+
+@c @implementation
+public func WSAProviderCompleteAsyncCall(_ hAsyncCall: HANDLE?, _ iRetCode: INT) -> INT {
+  // Before anything else can change the completing thread's last error.
+  guard hAsyncCall != nil else { return fail(Int32(WSAEINVAL)) }
+  guard Process.current.isStarted else { return fail(Int32(WSANOTINITIALISED)) }
+  let code = PendingCalls.shared.complete(hAsyncCall, iRetCode)
+  return code == 0 ? 0 : fail(code)
+}

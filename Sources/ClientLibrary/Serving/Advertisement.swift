@@ -1,0 +1,485 @@
+import CClientSystem
+import CWinsock
+
+#if !hasFeature(Embedded)
+  import Wire
+#endif
+
+/// A provider that this process serves for the host (`WSAAdvertiseProvider`, nsp.md §5.8), from when it is advertised until it is taken back.
+///
+/// The host sends the calls over channels, each of which has a thread that makes one call at a time; when they are all busy the host sends
+/// another one. Where the host goes away, what it has opened here is ended and run down, and the provider is advertised again as soon as
+/// somebody listens.
+class Advertisement: @unchecked Sendable {
+  // Unchecked: everything mutable is used under `lock`.
+  let id: GUID
+  /// Entries that the provider lacks are NULL, and never asked for.
+  let routines: NSPV2_ROUTINE
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  /// One frame at a time on the connection.
+  private let sending: UnsafeMutablePointer<pthread_mutex_t>
+  private let isIdle: UnsafeMutablePointer<pthread_cond_t>
+  /// The connection that it is advertised on; -1 while there is none.
+  private var connection: Int32 = -1
+  /// Counts connections.
+  private var epoch: UInt64 = 0
+  private var channels: [Int32] = []
+  private var isWithdrawn = false
+  /// What the host has opened here, and not ended.
+  private var sessions: [UInt64] = []
+  private var lookups: [OpenAtProvider] = []
+
+  struct OpenAtProvider: Equatable {
+    var handle: UInt64
+    var session: UInt64
+  }
+
+  private static let firstPause: UInt32 = 20
+  private static let longestPause: UInt32 = 1000
+
+  init(_ id: GUID, _ routines: NSPV2_ROUTINE) {
+    (self.id, self.routines) = (id, routines)
+    lock = .allocate(capacity: 1)
+    sending = .allocate(capacity: 1)
+    isIdle = .allocate(capacity: 1)
+    nsp_lock_create(lock)
+    nsp_lock_create(sending)
+    pthread_cond_init(isIdle, nil)
+  }
+
+  deinit {
+    lock.deallocate()
+    sending.deallocate()
+    isIdle.deallocate()
+  }
+
+  private final func locked<Result>(_ body: () -> Result) -> Result {
+    nsp_lock(lock)
+    defer { nsp_unlock(lock) }
+    return body()
+  }
+
+  // MARK: For those who know more of the provider
+
+  /// A connection to the host on which the hello was answered, or why there is none.
+  func connect() -> (descriptor: Int32, failure: Int32) { (-1, Int32(WSAENETDOWN)) }
+
+  /// Runs a routine that is told which class the query names, and what is known of it.
+  func withClass(_ id: GUID?, _ info: UnsafeMutableRawBufferPointer?, _ routine: () -> Void) { routine() }
+
+  /// Performs what is no routine of version 2. The status.
+  func perform(_ call: ProviderCall, _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter) -> Int32 {
+    Int32(WSAEOPNOTSUPP)
+  }
+
+  /// What the host is told of the provider, beside its routines.
+  var traits: UInt32 { 0 }
+
+  final func serves(_ other: GUID) -> Bool {
+    withUnsafeBytes(of: id) { own in withUnsafeBytes(of: other) { own.elementsEqual($0) } }
+  }
+
+  // MARK: Advertising
+
+  /// Advertises it, and serves from now on. Zero, or why not.
+  func advertise() -> Int32 {
+    let failure = announce()
+    guard failure == 0 else { return failure }
+    // The thread's own, which it gives up at its end.
+    let own = Unmanaged.passRetained(self)
+    let status = nsp_client_run({ Unmanaged<Advertisement>.fromOpaque($0!).takeRetainedValue().follow() }, own.toOpaque())
+    guard status == 0 else {
+      own.release()
+      close(locked { connection })
+      return Int32(WSA_NOT_ENOUGH_MEMORY)
+    }
+    return 0
+  }
+
+  private func announce() -> Int32 {
+    let (descriptor, failure) = connect()
+    guard descriptor >= 0 else { return failure }
+    var request = FrameWriter(RequestKind.advertise.rawValue, request: 1)
+    withUnsafeBytes(of: id) { request.append($0) }
+    request.append(entries)
+    request.append(routines.dwMajorVersion)
+    request.append(routines.dwMinorVersion)
+    request.append(traits)
+    guard FrameChannel.send(descriptor, &request), let answer = FrameChannel.receive(descriptor, readsAhead: false) else {
+      close(descriptor)
+      return Int32(WSAENETDOWN)
+    }
+    guard answer.header.status == 0 else {
+      close(descriptor)
+      return answer.header.status
+    }
+    locked {
+      connection = descriptor
+      epoch += 1
+    }
+    return 0
+  }
+
+  /// Which routines there are, the first one in bit 0.
+  private var entries: UInt32 {
+    (routines.NSPv2Startup != nil ? 1 : 0) | (routines.NSPv2Cleanup != nil ? 2 : 0)
+      | (routines.NSPv2LookupServiceBegin != nil ? 4 : 0) | (routines.NSPv2LookupServiceNextEx != nil ? 8 : 0)
+      | (routines.NSPv2LookupServiceEnd != nil ? 16 : 0) | (routines.NSPv2SetServiceEx != nil ? 32 : 0)
+      | (routines.NSPv2ClientSessionRundown != nil ? 64 : 0)
+  }
+
+  /// Takes the channels that the host sends; where the host goes, waits for the next one.
+  private func follow() {
+    while true {
+      takeChannels()
+      waitUntilIdle()
+      runDown()
+      var pause = Self.firstPause
+      while !locked({ isWithdrawn }) {
+        if announce() == 0 { break }
+        nsp_client_pause(pause)
+        pause = min(pause * 2, Self.longestPause)
+      }
+      if locked({ isWithdrawn }) { return letGo() }
+    }
+  }
+
+  private func takeChannels() {
+    let descriptor = locked { connection }
+    var channel: Int32 = -1
+    withUnsafeTemporaryAllocation(byteCount: FrameHeader.size, alignment: 8) { room in
+      while nsp_client_receive_descriptor(descriptor, room.baseAddress, FrameHeader.size, &channel) == 0 {
+        guard let header = FrameHeader(UnsafeRawBufferPointer(room)), header.kind == ProviderCall.channel.rawValue,
+          header.length == UInt32(FrameHeader.size), channel >= 0
+        else { break }
+        serve(channel)
+      }
+    }
+    if channel >= 0, !locked({ channels.contains(channel) }) { close(channel) }
+  }
+
+  /// The connection is over: so are its channels, once the routines on them have returned.
+  private func waitUntilIdle() {
+    nsp_lock(lock)
+    for channel in channels { nsp_client_interrupt(channel) }
+    // No deadline: what a routine does is the provider's.
+    while !channels.isEmpty { pthread_cond_wait(isIdle, lock) }
+    nsp_unlock(lock)
+  }
+
+  /// Ends what the host has opened and will not end any more.
+  private func runDown() {
+    let (open, live) = locked {
+      defer { (lookups, sessions) = ([], []) }
+      return (lookups, sessions)
+    }
+    for lookup in open { end(lookup.handle) }
+    for session in live { endSession(session) }
+  }
+
+  private func letGo() {
+    let descriptor = locked {
+      defer { connection = -1 }
+      return connection
+    }
+    if descriptor >= 0 { close(descriptor) }
+  }
+
+  // MARK: Taking back
+
+  /// Whether this thread is in one of the provider's routines.
+  var isInside: Bool { nsp_client_serving() == Unmanaged.passUnretained(self).toOpaque() }
+
+  /// It is not advertised again, and its threads end: the host has hung up, or does when it has ended what it opened. Waits for that,
+  /// unless it is asked from one of them.
+  /// - Parameter isHostGone: Nobody will hang up.
+  func withdraw(isHostGone: Bool) {
+    nsp_lock(lock)
+    isWithdrawn = true
+    if isHostGone {
+      if connection >= 0 { nsp_client_interrupt(connection) }
+      for channel in channels { nsp_client_interrupt(channel) }
+    }
+    // No deadline, as above.
+    while !isInside, !channels.isEmpty { pthread_cond_wait(isIdle, lock) }
+    nsp_unlock(lock)
+  }
+
+  /// In a child of fork: the connections are the parent's.
+  func abandon() {
+    if connection >= 0 { close(connection) }
+    for channel in channels { close(channel) }
+  }
+
+  /// Around fork, so that a child finds nothing half done.
+  func holdForFork() { nsp_lock(lock) }
+  func releaseAfterFork() { nsp_unlock(lock) }
+
+  // MARK: Channels
+
+  private final class Seat {
+    let advertisement: Advertisement
+    let channel: Int32
+    init(_ advertisement: Advertisement, _ channel: Int32) { (self.advertisement, self.channel) = (advertisement, channel) }
+  }
+
+  private func serve(_ channel: Int32) {
+    locked { channels.append(channel) }
+    let seat = Unmanaged.passRetained(Seat(self, channel))
+    let status = nsp_client_run(
+      { context in
+        let seat = Unmanaged<Seat>.fromOpaque(context!).takeRetainedValue()
+        seat.advertisement.work(on: seat.channel)
+      }, seat.toOpaque())
+    guard status != 0 else { return }
+    seat.release()
+    leave(channel)
+  }
+
+  private func leave(_ channel: Int32) {
+    locked {
+      if let index = channels.firstIndex(of: channel) { channels.remove(at: index) }
+      // Under the lock: its number may be another's as soon as it is closed.
+      close(channel)
+      pthread_cond_broadcast(isIdle)
+    }
+  }
+
+  func work(on channel: Int32) {
+    // Borrowed: the thread has a reference as long as it works.
+    nsp_client_set_serving(Unmanaged.passUnretained(self).toOpaque())
+    while let frame = FrameChannel.receive(channel, readsAhead: true) {
+      let header = frame.header
+      var payload = frame.payload
+      var answer = FrameWriter(header.kind | RequestKind.answerBit, request: header.request)
+      var opened: Opened = .nothing
+      payload.withUnsafeMutableBytes { bytes in
+        let status = make(header.kind, bytes, &answer, &opened)
+        answer.set(status: status)
+      }
+      guard FrameChannel.send(channel, &answer) else {
+        // Nobody else knows of it.
+        undo(opened)
+        break
+      }
+    }
+    nsp_client_set_serving(nil)
+    leave(channel)
+  }
+
+  /// What a call has opened, for when its answer can't be given.
+  private enum Opened {
+    case nothing
+    case session(UInt64)
+    case lookup(OpenAtProvider)
+  }
+
+  private func undo(_ opened: Opened) {
+    switch opened {
+    case .nothing: break
+    case .session(let argument): if forget(session: argument) { endSession(argument) }
+    case .lookup(let lookup): if forget(lookup: lookup.handle) { end(lookup.handle) }
+    }
+  }
+
+  private func forget(session argument: UInt64) -> Bool {
+    locked {
+      guard let index = sessions.firstIndex(of: argument) else { return false }
+      sessions.remove(at: index)
+      return true
+    }
+  }
+
+  private func forget(lookup handle: UInt64) -> Bool {
+    locked {
+      guard let index = lookups.firstIndex(where: { $0.handle == handle }) else { return false }
+      lookups.remove(at: index)
+      return true
+    }
+  }
+
+  // MARK: Calls
+
+  private func make(
+    _ kind: UInt16, _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter, _ opened: inout Opened
+  ) -> Int32 {
+    guard let call = ProviderCall(rawValue: kind) else { return Int32(WSAEOPNOTSUPP) }
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    switch call {
+    case .startup: return startup(&answer, &opened)
+    case .cleanup, .rundown:
+      guard let argument = fields.uint64() else { return Int32(WSAEINVAL) }
+      _ = forget(session: argument)
+      return call == .cleanup ? cleanup(argument) : rundown(argument)
+    case .begin: return begin(&fields, payload, &answer, &opened)
+    case .next:
+      guard let handle = fields.uint64(), let number = fields.uint64(), let flags = fields.uint32(), let room = fields.uint32(),
+        room <= 1 << 21
+      else { return Int32(WSAEINVAL) }
+      let outcome = next(handle, number, flags, room)
+      outcome.append(to: &answer)
+      return outcome.status
+    case .end:
+      guard let handle = fields.uint64(), forget(lookup: handle) else { return Int32(WSAEINVAL) }
+      return end(handle)
+    case .setService: return setService(&fields, payload)
+    case .channel: return Int32(WSAEOPNOTSUPP)
+    case .installClass, .removeClass, .classInfo, .ioctl: return perform(call, payload, &answer)
+    }
+  }
+
+  private func startup(_ answer: inout FrameWriter, _ opened: inout Opened) -> Int32 {
+    guard let routine = routines.NSPv2Startup else { return Int32(WSAEOPNOTSUPP) }
+    var (id, argument) = (id, UnsafeMutableRawPointer?.none)
+    WSASetLastError(0)
+    let status = ProviderOutcome.status(routine(&id, &argument))
+    // One that needs no session is ended like others (nsp.md L6).
+    if status == 0 || status == Int32(WSAEOPNOTSUPP) {
+      let value = status == 0 ? UInt64(UInt(bitPattern: argument)) : 0
+      locked { sessions.append(value) }
+      opened = .session(value)
+    }
+    answer.append(UInt64(UInt(bitPattern: argument)))
+    return status
+  }
+
+  private func cleanup(_ argument: UInt64) -> Int32 {
+    guard let routine = routines.NSPv2Cleanup else { return 0 }
+    var id = id
+    WSASetLastError(0)
+    return ProviderOutcome.status(routine(&id, UnsafeMutableRawPointer(bitPattern: UInt(argument))))
+  }
+
+  private func rundown(_ argument: UInt64) -> Int32 {
+    guard let routine = routines.NSPv2ClientSessionRundown else { return cleanup(argument) }
+    var id = id
+    WSASetLastError(0)
+    routine(&id, UnsafeMutableRawPointer(bitPattern: UInt(argument)))
+    return 0
+  }
+
+  private func endSession(_ argument: UInt64) { _ = rundown(argument) }
+
+  @discardableResult
+  private func end(_ handle: UInt64) -> Int32 {
+    guard let routine = routines.NSPv2LookupServiceEnd else { return Int32(WSAEOPNOTSUPP) }
+    WSASetLastError(0)
+    return ProviderOutcome.status(routine(HANDLE(bitPattern: UInt(handle))))
+  }
+
+  private func begin(
+    _ fields: inout FieldReader, _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter, _ opened: inout Opened
+  ) -> Int32 {
+    guard let routine = routines.NSPv2LookupServiceBegin else { return Int32(WSAEOPNOTSUPP) }
+    guard let argument = fields.uint64(), let flags = fields.uint32(), let ahead = fields.uint32(),
+      let nextFlags = fields.uint32(), let room = fields.uint32(), let number = fields.uint64(), room <= 1 << 21,
+      let parts = Parts(&fields, payload)
+    else { return Int32(WSAEINVAL) }
+    var (id, handle) = (id, HANDLE?.none)
+    var set = parts.set
+    var status: Int32 = 0
+    withClass(parts.classID, parts.classInfo) {
+      WSASetLastError(0)
+      let session = UnsafeMutableRawPointer(bitPattern: UInt(argument))
+      status = ProviderOutcome.status(routine(&id, &set, flags, session, &handle))
+    }
+    guard status == 0 else { return status }
+    let lookup = OpenAtProvider(handle: UInt64(UInt(bitPattern: handle)), session: argument)
+    locked { lookups.append(lookup) }
+    opened = .lookup(lookup)
+    answer.append(lookup.handle)
+    let countPlace = answer.count
+    answer.append(UInt64(0))
+    var count: UInt32 = 0
+    while count < ahead, answer.count < Self.mostAhead {
+      let outcome = next(lookup.handle, number + UInt64(count), nextFlags, room)
+      outcome.append(to: &answer)
+      count += 1
+      if outcome.status != 0 { break }
+    }
+    answer.set(count, at: countPlace)
+    return 0
+  }
+
+  /// What is taken ahead, in bytes, is about this much.
+  private static let mostAhead = 64 << 10
+
+  private func next(_ handle: UInt64, _ number: UInt64, _ flags: UInt32, _ room: UInt32) -> ProviderOutcome {
+    guard let routine = routines.NSPv2LookupServiceNextEx else { return ProviderOutcome(status: Int32(WSAEOPNOTSUPP)) }
+    let block = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(Int(room), MemoryLayout<WSAQUERYSET2W>.size), alignment: 16)
+    block.initializeMemory(as: UInt8.self, repeating: 0)
+    let call = PendingCall(self, number, locked { epoch }, block, isLookup: true)
+    guard let pending = PendingCalls.shared.insert(call) else {
+      return ProviderOutcome(status: Int32(WSA_NOT_ENOUGH_MEMORY))
+    }
+    WSASetLastError(0)
+    routine(
+      pending, HANDLE(bitPattern: UInt(handle)), flags, call.length,
+      block.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self))
+    return PendingCalls.shared.returned(call) ?? ProviderOutcome(status: Int32(WSA_IO_PENDING))
+  }
+
+  private func setService(_ fields: inout FieldReader, _ payload: UnsafeMutableRawBufferPointer) -> Int32 {
+    guard let routine = routines.NSPv2SetServiceEx else { return Int32(WSAEOPNOTSUPP) }
+    // The provider's until it completes the call.
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: payload.count, alignment: 16)
+    memory.copyMemory(from: UnsafeRawBufferPointer(payload))
+    guard let argument = fields.uint64(), let number = fields.uint64(), let operation = fields.uint32(),
+      let flags = fields.uint32(), let parts = Parts(&fields, memory)
+    else {
+      memory.deallocate()
+      return Int32(WSAEINVAL)
+    }
+    let call = PendingCall(self, number, locked { epoch }, memory, isLookup: false)
+    guard let pending = PendingCalls.shared.insert(call) else { return Int32(WSA_NOT_ENOUGH_MEMORY) }
+    // Where the version 1 form lies is more than room enough.
+    parts.place.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee = parts.set
+    withClass(parts.classID, parts.classInfo) {
+      WSASetLastError(0)
+      routine(
+        pending, call.provider, parts.place.assumingMemoryBound(to: WSAQUERYSET2W.self),
+        WSAESETSERVICEOP(rawValue: operation), flags, UnsafeMutableRawPointer(bitPattern: UInt(argument)))
+    }
+    return PendingCalls.shared.returned(call)?.status ?? Int32(WSA_IO_PENDING)
+  }
+
+  /// The class and the query set of a call, where they lie.
+  private struct Parts {
+    var classID: GUID?
+    var classInfo: UnsafeMutableRawBufferPointer?
+    var place: UnsafeMutableRawPointer
+    var set: WSAQUERYSET2W
+
+    init?(_ fields: inout FieldReader, _ payload: UnsafeMutableRawBufferPointer) {
+      guard let size = fields.uint32(), let isNamed = fields.uint32(), let id = fields.bytes(16), size & 7 == 0,
+        fields.bytes(Int(size)) != nil
+      else { return nil }
+      let start = fields.offset
+      classID = isNamed != 0 ? id.loadUnaligned(as: GUID.self) : nil
+      if size > 0 { classInfo = UnsafeMutableRawBufferPointer(rebasing: payload[start - Int(size)..<start]) }
+      let bytes = UnsafeMutableRawBufferPointer(rebasing: payload[start...])
+      guard SelfRelative.resolve(bytes), let base = bytes.baseAddress else { return nil }
+      place = base
+      set = WSAQUERYSET2W(narrowing: UnsafeRawPointer(base).assumingMemoryBound(to: WSAQUERYSETW.self).pointee)
+    }
+  }
+
+  // MARK: Completions
+
+  /// A call was completed after its routine had returned.
+  func tell(_ call: PendingCall, _ outcome: ProviderOutcome) {
+    var frame = FrameWriter(RequestKind.complete.rawValue, request: 0)
+    frame.append(call.number)
+    outcome.append(to: &frame)
+    say(&frame, epoch: call.epoch)
+  }
+
+  /// Sends a frame on the connection; one of an earlier connection is nobody's any more.
+  func say(_ frame: inout FrameWriter, epoch expected: UInt64? = nil) {
+    nsp_lock(sending)
+    let descriptor = locked { expected == nil || expected == epoch ? connection : -1 }
+    if descriptor >= 0 { _ = FrameChannel.send(descriptor, &frame) }
+    nsp_unlock(sending)
+  }
+}

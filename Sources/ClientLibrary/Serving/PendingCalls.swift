@@ -1,0 +1,144 @@
+import CClientSystem
+import CWinsock
+
+#if !hasFeature(Embedded)
+  import Wire
+#endif
+
+/// One call of a routine that completes asynchronously, and the memory that is the provider's until it does (nsp.md §10.1).
+final class PendingCall: @unchecked Sendable {
+  // Unchecked: what changes is used under the lock of `PendingCalls`, or by the thread that makes the call alone.
+  enum Phase {
+    case running
+    /// The routine has returned; whoever completes the call tells the host.
+    case returned
+    case completed(ProviderOutcome)
+  }
+
+  let advertisement: Advertisement
+  /// The host's number of it.
+  let number: UInt64
+  /// Of the connection to the host that it came on.
+  let epoch: UInt64
+  let memory: UnsafeMutableRawBufferPointer
+  /// Whether what the provider leaves in the memory is a record.
+  let isLookup: Bool
+  let length: UnsafeMutablePointer<UInt32>
+  let provider: UnsafeMutablePointer<GUID>
+  fileprivate var phase = Phase.running
+
+  /// - Parameter memory: Of `allocate`; it is the call's from now on.
+  init(_ advertisement: Advertisement, _ number: UInt64, _ epoch: UInt64, _ memory: UnsafeMutableRawBufferPointer, isLookup: Bool)
+  {
+    (self.advertisement, self.number, self.epoch) = (advertisement, number, epoch)
+    (self.memory, self.isLookup) = (memory, isLookup)
+    length = .allocate(capacity: 1)
+    length.pointee = UInt32(memory.count)
+    provider = .allocate(capacity: 1)
+    provider.pointee = advertisement.id
+  }
+
+  deinit {
+    memory.deallocate()
+    length.deallocate()
+    provider.deallocate()
+  }
+
+  fileprivate func outcome(_ code: INT, _ lastError: Int32) -> ProviderOutcome {
+    switch code {
+    case 0:
+      guard isLookup, let block = memory.baseAddress else { return ProviderOutcome(status: 0) }
+      return ProviderOutcome(recordIn: block)
+    case SOCKET_ERROR: return ProviderOutcome(status: lastError != 0 ? lastError : Int32(WSASYSCALLFAILURE))
+    default: return ProviderOutcome(status: code, demanded: code == Int32(WSAEFAULT) ? length.pointee : 0)
+    }
+  }
+}
+
+/// The calls that some provider of this process owes a completion, by handles that are never given twice while it matters.
+final class PendingCalls: @unchecked Sendable {
+  // Unchecked: everything mutable is used under `lock`.
+  nonisolated(unsafe) private(set) static var shared = PendingCalls()
+
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  private var slots: [Slot] = []
+  private var free: [Int] = []
+
+  private struct Slot {
+    var generation: UInt32 = 1
+    var call: PendingCall?
+  }
+
+  private init() {
+    lock = .allocate(capacity: 1)
+    nsp_lock_create(lock)
+  }
+
+  /// A child of fork begins with none.
+  static func renew() {
+    _ = Unmanaged.passRetained(shared)
+    shared = PendingCalls()
+  }
+
+  private func locked<Result>(_ body: () -> Result) -> Result {
+    nsp_lock(lock)
+    defer { nsp_unlock(lock) }
+    return body()
+  }
+
+  func insert(_ call: PendingCall) -> HANDLE? {
+    locked {
+      let index = free.popLast() ?? slots.count
+      if index == slots.count { slots.append(Slot()) }
+      slots[index].call = call
+      return HANDLE(bitPattern: UInt(slots[index].generation) << 24 | UInt(index + 1))
+    }
+  }
+
+  /// Completes the call that a handle names, the first time. Zero, or what is wrong with the handle.
+  func complete(_ handle: HANDLE?, _ code: INT) -> Int32 {
+    guard let handle else { return Int32(WSAEINVAL) }
+    // Taken before anything else: the completing thread's own.
+    let lastError = code == SOCKET_ERROR ? WSAGetLastError() : 0
+    let number = UInt(bitPattern: handle)
+    let index = Int(number & 0xFF_FFFF) - 1
+    let found: PendingCall? = locked {
+      guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: number >> 24) else { return nil }
+      let call = slots[index].call
+      if call != nil {
+        slots[index].call = nil
+        slots[index].generation &+= 1
+        free.append(index)
+      }
+      return call
+    }
+    guard let call = found else { return Int32(WSA_INVALID_HANDLE) }
+    let outcome = call.outcome(code, lastError)
+    let tellsHost = locked {
+      defer { call.phase = .completed(outcome) }
+      if case .returned = call.phase { return true }
+      return false
+    }
+    if tellsHost { call.advertisement.tell(call, outcome) }
+    return 0
+  }
+
+  /// The number by which the host knows the call that a handle names.
+  func number(of handle: HANDLE?) -> UInt64? {
+    let number = UInt(bitPattern: handle)
+    let index = Int(number & 0xFF_FFFF) - 1
+    return locked {
+      guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: number >> 24) else { return nil }
+      return slots[index].call?.number
+    }
+  }
+
+  /// The routine has returned: what it, or anybody, has completed the call with; nil while that is owed.
+  func returned(_ call: PendingCall) -> ProviderOutcome? {
+    locked {
+      if case .completed(let outcome) = call.phase { return outcome }
+      call.phase = .returned
+      return nil
+    }
+  }
+}

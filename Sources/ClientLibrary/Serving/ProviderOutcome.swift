@@ -1,0 +1,77 @@
+import CWinsock
+
+#if !hasFeature(Embedded)
+  import Wire
+#endif
+
+/// What became of a call that a provider completes: its code, the bytes that it asked for with `WSAEFAULT`, and the record where it has one.
+struct ProviderOutcome {
+  var status: Int32
+  var demanded: UInt32 = 0
+  /// As it goes onto the wire.
+  var record: [UInt8] = []
+
+  init(status: Int32, demanded: UInt32 = 0, record: [UInt8] = []) {
+    (self.status, self.demanded, self.record) = (status, demanded, record)
+  }
+
+  /// What an `INT` routine answered: a positive code is the code, -1 the thread's last error (nsp.md §5.3).
+  init(returned code: INT) { self.init(status: Self.status(code)) }
+
+  static func status(_ code: INT) -> Int32 {
+    guard code != 0 else { return 0 }
+    let last = WSAGetLastError()
+    if code != SOCKET_ERROR, code != 1 { return code }
+    return last != 0 ? last : Int32(WSASYSCALLFAILURE)
+  }
+
+  /// Reads the record that a provider has left in a block: a copy, so that what it leads to is the provider's again.
+  init(recordIn block: UnsafeMutableRawPointer) {
+    let set = block.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee
+    guard set.dwSize >= UInt32(MemoryLayout<WSAQUERYSET2W>.size) else {
+      self.init(status: Int32(WSASYSCALLFAILURE))
+      return
+    }
+    var wide = WSAQUERYSETW(widening: set)
+    var frame = FrameWriter(0, request: 0)
+    let failure = withUnsafePointer(to: &wide) {
+      QuerySetCopy.append(UnsafeRawPointer($0), .wide, for: .registration, to: &frame)
+    }
+    frame.align()
+    // What can't be read is no answer.
+    self.init(
+      status: failure == 0 ? 0 : Int32(WSASYSCALLFAILURE), record: failure == 0 ? Array(frame.bytes[FrameHeader.size...]) : [])
+  }
+
+  func append(to frame: inout FrameWriter) {
+    frame.append(UInt32(bitPattern: status))
+    frame.append(demanded)
+    frame.append(UInt32(record.count))
+    frame.append(UInt32(0))
+    frame.append(record)
+  }
+}
+
+extension WSAQUERYSETW {
+  /// The version 1 form of a version 2 query set; what is pointed to stays where it is.
+  init(widening set: WSAQUERYSET2W) {
+    self.init(
+      dwSize: UInt32(MemoryLayout<WSAQUERYSETW>.size), lpszServiceInstanceName: set.lpszServiceInstanceName,
+      lpServiceClassId: nil,
+      lpVersion: set.lpVersion, lpszComment: set.lpszComment, dwNameSpace: set.dwNameSpace, lpNSProviderId: set.lpNSProviderId,
+      lpszContext: set.lpszContext, dwNumberOfProtocols: set.dwNumberOfProtocols, lpafpProtocols: set.lpafpProtocols,
+      lpszQueryString: set.lpszQueryString, dwNumberOfCsAddrs: set.dwNumberOfCsAddrs, lpcsaBuffer: set.lpcsaBuffer,
+      dwOutputFlags: set.dwOutputFlags, lpBlob: set.lpBlob)
+  }
+}
+
+extension WSAQUERYSET2W {
+  init(narrowing set: WSAQUERYSETW) {
+    self.init(
+      dwSize: UInt32(MemoryLayout<WSAQUERYSET2W>.size), lpszServiceInstanceName: set.lpszServiceInstanceName,
+      lpVersion: set.lpVersion, lpszComment: set.lpszComment, dwNameSpace: set.dwNameSpace, lpNSProviderId: set.lpNSProviderId,
+      lpszContext: set.lpszContext, dwNumberOfProtocols: set.dwNumberOfProtocols, lpafpProtocols: set.lpafpProtocols,
+      lpszQueryString: set.lpszQueryString, dwNumberOfCsAddrs: set.dwNumberOfCsAddrs, lpcsaBuffer: set.lpcsaBuffer,
+      dwOutputFlags: set.dwOutputFlags, lpBlob: set.lpBlob)
+  }
+}

@@ -1,0 +1,330 @@
+import CWinsock
+import Glibc
+import Lookups
+import Providers
+import QuerySets
+import Rundown
+import Synchronization
+import Wire
+
+/// A provider in another process, which has advertised it: its routines are calls over channels to that process (docs/wire.md).
+///
+/// When the process is gone every call is answered with `WSATRY_AGAIN`, those that it still owes too.
+final class AdvertisedProvider: RoutineProxy {
+  let id: GUID
+  let name: String
+  let traits: ProviderTraits
+  /// How long one call may take before whoever waits is answered without it.
+  private let deadline: Duration
+  /// How long a routine may keep its channel before its process counts as hung.
+  private let grace: Duration
+  private let channels: CallChannels
+  private let isOver = Atomic<Bool>(false)
+  private let lastNumber = Atomic<UInt64>(0)
+  /// What the provider's process owes, by the host's numbers.
+  private let owed = Mutex<[UInt64: AwaitedOutcome]>([:])
+  private let lookups = HandleTable<RemoteLookup>(kind: 28)
+  private let whenHung: @Sendable () -> Void
+
+  /// A lookup as both sides know it.
+  final class RemoteLookup: Sendable {
+    let handle: UInt64
+    let session: UInt64
+    /// What was fetched ahead, in order; and the outcome that had no room.
+    private let ready: Mutex<[AwaitedOutcome]>
+    private let last = Mutex<AwaitedOutcome?>(nil)
+
+    init(_ handle: UInt64, _ session: UInt64, ready: [AwaitedOutcome]) {
+      (self.handle, self.session) = (handle, session)
+      self.ready = Mutex(ready)
+    }
+
+    /// What answers the next call without asking; nil where the provider must be asked.
+    func next() -> AwaitedOutcome? {
+      if let last = last.withLock({ $0 }), last.isKept { return last }
+      let next = ready.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+      last.withLock { $0 = next }
+      return next
+    }
+
+    func note(_ outcome: AwaitedOutcome) { last.withLock { $0 = outcome } }
+  }
+
+  /// - Parameters:
+  ///   - send: Sends a descriptor to the provider's process.
+  ///   - whenHung: Told of each call that takes longer than the grace.
+  init(
+    _ manifest: Manifest, traits: ProviderTraits, maximumChannels: Int, send: @escaping @Sendable (Int32) -> Bool,
+    whenHung: @escaping @Sendable () -> Void
+  ) {
+    (id, name) = (manifest.id, manifest.displayName)
+    self.traits = traits
+    deadline = manifest.deadline ?? Provider.defaultDeadline
+    grace = manifest.grace ?? deadline + Self.defaultGrace
+    channels = CallChannels(maximum: maximumChannels, send: send)
+    self.whenHung = whenHung
+  }
+
+  static let defaultGrace: Duration = .seconds(5)
+
+  /// The process is gone, or has taken its provider back: every call is answered now.
+  func hangUp() {
+    guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    channels.hangUp()
+    let left = owed.withLock { owed in
+      defer { owed = [:] }
+      return Array(owed.values)
+    }
+    for one in left { one.arrived(.init(status: .tryAgain)) }
+  }
+
+  /// The provider's process has completed a call after its routine had returned.
+  func completed(_ number: UInt64, _ outcome: AwaitedOutcome.Outcome) {
+    owed.withLock { $0.removeValue(forKey: number) }?.arrived(outcome)
+  }
+
+  // MARK: Calls
+
+  private func end(of span: Duration) -> MonotonicTime { MonotonicTime.now + span }
+
+  /// Makes a call and waits for its answer, up to the deadline.
+  /// - Parameter whenLate: Does what is left to do where the answer comes after that.
+  /// - Returns: The answer; nil where there is none.
+  private func call(
+    _ frame: inout FrameWriter, whenLate: @escaping @Sendable (CallChannel.Answer) -> Void = { _ in }
+  ) -> CallChannel.Answer? {
+    let end = end(of: deadline)
+    guard let channel = channels.take(until: end) else { return nil }
+    switch channel.ask(frame.finish(), until: end) {
+    case .answer(let answer):
+      channels.give(channel)
+      return answer
+    case .gone:
+      channels.drop(channel)
+      return nil
+    case .late:
+      HostThreads.run { [self] in
+        switch channel.answer(until: MonotonicTime.now + (grace - deadline)) {
+        case .answer(let answer):
+          channels.give(channel)
+          whenLate(answer)
+        case .gone: channels.drop(channel)
+        case .late:
+          channels.drop(channel)
+          whenHung()
+        }
+      }
+      return nil
+    }
+  }
+
+  private func frame(_ call: ProviderCall) -> FrameWriter { FrameWriter(call.rawValue, request: 0) }
+
+  private func failure(_ answer: CallChannel.Answer?) -> WinsockError? {
+    guard let answer else { return .tryAgain }
+    return answer.status == .success ? nil : answer.status
+  }
+
+  private static func word(_ pointer: UnsafeMutableRawPointer?) -> UInt64 { UInt64(UInt(bitPattern: pointer)) }
+
+  // MARK: Sessions
+
+  func startup() -> Result<SessionArgument, WinsockError> {
+    var frame = frame(.startup)
+    let answer = call(&frame) { [weak self] late in
+      // Nobody has the session.
+      if late.status == .success, let argument = Self.argument(late) { self?.clientSessionRundown(argument) }
+    }
+    if let failure = failure(answer) { return .failure(failure) }
+    return answer.flatMap(Self.argument).map { .success($0) } ?? .failure(.systemCallFailure)
+  }
+
+  private static func argument(_ answer: CallChannel.Answer) -> SessionArgument? {
+    answer.payload.withUnsafeBytes { bytes in
+      var fields = FieldReader(bytes)
+      return fields.uint64().map { SessionArgument(UnsafeMutableRawPointer(bitPattern: UInt($0))) }
+    }
+  }
+
+  func cleanup(_ argument: SessionArgument) -> WinsockError? { endSession(.cleanup, argument) }
+
+  func clientSessionRundown(_ argument: SessionArgument) { _ = endSession(.rundown, argument) }
+
+  private func endSession(_ kind: ProviderCall, _ argument: SessionArgument) -> WinsockError? {
+    let session = Self.word(argument.pointer)
+    channels.settle(session: session, until: end(of: deadline))
+    var frame = frame(kind)
+    frame.append(session)
+    return failure(call(&frame))
+  }
+
+  // MARK: Lookups
+
+  /// How many records are fetched ahead, where they are all wanted.
+  private static let recordsAhead: UInt32 = 64
+  /// What a record has room in at first, as the engine's calls have.
+  private static let firstRoom: UInt32 = 4096
+
+  func lookupServiceBegin(
+    _ restrictions: UnsafePointer<WSAQUERYSET2W>, flags: LookupFlags, argument: SessionArgument
+  ) -> Result<ProviderLookupHandle, WinsockError> {
+    let session = Self.word(argument.pointer)
+    let ahead = RoutineInProgress.readsAhead
+    let first = lastNumber.add(UInt64(Self.recordsAhead), ordering: .relaxed).oldValue
+    var frame = frame(.begin)
+    frame.append(session)
+    frame.append(flags.rawValue)
+    frame.append(ahead == nil ? 0 : Self.recordsAhead)
+    frame.append(ahead?.rawValue ?? 0)
+    frame.append(Self.firstRoom)
+    frame.append(first)
+    guard append(restrictions, to: &frame) else { return .failure(.systemCallFailure) }
+    let answer = call(&frame) { [weak self] late in
+      // Nobody knows of the lookup.
+      if late.status == .success, let opened = late.payload.withUnsafeBytes({ FieldReader.first64($0) }) {
+        self?.end(opened, session)
+      }
+    }
+    if let failure = failure(answer) { return .failure(failure) }
+    guard let answer, let lookup = opened(answer, session, first), let handle = lookups.insert(lookup) else {
+      return .failure(.systemCallFailure)
+    }
+    return .success(ProviderLookupHandle(pointer: handle.pointer))
+  }
+
+  private func opened(_ answer: CallChannel.Answer, _ session: UInt64, _ first: UInt64) -> RemoteLookup? {
+    answer.payload.withUnsafeBytes { bytes in
+      var fields = FieldReader(bytes)
+      guard let handle = fields.uint64(), let count = fields.uint32(), fields.uint32() != nil, count <= Self.recordsAhead else {
+        return nil
+      }
+      var ready: [AwaitedOutcome] = []
+      for index in 0..<count {
+        guard let outcome = AwaitedOutcome.Outcome(&fields) else { return nil }
+        if outcome.status == .ioPending {
+          ready.append(owe(first + UInt64(index)))
+        } else {
+          ready.append(AwaitedOutcome(outcome))
+        }
+      }
+      return RemoteLookup(handle, session, ready: ready)
+    }
+  }
+
+  /// An outcome that the provider's process will tell.
+  private func owe(_ number: UInt64) -> AwaitedOutcome {
+    let outcome = AwaitedOutcome()
+    owed.withLock { $0[number] = outcome }
+    if isOver.load(ordering: .acquiring) { hungUp(outcome) }
+    return outcome
+  }
+
+  private func hungUp(_ outcome: AwaitedOutcome) { outcome.arrived(.init(status: .tryAgain)) }
+
+  func lookupServiceNextEx(
+    asyncCall: UnsafeMutableRawPointer?, lookup: ProviderLookupHandle, flags: LookupFlags,
+    length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>
+  ) {
+    let target = AwaitedOutcome.Target(asyncCall: asyncCall, length: length, block: block)
+    guard let lookup = lookups[Handle(lookup.pointer)] else {
+      AwaitedOutcome(.init(status: .invalidHandle)).deliver(to: target)
+      return
+    }
+    if let ready = lookup.next() { return ready.deliver(to: target) }
+    let number = lastNumber.add(1, ordering: .relaxed).oldValue
+    let room = length.pointee
+    let outcome = owe(number)
+    lookup.note(outcome)
+    outcome.deliver(to: target)
+    // From here on the target may be complete: what it leads to is nobody's.
+    var frame = frame(.next)
+    frame.append(lookup.handle)
+    frame.append(number)
+    frame.append(flags.rawValue)
+    frame.append(room)
+    settle(number, call(&frame))
+  }
+
+  /// What the routine's return says of its call: all of it, or that it is still owed.
+  private func settle(_ number: UInt64, _ answer: CallChannel.Answer?) {
+    if answer?.status == .ioPending { return }
+    let outcome = answer.flatMap { answer in
+      answer.payload.withUnsafeBytes { bytes in
+        var fields = FieldReader(bytes)
+        return bytes.isEmpty ? .init(status: answer.status) : AwaitedOutcome.Outcome(&fields)
+      }
+    }
+    completed(number, outcome ?? .init(status: answer == nil ? .tryAgain : .systemCallFailure))
+  }
+
+  func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
+    guard let lookup = lookups.remove(Handle(lookup.pointer)) else { return .invalidHandle }
+    end(lookup.handle, lookup.session)
+    return nil
+  }
+
+  /// Nobody waits for it: what ends the session does.
+  private func end(_ handle: UInt64, _ session: UInt64) {
+    let end = end(of: deadline)
+    guard let channel = channels.take(until: end) else { return }
+    var frame = frame(.end)
+    frame.append(handle)
+    guard channel.send(frame.finish(), until: end) else { return channels.drop(channel) }
+    channels.giveEnding(channel, session: session)
+  }
+
+  // MARK: Registrations
+
+  func setServiceEx(
+    asyncCall: UnsafeMutableRawPointer?, registration: UnsafePointer<WSAQUERYSET2W>, operation: UInt32, flags: UInt32,
+    argument: SessionArgument
+  ) {
+    let number = lastNumber.add(1, ordering: .relaxed).oldValue
+    var frame = frame(.setService)
+    frame.append(Self.word(argument.pointer))
+    frame.append(number)
+    frame.append(operation)
+    frame.append(flags)
+    let isReadable = append(registration, to: &frame)
+    let outcome = owe(number)
+    outcome.deliver(to: AwaitedOutcome.Target(asyncCall: asyncCall))
+    guard isReadable else { return completed(number, .init(status: .systemCallFailure)) }
+    settle(number, call(&frame))
+  }
+
+  /// The class that the routine is called for, and the query set.
+  private func append(_ set: UnsafePointer<WSAQUERYSET2W>, to frame: inout FrameWriter) -> Bool {
+    let named = traits.contains(.takesClasses) ? RoutineInProgress.serviceClass : nil
+    let size = named?.known.map { ($0.packedSize + 7) & ~7 } ?? 0
+    frame.append(UInt32(size))
+    frame.append(UInt32(named == nil ? 0 : 1))
+    withUnsafeBytes(of: named?.id ?? GUID()) { frame.append($0) }
+    if let known = named?.known { Self.append(known, size, to: &frame) }
+    do throws(QuerySetError) {
+      let view = try QuerySetView(reading: set, in: .foreign(block: nil))
+      let start = frame.reserve(try view.packedSize(as: .v1))
+      let failure: QuerySetError? = frame.withBytes(from: start) { bytes in
+        do throws(QuerySetError) { try view.pack(as: .v1, into: bytes) } catch { return error }
+        SelfRelative.makeRelative(bytes)
+        return nil
+      }
+      return failure == nil
+    } catch { return false }
+  }
+
+  private static func append(_ known: ServiceClass, _ size: Int, to frame: inout FrameWriter) {
+    let start = frame.reserve(size)
+    frame.withBytes(from: start) { bytes in
+      // The room has the size that was asked for, and the alignment.
+      try? known.pack(into: bytes)
+      SelfRelative.makeClassRelative(bytes)
+    }
+  }
+}
+
+extension FieldReader {
+  fileprivate static func first64(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
+    var fields = FieldReader(bytes)
+    return fields.uint64()
+  }
+}

@@ -1,0 +1,162 @@
+import CLinux
+import CWinsock
+import Glibc
+import Lookups
+import Providers
+import QuerySets
+import Synchronization
+import Wire
+
+/// Providers that other processes serve, each for as long as the connection that advertised it (`WSAAdvertiseProvider`, nsp.md §5.8).
+final class Advertisements: Sendable {
+  /// One provider that a process serves.
+  final class Advertisement: Sendable {
+    let provider: AdvertisedProvider
+    let routines: RoutineTable
+    let connection: ObjectIdentifier
+    /// Of the process.
+    let session: UInt64
+    let processID: Int32
+
+    init(_ provider: AdvertisedProvider, _ routines: RoutineTable, _ connection: Connection, session: UInt64) {
+      (self.provider, self.routines, self.session) = (provider, routines, session)
+      self.connection = ObjectIdentifier(connection)
+      processID = connection.process.identity.processID
+    }
+  }
+
+  private let host: ProviderHost
+  private let workers: Workers
+  private let known = Mutex<[GUID: Advertisement]>([:])
+
+  init(_ host: ProviderHost, _ workers: Workers) { (self.host, self.workers) = (host, workers) }
+
+  /// How many calls may be under way in a provider's process.
+  private static let maximumChannels = 256
+
+  /// Serves a provider by the process of a connection, from now on.
+  func advertise(
+    _ id: GUID, _ entries: UInt32, traits: ProviderTraits, by connection: Connection, session: UInt64
+  ) throws(WinsockError) {
+    guard let entry = host.catalog[id], entry.manifest.source != .builtIn else { throw .invalidProvider }
+    let identity = connection.process.identity
+    let isWorker = workers.isWorker(identity.processID, of: id)
+    let routines = Set(ProviderRoutine.allCases.filter { entries & 1 << UInt32($0.rawValue) != 0 })
+    guard
+      traits.contains(.allowsPartial) && isWorker
+        || ProviderRoutine.allCases.allSatisfy({ !$0.isRequired || routines.contains($0) })
+    else { throw .invalidArgument }
+    // What has a file is served by the host, or by its worker.
+    guard isWorker || entry.path.isEmpty else { throw .accessDenied }
+    let isTrusted =
+      identity.isOperator || entry.manifest.advertisers?.admits(user: identity.userID, group: identity.groupID) == true
+    guard isWorker || isTrusted || entry.manifest.advertisers == nil else { throw .accessDenied }
+    let servesEverybody = isWorker || isTrusted && (entry.manifest.servesEverybody ?? entry.isService)
+    let provider = AdvertisedProvider(
+      entry.manifest, traits: isWorker ? traits : [], maximumChannels: Self.maximumChannels,
+      send: { [weak connection] in connection?.send(descriptor: $0) ?? false },
+      whenHung: { [weak connection, workers] in
+        HostLog.write(.warning, provider: entry.manifest.displayName, "a routine has not returned in time")
+        if isWorker { workers.isHung(identity.processID) } else { withExtendedLifetime(connection) {} }
+      })
+    let table: RoutineTable
+    do throws(RoutineTable.Defect) {
+      table = try RoutineTable(
+        forwardingTo: provider, routines, traits: provider.traits,
+        completion: { handle, code in
+          _ = WSAProviderCompleteAsyncCall(handle, code)
+        })
+    } catch { throw .notEnoughMemory }
+    let advertisement = Advertisement(provider, table, connection, session: session)
+    let former: Advertisement? = try known.withLock { known throws(WinsockError) in
+      if known[id] != nil, !isWorker { throw .alreadyInProgress }
+      defer { known[id] = advertisement }
+      return known[id]
+    }
+    do throws(WinsockError) {
+      try host.advertise(
+        id, table, version1: nil,
+        scope: servesEverybody ? nil : identity.userID, mayReplace: isWorker)
+    } catch {
+      known.withLock { if $0[id] === advertisement { $0[id] = former } }
+      throw error
+    }
+    former?.provider.hangUp()
+    HostLog.write(.info, provider: entry.manifest.displayName, "advertised by \(identity)")
+  }
+
+  /// Takes a provider back; returns when none of its routines is running.
+  /// - Parameter session: Whose provider it must be.
+  func unadvertise(_ id: GUID, session: UInt64) throws(WinsockError) {
+    let advertisement: Advertisement? = known.withLock { known in
+      guard let found = known[id], found.session == session else { return nil }
+      known[id] = nil
+      return found
+    }
+    guard let advertisement else { throw .invalidProvider }
+    host.unadvertise(id, advertisement.routines)
+    advertisement.provider.hangUp()
+  }
+
+  /// A connection is gone, and with it the process that served these providers, or its wish to.
+  func lost(_ connection: Connection) {
+    let lost: [(GUID, Advertisement)] = known.withLock { known in
+      let lost = known.filter { $0.value.connection == ObjectIdentifier(connection) }
+      for id in lost.keys { known[id] = nil }
+      return Array(lost)
+    }
+    for (id, advertisement) in lost {
+      // Whoever waits for it is answered first.
+      advertisement.provider.hangUp()
+      HostLog.write(.warning, provider: advertisement.provider.name, "its process is gone: \(connection.process.identity)")
+      HostThreads.run { [host] in host.unadvertise(id, advertisement.routines) }
+    }
+  }
+
+  /// Who serves a provider, where that is another process.
+  func process(of id: GUID) -> Int32? { known.withLock { $0[id]?.processID } }
+
+  func completed(_ number: UInt64, _ outcome: AwaitedOutcome.Outcome, from connection: Connection) {
+    // Numbers mean something to the provider that was asked alone.
+    let provider = known.withLock { $0.values.first { $0.connection == ObjectIdentifier(connection) } }?.provider
+    provider?.completed(number, outcome)
+  }
+}
+
+extension Catalog.Entry {
+  /// Whether it was installed as a service, which serves all users (nsp.md §13.1).
+  fileprivate var isService: Bool {
+    guard manifest.nameSpace == .email, let blob, let parsed = try? InstallationBlob(parsing: blob) else { return false }
+    return parsed.providerType == 2
+  }
+}
+
+/// What the process of a provider says.
+extension Requests {
+  func advertise(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let id = Self.id(&fields), let entries = fields.uint32(), fields.uint32() != nil, fields.uint32() != nil,
+      let traits = fields.uint32(), let session = connection.session
+    else { throw .invalidArgument }
+    try advertisements.advertise(
+      id, entries, traits: ProviderTraits(rawValue: traits), by: connection, session: session.number)
+  }
+
+  func unadvertise(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let id = Self.id(&fields), let isInside = fields.uint32(), let session = connection.session?.number else {
+      throw .invalidArgument
+    }
+    guard isInside != 0 else { return try advertisements.unadvertise(id, session: session) }
+    // The routine that asks does not return before it is answered.
+    HostThreads.run { [advertisements] in try? advertisements.unadvertise(id, session: session) }
+  }
+
+  func complete(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let number = fields.uint64(), let outcome = AwaitedOutcome.Outcome(&fields) else {
+      return connection.end(.protocolError)
+    }
+    advertisements.completed(number, outcome, from: connection)
+  }
+}

@@ -1,0 +1,133 @@
+import CLinux
+import Glibc
+import Providers
+import QuerySets
+import Wire
+
+/// A socket that carries calls to a provider in another process, one at a time.
+final class CallChannel: @unchecked Sendable {
+  // Unchecked: whoever has taken the channel uses it alone.
+  private let descriptor: Int32
+  private var patience = Patience()
+  private var inbound: [UInt8] = []
+
+  struct Answer {
+    var header: FrameHeader
+    /// Begins at a multiple of 8.
+    var payload: [UInt8]
+
+    var status: WinsockError { WinsockError(rawValue: header.status) }
+  }
+
+  enum Outcome {
+    case answer(Answer)
+    /// Not yet; it may still come.
+    case late
+    /// The process is gone, or has sent what is no answer.
+    case gone
+  }
+
+  /// - Returns: The channel, and the other end of it, which is for the provider's process; nil when there are no descriptors left.
+  static func make() -> (channel: CallChannel, far: Int32)? {
+    var ends: [Int32] = [-1, -1]
+    guard nsp_socket_pair(&ends) == 0 else { return nil }
+    return (CallChannel(ends[0]), ends[1])
+  }
+
+  private init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+  deinit { close(descriptor) }
+
+  /// Wakes whoever waits on it: nothing more comes. Any thread.
+  func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+  /// Sends a call and waits for its answer.
+  func ask(_ frame: [UInt8], until deadline: MonotonicTime) -> Outcome {
+    guard send(frame, until: deadline) else { return .gone }
+    return answer(until: deadline)
+  }
+
+  /// Sends a call; its answer is fetched later.
+  func send(_ frame: [UInt8], until deadline: MonotonicTime) -> Bool {
+    frame.withUnsafeBytes { bytes in
+      var sent = 0
+      while sent < bytes.count {
+        let count = Glibc.send(
+          descriptor, bytes.baseAddress! + sent, bytes.count - sent, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+        if count > 0 {
+          sent += count
+        } else if count < 0, errno == EAGAIN {
+          guard wait(for: POLLOUT, until: deadline) else { return false }
+        } else if errno != EINTR {
+          return false
+        }
+      }
+      return true
+    }
+  }
+
+  /// Waits for the answer to what was sent.
+  func answer(until deadline: MonotonicTime) -> Outcome {
+    while true {
+      switch step(isPatient: true) {
+      case .answer(let answer): return .answer(answer)
+      case .gone: return .gone
+      case .late: if !wait(for: POLLIN, until: deadline) { return .late }
+      }
+    }
+  }
+
+  /// The answer, if it has come.
+  func answerNow() -> Outcome { step(isPatient: false) }
+
+  private func step(isPatient: Bool) -> Outcome {
+    withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 16) { room in
+      while true {
+        // 0 stands for nothing yet, so the end is told as -1.
+        func look() -> Int {
+          let count = recv(descriptor, room.baseAddress, room.count, Int32(MSG_DONTWAIT))
+          return count > 0 ? count : count == 0 ? -1 : errno == EAGAIN || errno == EINTR ? 0 : -1
+        }
+        var count = look()
+        if count == 0, isPatient, inbound.isEmpty { count = found(&patience, look) }
+        if count < 0 { return .gone }
+        if count == 0 { return .late }
+        if inbound.isEmpty, let answer = Self.cut(UnsafeRawBufferPointer(rebasing: room[..<count])) { return .answer(answer) }
+        inbound.append(contentsOf: room[..<count])
+        guard let header = inbound.withUnsafeBytes({ FrameHeader($0) }) else { continue }
+        guard header.isAcceptable(maximum: Self.maximumAnswer) else { return .gone }
+        if inbound.count == Int(header.length) {
+          defer { inbound = [] }
+          return .answer(Answer(header: header, payload: Array(inbound[FrameHeader.size...])))
+        }
+        // One call, one answer.
+        if inbound.count > Int(header.length) { return .gone }
+      }
+    }
+  }
+
+  /// Looks a moment; the end counts as something found.
+  private func found(_ patience: inout Patience, _ look: () -> Int) -> Int {
+    var isOver = false
+    let count = patience.look {
+      let count = look()
+      isOver = count < 0
+      return abs(count)
+    }
+    return isOver ? -1 : count
+  }
+
+  private static let maximumAnswer: UInt32 = 1 << 22
+
+  private static func cut(_ bytes: UnsafeRawBufferPointer) -> Answer? {
+    guard let header = FrameHeader(bytes), Int(header.length) == bytes.count, bytes.count >= FrameHeader.size else { return nil }
+    return Answer(header: header, payload: Array(bytes[FrameHeader.size...]))
+  }
+
+  private func wait(for events: Int32, until deadline: MonotonicTime) -> Bool {
+    let left = deadline.nanoseconds - MonotonicTime.now.nanoseconds
+    guard left > 0 else { return false }
+    var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+    return poll(&entry, 1, Int32(min(left / 1_000_000 + 1, Int64(Int32.max)))) > 0 || errno == EINTR
+  }
+}
