@@ -88,6 +88,10 @@ let package = Package(
       swiftSettings: strict, linkerSettings: exports),
     .target(name: "CLinux"),
     .target(name: "CClientSystem"),
+    // The parts of the client library that a worker is made of, under its folder; no Embedded Swift here.
+    .target(
+      name: "Serving",
+      dependencies: ["CClientSystem", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"], swiftSettings: strict),
     // Embedded Swift: the library needs libc alone.
     .target(
       name: "ClientLibrary", dependencies: ["CClientSystem", "CWinsock"], swiftSettings: embedded, linkerSettings: clientExports),

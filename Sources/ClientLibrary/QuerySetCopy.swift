@@ -1,5 +1,9 @@
 import CWinsock
 
+#if !hasFeature(Embedded)
+  import Wire
+#endif
+
 /// Query sets of callers onto the wire, and records from it into callers' buffers. The A and W structures have one layout and differ in
 /// their texts alone, so both are read by offset.
 enum QuerySetCopy {

@@ -55,6 +55,9 @@ struct CallFrame {
 
 /// What the routine that runs on this thread is called for, to those who forward it to another process.
 public enum RoutineInProgress {
+  /// The id of the query; 0 for none.
+  public static var query: UInt64 { CallFrame.current?.query.rawValue ?? 0 }
+
   /// The class that the query or registration names, and what is known of it.
   public static var serviceClass: (id: GUID, known: ServiceClass?)? {
     CallFrame.current.flatMap { frame in frame.serviceClass.map { ($0.id, frame.knownClass) } }

@@ -9,12 +9,14 @@ import Rundown
 
 @c @implementation
 public func WSAProviderCompleteAsyncCall(_ hAsyncCall: HANDLE?, _ iRetCode: INT) -> INT {
-  result(AsyncCall.complete(hAsyncCall, code: iRetCode))
+  if let worker = WorkerDoors.current { return result(worker.complete(hAsyncCall, iRetCode)) }
+  return result(AsyncCall.complete(hAsyncCall, code: iRetCode))
 }
 
 @c @implementation
 public func WSAAdvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?, _ pNSPv2Routine: LPCNSPV2_ROUTINE?) -> INT {
   guard let id = puuidProviderId?.pointee, let table = pNSPv2Routine else { return result(.invalidArgument) }
+  if let worker = WorkerDoors.current { return result(worker.advertise(id, table)) }
   guard let host = ProviderHost.owner(of: id) else { return result(.invalidProvider) }
   do { try host.advertise(id, table) } catch { return result(error) }
   return 0
@@ -23,6 +25,7 @@ public func WSAAdvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?, _ pNSP
 @c @implementation
 public func WSAUnadvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?) -> INT {
   guard let id = puuidProviderId?.pointee else { return result(.invalidArgument) }
+  if let worker = WorkerDoors.current { return result(worker.unadvertise(id)) }
   guard let host = ProviderHost.owner(of: id) else { return result(.invalidProvider) }
   do { try host.unadvertise(id) } catch { return result(error) }
   return 0
@@ -33,11 +36,18 @@ public func NSPHostCurrentServiceClass(
   _ lpServiceClassId: LPGUID?, _ lpdwBufSize: LPDWORD?, _ lpServiceClassInfo: LPWSASERVICECLASSINFOW?
 ) -> INT {
   guard lpServiceClassId != nil || lpdwBufSize != nil else { return WSAEINVAL }
-  guard let frame = CallFrame.current, let asked = frame.serviceClass else { return WSATYPE_NOT_FOUND }
+  let asked: (id: GUID, known: () -> ServiceClass?)
+  if let worker = WorkerDoors.current {
+    guard let (id, known) = worker.serviceClass else { return WSATYPE_NOT_FOUND }
+    asked = (id, { known })
+  } else {
+    guard let frame = CallFrame.current, let named = frame.serviceClass else { return WSATYPE_NOT_FOUND }
+    asked = (named.id, { named.known(at: frame.provider) })
+  }
   lpServiceClassId?.pointee = asked.id
   guard let size = lpdwBufSize else { return 0 }
   // Of a class that nobody knows there is its id.
-  let known = asked.known(at: frame.provider) ?? ServiceClass(id: asked.id, name: "")
+  let known = asked.known() ?? ServiceClass(id: asked.id, name: "")
   do throws(QuerySetError) {
     try known.pack(into: UnsafeMutableRawBufferPointer(start: lpServiceClassInfo, count: Int(size.pointee)))
     return 0
@@ -49,15 +59,20 @@ public func NSPHostCurrentServiceClass(
 
 @c @implementation
 public func WSASetEvent(_ hEvent: HANDLE?) -> BOOL {
-  if ChangeNotice.set(Handle(hEvent)) { return 1 }
+  if let worker = WorkerDoors.current {
+    if worker.setEvent(hEvent) { return 1 }
+  } else if ChangeNotice.set(Handle(hEvent)) {
+    return 1
+  }
   WSASetLastError(WSA_INVALID_HANDLE)
   return 0
 }
 
 @c @implementation
 public func NSPHostLog(_ hAsyncCall: HANDLE?, _ dwLevel: DWORD, _ lpszText: LPCSTR?) {
-  guard let text = lpszText, let level = LogLevel(rawValue: min(dwLevel, LogLevel.error.rawValue)), HostLog.isOpen(for: level)
-  else { return }
+  guard let text = lpszText, let level = LogLevel(rawValue: min(dwLevel, LogLevel.error.rawValue)) else { return }
+  if let worker = WorkerDoors.current { return worker.log(hAsyncCall, level, String(cString: text)) }
+  guard HostLog.isOpen(for: level) else { return }
   let here = CallFrame.current
   let origin = hAsyncCall.flatMap { AsyncCall.origin(of: $0) }
   HostLog.write(

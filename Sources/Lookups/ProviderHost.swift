@@ -64,7 +64,7 @@ public final class ProviderHost: Sendable {
     }
   }
 
-  static let completeForStub: AsyncCompletion = { handle, code in _ = AsyncCall.complete(handle, code: code) }
+  static let completeForStub: AsyncCompletion = { handle, code in _ = WSAProviderCompleteAsyncCall(handle, code) }
 
   // MARK: Clients
 

@@ -71,6 +71,8 @@ public enum RequestKind: UInt16, CaseIterable {
   case complete = 22
   /// Answered when the catalog is another than the one that the client knows.
   case catalogChange = 23
+  /// A line for the host's log, from a provider's process; has no answer.
+  case log = 24
 
   public static let answerBit: UInt16 = 0x8000
 

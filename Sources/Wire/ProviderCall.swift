@@ -15,18 +15,3 @@ public enum ProviderCall: UInt16 {
   /// On the connection that advertised: the descriptor of another channel comes with it.
   case channel = 0x4F
 }
-
-/// Sizes of what calls and answers begin with, counted from the start of the payload.
-public enum ProviderCallSize {
-  /// Of begin: session's argument (8), flags (4), how many records are taken ahead (4), the flags for those (4), room for
-  /// each (4), number of the call (8), bytes of the class information, a multiple of 8 (4), whether a class is named (4), its id (16).
-  /// Then the class information, then the query set.
-  public static let begin = 56
-  /// Of set service: session's argument (8), number of the call (8), operation (4), flags (4), bytes of the class
-  /// information, a multiple of 8 (4), whether a class is named (4), its id (16). Then the class information, then the query set.
-  public static let setService = 48
-  /// Of the answer to begin: handle (8), how many outcomes follow (4), 0 (4).
-  public static let beginAnswer = 16
-  /// Of each outcome: status (4), bytes that were asked for (4), bytes of the record, a multiple of 8 (4), 0 (4). Then the record.
-  public static let outcome = 16
-}

@@ -64,8 +64,17 @@ class Advertisement: @unchecked Sendable {
   /// A connection to the host on which the hello was answered, or why there is none.
   func connect() -> (descriptor: Int32, failure: Int32) { (-1, Int32(WSAENETDOWN)) }
 
-  /// Runs a routine that is told which class the query names, and what is known of it.
-  func withClass(_ id: GUID?, _ info: UnsafeMutableRawBufferPointer?, _ routine: () -> Void) { routine() }
+  /// What a routine is called for.
+  struct Purpose {
+    /// The host's id of the query.
+    var query: UInt64
+    var classID: GUID?
+    /// What is known of the class: a structure with offsets in the place of pointers.
+    var classInfo: UnsafeMutableRawBufferPointer?
+  }
+
+  /// Runs a routine.
+  func run(_ name: StaticString, _ purpose: Purpose? = nil, _ routine: () -> Void) { routine() }
 
   /// Performs what is no routine of version 2. The status.
   func perform(_ call: ProviderCall, _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter) -> Int32 {
@@ -245,6 +254,7 @@ class Advertisement: @unchecked Sendable {
     }
   }
 
+  /// Makes the calls that come on a channel, one after the other, until it ends.
   func work(on channel: Int32) {
     // Borrowed: the thread has a reference as long as it works.
     nsp_client_set_serving(Unmanaged.passUnretained(self).toOpaque())
@@ -313,10 +323,10 @@ class Advertisement: @unchecked Sendable {
       return call == .cleanup ? cleanup(argument) : rundown(argument)
     case .begin: return begin(&fields, payload, &answer, &opened)
     case .next:
-      guard let handle = fields.uint64(), let number = fields.uint64(), let flags = fields.uint32(), let room = fields.uint32(),
-        room <= 1 << 21
+      guard let handle = fields.uint64(), let number = fields.uint64(), let query = fields.uint64(), let flags = fields.uint32(),
+        let room = fields.uint32(), room <= 1 << 21
       else { return Int32(WSAEINVAL) }
-      let outcome = next(handle, number, flags, room)
+      let outcome = next(handle, number, query, flags, room)
       outcome.append(to: &answer)
       return outcome.status
     case .end:
@@ -331,8 +341,11 @@ class Advertisement: @unchecked Sendable {
   private func startup(_ answer: inout FrameWriter, _ opened: inout Opened) -> Int32 {
     guard let routine = routines.NSPv2Startup else { return Int32(WSAEOPNOTSUPP) }
     var (id, argument) = (id, UnsafeMutableRawPointer?.none)
-    WSASetLastError(0)
-    let status = ProviderOutcome.status(routine(&id, &argument))
+    var status: Int32 = 0
+    run("NSPv2Startup") {
+      WSASetLastError(0)
+      status = ProviderOutcome.status(routine(&id, &argument))
+    }
     // One that needs no session is ended like others (nsp.md L6).
     if status == 0 || status == Int32(WSAEOPNOTSUPP) {
       let value = status == 0 ? UInt64(UInt(bitPattern: argument)) : 0
@@ -346,15 +359,21 @@ class Advertisement: @unchecked Sendable {
   private func cleanup(_ argument: UInt64) -> Int32 {
     guard let routine = routines.NSPv2Cleanup else { return 0 }
     var id = id
-    WSASetLastError(0)
-    return ProviderOutcome.status(routine(&id, UnsafeMutableRawPointer(bitPattern: UInt(argument))))
+    var status: Int32 = 0
+    run("NSPv2Cleanup") {
+      WSASetLastError(0)
+      status = ProviderOutcome.status(routine(&id, UnsafeMutableRawPointer(bitPattern: UInt(argument))))
+    }
+    return status
   }
 
   private func rundown(_ argument: UInt64) -> Int32 {
     guard let routine = routines.NSPv2ClientSessionRundown else { return cleanup(argument) }
     var id = id
-    WSASetLastError(0)
-    routine(&id, UnsafeMutableRawPointer(bitPattern: UInt(argument)))
+    run("NSPv2ClientSessionRundown") {
+      WSASetLastError(0)
+      routine(&id, UnsafeMutableRawPointer(bitPattern: UInt(argument)))
+    }
     return 0
   }
 
@@ -363,8 +382,12 @@ class Advertisement: @unchecked Sendable {
   @discardableResult
   private func end(_ handle: UInt64) -> Int32 {
     guard let routine = routines.NSPv2LookupServiceEnd else { return Int32(WSAEOPNOTSUPP) }
-    WSASetLastError(0)
-    return ProviderOutcome.status(routine(HANDLE(bitPattern: UInt(handle))))
+    var status: Int32 = 0
+    run("NSPv2LookupServiceEnd") {
+      WSASetLastError(0)
+      status = ProviderOutcome.status(routine(HANDLE(bitPattern: UInt(handle))))
+    }
+    return status
   }
 
   private func begin(
@@ -372,13 +395,13 @@ class Advertisement: @unchecked Sendable {
   ) -> Int32 {
     guard let routine = routines.NSPv2LookupServiceBegin else { return Int32(WSAEOPNOTSUPP) }
     guard let argument = fields.uint64(), let flags = fields.uint32(), let ahead = fields.uint32(),
-      let nextFlags = fields.uint32(), let room = fields.uint32(), let number = fields.uint64(), room <= 1 << 21,
-      let parts = Parts(&fields, payload)
+      let nextFlags = fields.uint32(), let room = fields.uint32(), let number = fields.uint64(), let query = fields.uint64(),
+      room <= 1 << 21, let parts = Parts(&fields, payload)
     else { return Int32(WSAEINVAL) }
     var (id, handle) = (id, HANDLE?.none)
     var set = parts.set
     var status: Int32 = 0
-    withClass(parts.classID, parts.classInfo) {
+    run("NSPv2LookupServiceBegin", parts.purpose(query)) {
       WSASetLastError(0)
       let session = UnsafeMutableRawPointer(bitPattern: UInt(argument))
       status = ProviderOutcome.status(routine(&id, &set, flags, session, &handle))
@@ -392,7 +415,7 @@ class Advertisement: @unchecked Sendable {
     answer.append(UInt64(0))
     var count: UInt32 = 0
     while count < ahead, answer.count < Self.mostAhead {
-      let outcome = next(lookup.handle, number + UInt64(count), nextFlags, room)
+      let outcome = next(lookup.handle, number + UInt64(count), query, nextFlags, room)
       outcome.append(to: &answer)
       count += 1
       if outcome.status != 0 { break }
@@ -404,19 +427,21 @@ class Advertisement: @unchecked Sendable {
   /// What is taken ahead, in bytes, is about this much.
   private static let mostAhead = 64 << 10
 
-  private func next(_ handle: UInt64, _ number: UInt64, _ flags: UInt32, _ room: UInt32) -> ProviderOutcome {
+  private func next(_ handle: UInt64, _ number: UInt64, _ query: UInt64, _ flags: UInt32, _ room: UInt32) -> ProviderOutcome {
     guard let routine = routines.NSPv2LookupServiceNextEx else { return ProviderOutcome(status: Int32(WSAEOPNOTSUPP)) }
     let block = UnsafeMutableRawBufferPointer.allocate(
       byteCount: max(Int(room), MemoryLayout<WSAQUERYSET2W>.size), alignment: 16)
     block.initializeMemory(as: UInt8.self, repeating: 0)
-    let call = PendingCall(self, number, locked { epoch }, block, isLookup: true)
+    let call = PendingCall(self, number, query, locked { epoch }, block, isLookup: true)
     guard let pending = PendingCalls.shared.insert(call) else {
       return ProviderOutcome(status: Int32(WSA_NOT_ENOUGH_MEMORY))
     }
-    WSASetLastError(0)
-    routine(
-      pending, HANDLE(bitPattern: UInt(handle)), flags, call.length,
-      block.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self))
+    run("NSPv2LookupServiceNextEx", Purpose(query: query)) {
+      WSASetLastError(0)
+      routine(
+        pending, HANDLE(bitPattern: UInt(handle)), flags, call.length,
+        block.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self))
+    }
     return PendingCalls.shared.returned(call) ?? ProviderOutcome(status: Int32(WSA_IO_PENDING))
   }
 
@@ -425,17 +450,18 @@ class Advertisement: @unchecked Sendable {
     // The provider's until it completes the call.
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: payload.count, alignment: 16)
     memory.copyMemory(from: UnsafeRawBufferPointer(payload))
-    guard let argument = fields.uint64(), let number = fields.uint64(), let operation = fields.uint32(),
+    guard let argument = fields.uint64(), let number = fields.uint64(), let query = fields.uint64(),
+      let operation = fields.uint32(),
       let flags = fields.uint32(), let parts = Parts(&fields, memory)
     else {
       memory.deallocate()
       return Int32(WSAEINVAL)
     }
-    let call = PendingCall(self, number, locked { epoch }, memory, isLookup: false)
+    let call = PendingCall(self, number, query, locked { epoch }, memory, isLookup: false)
     guard let pending = PendingCalls.shared.insert(call) else { return Int32(WSA_NOT_ENOUGH_MEMORY) }
     // Where the version 1 form lies is more than room enough.
     parts.place.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee = parts.set
-    withClass(parts.classID, parts.classInfo) {
+    run("NSPv2SetServiceEx", parts.purpose(query)) {
       WSASetLastError(0)
       routine(
         pending, call.provider, parts.place.assumingMemoryBound(to: WSAQUERYSET2W.self),
@@ -463,6 +489,8 @@ class Advertisement: @unchecked Sendable {
       place = base
       set = WSAQUERYSET2W(narrowing: UnsafeRawPointer(base).assumingMemoryBound(to: WSAQUERYSETW.self).pointee)
     }
+
+    func purpose(_ query: UInt64) -> Purpose { Purpose(query: query, classID: classID, classInfo: classInfo) }
   }
 
   // MARK: Completions

@@ -18,6 +18,8 @@ final class PendingCall: @unchecked Sendable {
   let advertisement: Advertisement
   /// The host's number of it.
   let number: UInt64
+  /// The host's id of the query that it is part of.
+  let query: UInt64
   /// Of the connection to the host that it came on.
   let epoch: UInt64
   let memory: UnsafeMutableRawBufferPointer
@@ -28,9 +30,11 @@ final class PendingCall: @unchecked Sendable {
   fileprivate var phase = Phase.running
 
   /// - Parameter memory: Of `allocate`; it is the call's from now on.
-  init(_ advertisement: Advertisement, _ number: UInt64, _ epoch: UInt64, _ memory: UnsafeMutableRawBufferPointer, isLookup: Bool)
-  {
-    (self.advertisement, self.number, self.epoch) = (advertisement, number, epoch)
+  init(
+    _ advertisement: Advertisement, _ number: UInt64, _ query: UInt64, _ epoch: UInt64, _ memory: UnsafeMutableRawBufferPointer,
+    isLookup: Bool
+  ) {
+    (self.advertisement, self.number, self.query, self.epoch) = (advertisement, number, query, epoch)
     (self.memory, self.isLookup) = (memory, isLookup)
     length = .allocate(capacity: 1)
     length.pointee = UInt32(memory.count)
@@ -123,13 +127,13 @@ final class PendingCalls: @unchecked Sendable {
     return 0
   }
 
-  /// The number by which the host knows the call that a handle names.
-  func number(of handle: HANDLE?) -> UInt64? {
+  /// The query that the call which a handle names is part of, and whose it is.
+  func origin(of handle: HANDLE?) -> (query: UInt64, advertisement: Advertisement)? {
     let number = UInt(bitPattern: handle)
     let index = Int(number & 0xFF_FFFF) - 1
     return locked {
       guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: number >> 24) else { return nil }
-      return slots[index].call?.number
+      return slots[index].call.map { ($0.query, $0.advertisement) }
     }
   }
 

@@ -178,6 +178,7 @@ final class AdvertisedProvider: RoutineProxy {
     frame.append(ahead?.rawValue ?? 0)
     frame.append(Self.firstRoom)
     frame.append(first)
+    frame.append(RoutineInProgress.query)
     guard append(restrictions, to: &frame) else { return .failure(.systemCallFailure) }
     let answer = call(&frame) { [weak self] late in
       // Nobody knows of the lookup.
@@ -240,6 +241,7 @@ final class AdvertisedProvider: RoutineProxy {
     var frame = frame(.next)
     frame.append(lookup.handle)
     frame.append(number)
+    frame.append(RoutineInProgress.query)
     frame.append(flags.rawValue)
     frame.append(room)
     settle(number, call(&frame))
@@ -283,6 +285,7 @@ final class AdvertisedProvider: RoutineProxy {
     var frame = frame(.setService)
     frame.append(Self.word(argument.pointer))
     frame.append(number)
+    frame.append(RoutineInProgress.query)
     frame.append(operation)
     frame.append(flags)
     let isReadable = append(registration, to: &frame)

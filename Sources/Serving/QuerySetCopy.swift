@@ -1,0 +1,1 @@
+../ClientLibrary/QuerySetCopy.swift

@@ -1,0 +1,1 @@
+../ClientLibrary/Text.swift

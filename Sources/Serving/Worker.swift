@@ -1,0 +1,196 @@
+import CClientSystem
+import CLastWords
+import CWinsock
+import Glibc
+import Lookups
+import Providers
+import QuerySets
+import Synchronization
+import Wire
+
+/// The process that runs one provider's file for a host (`nsphost worker`): an advertiser like any other, which knows more of what it serves.
+public final class Worker: Sendable {
+  private let id: GUID
+  private let connection: Int32
+  private let advertised = Mutex<WorkerAdvertisement?>(nil)
+  private let file = Mutex<(object: SharedObject, version1: Version1Routines?)?>(nil)
+
+  /// Says hello to the host. Nil when it is not there, or does not want this process.
+  public init?(_ id: GUID, socket: String) {
+    setenv("NSP_SOCKET", socket, 1)
+    let descriptor = nsp_client_connect()
+    guard descriptor >= 0 else { return nil }
+    var hello = FrameWriter.hello()
+    guard FrameChannel.send(descriptor, &hello), let answer = FrameChannel.receive(descriptor, readsAhead: false),
+      answer.header.status == 0
+    else {
+      close(descriptor)
+      return nil
+    }
+    (self.id, connection) = (id, descriptor)
+  }
+
+  /// Loads the file, and serves what it provides from now on. Throws why it can't; then the host has been told.
+  public func serve(_ path: String, isUnloadable: Bool, allowsPartial: Bool, advertisesItself: Bool) throws(Refusal) {
+    WorkerDoors.current = Doors(self)
+    let object = try SharedObject(path: path, isUnloadable: isUnloadable)
+    file.withLock { $0 = (object, nil) }
+    if !advertisesItself {
+      let (routines, version1, traits) = try routines(of: object, allowsPartial: allowsPartial)
+      file.withLock { $0 = (object, version1) }
+      if let failure = advertise(routines, version1, traits.union(allowsPartial ? .allowsPartial : [])) {
+        throw Refusal(
+          path: path, reason: .failedToLoad, detail: "the host does not take it: \(failure)", remedy: "see the host's log")
+      }
+    } else if advertised.withLock({ $0 }) == nil {
+      throw Refusal(
+        path: path, reason: .failedToLoad, detail: "it has advertised nothing",
+        remedy: "advertise from a constructor, or let it run in the host: isolation = \"in-process\"")
+    }
+  }
+
+  /// The host wants no more: what is open here is ended, then the file takes its leave.
+  public func finish() {
+    advertised.withLock { $0 }?.withdraw(isHostGone: true)
+    let file = file.withLock { $0.take() }
+    guard let (object, version1) = file else { return }
+    version1?.cleanup(keeping: object)
+    object.callModuleUnload()
+  }
+
+  private func routines(
+    of object: SharedObject, allowsPartial: Bool
+  ) throws(Refusal) -> (NSPV2_ROUTINE, Version1Routines?, ProviderTraits) {
+    let manifest = Manifest(id: id, displayName: "", nameSpace: .all, allowsPartial: allowsPartial)
+    var exported = object.exportedRoutines()
+    let servesLookups = exported.NSPv2LookupServiceBegin != nil || allowsPartial && exported.NSPv2SetServiceEx != nil
+    var version1: Version1Routines?
+    do throws(Version1Routines.Defect) { version1 = try object.startVersion1(manifest) } catch {
+      if !servesLookups {
+        throw Refusal(
+          path: object.path, reason: .failedToLoad, detail: "\(error)",
+          remedy: "see what it needs to start, and which version it is for")
+      }
+    }
+    var traits: ProviderTraits = [.takesClasses]
+    if let version1 { traits.formUnion(version1.hasIoctl ? [.keepsClasses, .hasIoctl] : .keepsClasses) }
+    guard !servesLookups, let version1 else { return (exported, version1, traits) }
+    do throws(RoutineTable.Defect) {
+      let table = try RoutineTable(
+        version1, completion: { handle, code in _ = WSAProviderCompleteAsyncCall(handle, code) },
+        serviceClass: { InProgress.current?.serviceClass })
+      exported = table.pointer.pointee
+      // What it lacks the host answers for.
+      if table.entry(.startup) == .stub { exported.NSPv2Startup = nil }
+      if table.entry(.cleanup) == .stub { exported.NSPv2Cleanup = nil }
+      if table.entry(.clientSessionRundown) == .stub { exported.NSPv2ClientSessionRundown = nil }
+      // The entries live as long as the process.
+      _ = Unmanaged.passRetained(table)
+    } catch {
+      throw Refusal(path: object.path, reason: .failedToLoad, detail: "\(error)", remedy: "give the machine more memory")
+    }
+    return (exported, version1, traits.union(.version1))
+  }
+
+  fileprivate func advertise(_ routines: NSPV2_ROUTINE, _ version1: Version1Routines?, _ traits: ProviderTraits) -> WinsockError?
+  {
+    let new = WorkerAdvertisement(id, routines, version1, traits, connection)
+    let isFirst = advertised.withLock { advertised in
+      guard advertised == nil else { return false }
+      advertised = new
+      return true
+    }
+    guard isFirst else { return .alreadyInProgress }
+    let status = new.advertise()
+    return status == 0 ? nil : WinsockError(rawValue: status)
+  }
+
+  /// What the file's code finds behind the functions of nsphost.h and ws2spi.h.
+  private final class Doors: ProviderDoors {
+    private let worker: Worker
+    init(_ worker: Worker) { self.worker = worker }
+
+    func complete(_ handle: UnsafeMutableRawPointer?, _ code: Int32) -> WinsockError? {
+      let status = PendingCalls.shared.complete(handle, code)
+      return status == 0 ? nil : WinsockError(rawValue: status)
+    }
+
+    func advertise(_ id: GUID, _ table: UnsafePointer<NSPV2_ROUTINE>) -> WinsockError? {
+      guard id == worker.id else { return .invalidProvider }
+      var routines = NSPV2_ROUTINE()
+      let least = MemoryLayout<NSPV2_ROUTINE>.offset(of: \.NSPv2SetServiceEx)!
+      guard Int(table.pointee.cbSize) >= least else { return .invalidArgument }
+      withUnsafeMutableBytes(of: &routines) { target in
+        let whole = min(Int(table.pointee.cbSize), target.count) & ~7
+        target.copyMemory(from: UnsafeRawBufferPointer(start: table, count: whole))
+      }
+      return worker.advertise(routines, nil, .takesClasses)
+    }
+
+    func unadvertise(_ id: GUID) -> WinsockError? {
+      guard id == worker.id, let advertised = worker.advertised.withLock({ $0.take() }) else { return .invalidProvider }
+      advertised.withdraw(isHostGone: true)
+      return nil
+    }
+
+    var serviceClass: (id: GUID, known: ServiceClass?)? { InProgress.current?.serviceClass }
+
+    func setEvent(_ event: UnsafeMutableRawPointer?) -> Bool {
+      worker.advertised.withLock { $0 }?.changes.set(event) ?? false
+    }
+
+    func log(_ handle: UnsafeMutableRawPointer?, _ level: LogLevel, _ text: String) {
+      let query = PendingCalls.shared.origin(of: handle)?.query ?? InProgress.current?.query ?? 0
+      var frame = FrameWriter(RequestKind.log.rawValue, request: 0)
+      frame.append(query)
+      frame.append(level.rawValue)
+      frame.append(Array(text.utf8.prefix(8192)))
+      // Constructors speak before anything is advertised.
+      if let advertised = worker.advertised.withLock({ $0 }) {
+        advertised.say(&frame)
+      } else {
+        _ = FrameChannel.send(worker.connection, &frame)
+      }
+    }
+  }
+}
+
+/// What a routine on this thread was called for.
+struct InProgress {
+  let query: UInt64
+  let serviceClass: (id: GUID, known: ServiceClass?)?
+
+  private static let key: pthread_key_t = {
+    var key = pthread_key_t()
+    let status = pthread_key_create(&key, nil)
+    precondition(status == 0, "the process has no thread-specific data left")
+    return key
+  }()
+
+  static var current: InProgress? { pthread_getspecific(key).map { $0.assumingMemoryBound(to: InProgress.self).pointee } }
+
+  init(_ purpose: Advertisement.Purpose) {
+    query = purpose.query
+    serviceClass = purpose.classID.map { id in (id, purpose.classInfo.flatMap { ServiceClass(onTheWire: $0) }) }
+  }
+
+  func run(_ routine: () -> Void) {
+    let outer = pthread_getspecific(Self.key)
+    // On this stack for as long as the routine runs.
+    withUnsafePointer(to: self) { frame in
+      pthread_setspecific(Self.key, frame)
+      defer { pthread_setspecific(Self.key, outer) }
+      routine()
+    }
+  }
+}
+
+extension ServiceClass {
+  /// A class as it came; nil for what can't be read.
+  init?(onTheWire bytes: UnsafeMutableRawBufferPointer) {
+    guard SelfRelative.resolveClass(bytes), let base = bytes.baseAddress else { return nil }
+    let info = UnsafeRawPointer(base).assumingMemoryBound(to: WSASERVICECLASSINFOW.self)
+    guard let read = try? ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(bytes))) else { return nil }
+    self = read
+  }
+}

@@ -1,0 +1,161 @@
+import CLastWords
+import CWinsock
+import Glibc
+import Providers
+import QuerySets
+import Synchronization
+import Wire
+
+/// The provider of a worker: says which routine runs when the process dies, and has the routines of version 1.
+final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
+  // Unchecked, as what it inherits.
+  private let version1: Version1Routines?
+  private let own: ProviderTraits
+  /// Good for once: where the host is gone, so is this process, soon.
+  private let first: Mutex<Int32>
+  /// For what the process says when it dies.
+  private let mark: UnsafeMutablePointer<CChar>?
+  private(set) lazy var changes = ChangeEvents(self)
+
+  init(_ id: GUID, _ routines: NSPV2_ROUTINE, _ version1: Version1Routines?, _ traits: ProviderTraits, _ connection: Int32) {
+    (self.version1, own) = (version1, traits)
+    first = Mutex(connection)
+    mark = strdup(Self.name)
+    super.init(id, routines)
+    _ = changes
+  }
+
+  deinit { free(mark) }
+
+  /// As people call the provider.
+  nonisolated(unsafe) static var name = "a provider"
+
+  override func connect() -> (descriptor: Int32, failure: Int32) {
+    let descriptor = first.withLock { first in
+      defer { first = -1 }
+      return first
+    }
+    return (descriptor, descriptor < 0 ? WSAENETDOWN : 0)
+  }
+
+  override var traits: UInt32 { own.rawValue }
+
+  override func work(on channel: Int32) {
+    let stack = nsp_last_words_stack()
+    defer { nsp_last_words_stack_free(stack) }
+    super.work(on: channel)
+  }
+
+  override func run(_ name: StaticString, _ purpose: Purpose? = nil, _ routine: () -> Void) {
+    let outer = nsp_mark_provider(mark)
+    nsp_mark_routine(name.utf8Start)
+    defer { nsp_mark_restore(outer) }
+    if let purpose { InProgress(purpose).run(routine) } else { routine() }
+  }
+
+  override func perform(_ call: ProviderCall, _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter) -> Int32 {
+    guard let version1 else { return WSAEOPNOTSUPP }
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    switch call {
+    case .installClass:
+      guard let new = ServiceClass(onTheWire: payload) else { return WSAEINVAL }
+      return status { version1.install(new) }
+    case .removeClass:
+      guard let id = fields.bytes(16)?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
+      return status { version1.removeClass(id) }
+    case .classInfo:
+      guard let id = fields.bytes(16)?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
+      switch version1.serviceClass(id) {
+      case .failure(let error): return error.rawValue
+      case .success(let found):
+        let start = answer.reserve(found.packedSize)
+        answer.withBytes(from: start) { bytes in
+          // The room has the size that was asked for, and the alignment.
+          try? found.pack(into: bytes)
+          SelfRelative.makeClassRelative(bytes)
+        }
+        return 0
+      }
+    case .ioctl:
+      guard let handle = fields.uint64(), let number = fields.uint64(), let code = fields.uint32(), let room = fields.uint32(),
+        let size = fields.uint32(), fields.uint32() != nil, let input = fields.bytes(Int(size)), room <= 1 << 20
+      else { return WSAEINVAL }
+      let event = number == 0 ? nil : changes.make(number)
+      let result = version1.ioctl(
+        UnsafeMutableRawPointer(bitPattern: UInt(handle)), code, Array(input), Int(room), event?.completion)
+      if case .failure(.ioPending) = result {} else if let event { changes.forget(event) }
+      switch result {
+      case .failure(let error): return error.rawValue
+      case .success(let output):
+        answer.append(output)
+        return 0
+      }
+    default: return WSAEOPNOTSUPP
+    }
+  }
+
+  private func status(_ routine: () -> WinsockError?) -> Int32 { routine()?.rawValue ?? 0 }
+}
+
+/// The events that the provider sets when what a lookup delivered has changed.
+final class ChangeEvents: @unchecked Sendable {
+  // Unchecked: the advertisement outlives the process's last routine.
+  final class Event: @unchecked Sendable {
+    // Unchecked: the memory is lent to the provider, which only reads it.
+    let number: UInt64
+    let completion: UnsafeMutablePointer<WSACOMPLETION>
+    let overlapped: UnsafeMutablePointer<WSAOVERLAPPED>
+
+    init(_ number: UInt64, _ handle: UnsafeMutableRawPointer?) {
+      self.number = number
+      overlapped = .allocate(capacity: 1)
+      overlapped.initialize(to: WSAOVERLAPPED())
+      overlapped.pointee.hEvent = handle
+      completion = .allocate(capacity: 1)
+      completion.initialize(to: WSACOMPLETION())
+      completion.pointee.Type = NSP_NOTIFY_EVENT
+      completion.pointee.Parameters.Event.lpOverlapped = overlapped
+    }
+
+    deinit {
+      overlapped.deallocate()
+      completion.deallocate()
+    }
+  }
+
+  private struct State {
+    var last: UInt = 0
+    var waiting: [UInt: Event] = [:]
+    /// What the provider may still look at, the oldest first.
+    var lent: [Event] = []
+  }
+
+  private unowned let advertisement: Advertisement
+  private let state = Mutex<State>(State())
+  private static let mostLent = 4096
+
+  init(_ advertisement: Advertisement) { self.advertisement = advertisement }
+
+  func make(_ number: UInt64) -> Event {
+    state.withLock { state in
+      state.last += 1
+      let event = Event(number, UnsafeMutableRawPointer(bitPattern: state.last << 8 | 0xE))
+      state.waiting[state.last] = event
+      state.lent.append(event)
+      if state.lent.count > Self.mostLent { state.lent.removeFirst() }
+      return event
+    }
+  }
+
+  func forget(_ event: Event) { state.withLock { state in state.waiting = state.waiting.filter { $0.value !== event } } }
+
+  /// False for what is no event, or was set before.
+  func set(_ handle: UnsafeMutableRawPointer?) -> Bool {
+    guard let event = state.withLock({ $0.waiting.removeValue(forKey: UInt(bitPattern: handle) >> 8) }) else { return false }
+    var frame = FrameWriter(RequestKind.complete.rawValue, request: 0)
+    frame.append(event.number)
+    ProviderOutcome(status: 0).append(to: &frame)
+    advertisement.say(&frame)
+    return true
+  }
+}
