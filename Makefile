@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-clients check-format sanitize bench bench-daemon fuzz clean
+.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
@@ -25,7 +25,7 @@ run: samples
 
 # How many seconds the tests of endurance run; those of a plain `swift test` take one.
 test sanitize: export NSPHOST_ENDURANCE ?= 20
-test: check-format check-abi check-embedding check-model samples fixtures
+test: check-format check-abi check-embedding check-model check-confinement samples fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	$(MAKE) check-clients
@@ -48,6 +48,10 @@ check-clients: samples
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
 	Tests/Clients/check-clients.sh
+
+# What a provider's process may do, tried against this kernel.
+check-confinement: packages
+	Tests/Confinement/check-confinement.sh
 
 check-model: packages
 	Tests/Model/check-model.sh

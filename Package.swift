@@ -92,6 +92,7 @@ let package = Package(
     .target(
       name: "Serving",
       dependencies: ["CClientSystem", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"], swiftSettings: strict),
+    .target(name: "CConfinement"),
     // Embedded Swift: the library needs libc alone.
     .target(
       name: "ClientLibrary", dependencies: ["CClientSystem", "CWinsock"], swiftSettings: embedded, linkerSettings: clientExports),
