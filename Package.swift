@@ -108,8 +108,8 @@ let package = Package(
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CDynamicLinker", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient",
-        "Wire", "Sessions",
+        "CConfinement", "CDynamicLinker", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar",
+        "NSPClient", "Serving", "Wire", "Sessions",
         "Providers", "QuerySets", "ServiceClasses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

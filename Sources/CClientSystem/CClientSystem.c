@@ -13,8 +13,11 @@
 #include <time.h>
 
 /* When the library is loaded, before anybody can fork: what Swift makes at its first use would be made for ever in a child of a fork that
-   comes in the middle of it. */
-__attribute__((constructor)) static void begin(void) { nsp_client_begin(); }
+   comes in the middle of it. A worker has this code too, and nothing to begin. */
+#pragma weak nsp_client_begin
+__attribute__((constructor)) static void begin(void) {
+  if (nsp_client_begin != NULL) nsp_client_begin();
+}
 
 static int connect_to(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -25,6 +25,8 @@ public struct Configuration: Sendable {
   /// Where the host keeps what outlives it.
   public var state: String?
   public var log: LogLevel?
+  /// Where providers run that do not say it themselves.
+  public var isolation: Manifest.Isolation?
   public var limits = Limits()
   /// Who may have a session, besides root and the host's own user; nil: everybody.
   public var access: AccessList?
@@ -69,11 +71,14 @@ public struct Configuration: Sendable {
 
   private static let keys =
     [
-      "plugins", "socket", "state", "log", "access.users", "access.groups", "classes.writers", "classes.writer-groups",
+      "plugins", "socket", "state", "log", "isolation", "access.users", "access.groups", "classes.writers",
+      "classes.writer-groups",
     ] + numbers.map(\.key)
-  private static let providerKeys = [
-    "enabled", "order", "deadline-ms", "concurrency", "users", "groups", "isolation", "blocking",
-  ]
+  private static let providerKeys =
+    [
+      "enabled", "order", "deadline-ms", "grace-ms", "concurrency", "users", "groups", "isolation", "blocking", "advertisers",
+      "advertiser-groups", "serves",
+    ] + Confinement.keys
 
   /// Reads a file's text. Unknown keys and values of the wrong kind are defects that say where and what to do.
   public init(toml text: String, path: String) throws(Defect) {
@@ -132,6 +137,12 @@ public struct Configuration: Sendable {
       }
       log = level
       text = given
+    } else if key == "isolation" {
+      guard let given = value.string, let mode = Manifest.Isolation(rawValue: given) else {
+        throw wrong("\"in-process\" or \"worker\"")
+      }
+      isolation = mode
+      text = given
     } else if key == "plugins" {
       guard let given = Self.texts(value), given.allSatisfy({ $0.hasPrefix("/") }) else {
         throw wrong("a list of absolute paths")
@@ -184,10 +195,22 @@ public struct Configuration: Sendable {
       }
       settings.order = given
       return String(given)
-    case "deadline-ms":
+    case "deadline-ms", "grace-ms":
       guard let given = value.int, (1...86_400_000).contains(given) else { throw wrong("a number from 1 to 86400000") }
-      settings.deadline = .milliseconds(given)
+      if key == "grace-ms" { settings.grace = .milliseconds(given) } else { settings.deadline = .milliseconds(given) }
       return String(given)
+    case "serves":
+      guard let given = value.string, given == "user" || given == "everybody" else { throw wrong("\"user\" or \"everybody\"") }
+      settings.servesEverybody = given == "everybody"
+      return given
+    case _ where Confinement.keys.contains(key):
+      guard let given = settings.confinement.take(key, value) else { throw wrong(Confinement.kind(of: key)) }
+      return given
+    case "advertisers", "advertiser-groups":
+      guard let given = admit(value, isUsers: key == "advertisers", to: &settings.advertisers) else {
+        throw wrong(kind(isUsers: key == "advertisers"))
+      }
+      return given
     case "concurrency":
       guard let given = value.int, (1...4096).contains(given) else { throw wrong("a number from 1 to 4096") }
       settings.concurrency = given

@@ -52,12 +52,14 @@ public final class HostServer: Sendable {
   let transport: PeerTransport<Connection>
   private let link: TransportLink
   private let listener: Listener
+  /// Who has come before the host was ready for everybody.
+  private let early = Mutex<[Int32]?>([])
   private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
   let quotas: UserQuotas
   let advertisements: Advertisements
   public let workers: Workers
 
-  /// Listens, and serves from now on.
+  /// Listens, and serves the workers that it has started; everybody else from `open` on.
   /// - Parameter control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
   ///   time.
   public init(
@@ -73,7 +75,7 @@ public final class HostServer: Sendable {
     self.poll = poll
     self.processes = processes
     quotas = UserQuotas(limits)
-    workers = Workers()
+    workers = Workers(host, socket: path)
     advertisements = Advertisements(host, workers)
     requests = Requests(host: host, limits: limits, quotas: quotas, advertisements: advertisements, control: control)
     listener = try Listener(path)
@@ -85,6 +87,12 @@ public final class HostServer: Sendable {
     poll.start()
   }
 
+  /// Serves everybody from now on.
+  public func open() {
+    let early = self.early.withLock { $0.take() }
+    for descriptor in early ?? [] { accept(descriptor) }
+  }
+
   /// How many clients are connected.
   public var connectionCount: Int { connections.withLock { $0.count } }
 
@@ -94,6 +102,7 @@ public final class HostServer: Sendable {
     link.close(.shuttingDown)
     _ = link.ended.wait(for: deadline)
     for connection in connections.withLock({ Array($0.values) }) { connection.end(.shuttingDown) }
+    workers.stop()
     poll.stop()
     processes.stop()
   }
@@ -111,6 +120,10 @@ public final class HostServer: Sendable {
   func accept(_ descriptor: Int32) {
     guard let process = PeerProcess(of: descriptor) else {
       close(descriptor)
+      return
+    }
+    guard isReady(for: process, descriptor) else {
+      if process.descriptor >= 0 { close(process.descriptor) }
       return
     }
     let connection = Connection(descriptor, process, self)
@@ -134,6 +147,16 @@ public final class HostServer: Sendable {
       connection.watched(processes.watch(process, whenGone: { [weak connection] in connection?.processEnded() }))
     }
     if !poll.watch(place, descriptor) { connection.end(.overQuota) }
+  }
+
+  /// Whether it is served now; else it is as soon as the host is ready.
+  private func isReady(for process: PeerProcess, _ descriptor: Int32) -> Bool {
+    if workers.isWorker(process.identity.processID) { return true }
+    return early.withLock { early in
+      guard early != nil else { return true }
+      early?.append(descriptor)
+      return false
+    }
   }
 
   /// There are too many: says so before it is asked. The socket is closed with the last reference.

@@ -78,7 +78,13 @@ struct Requests: Sendable {
       case .advertise: try advertise(payload, connection)
       case .unadvertise: try unadvertise(payload, connection)
       case .complete:
-        complete(payload, connection)
+        try complete(payload, connection)
+        return nil
+      case .log:
+        try log(payload, connection)
+        return nil
+      case .note:
+        try note(payload, connection)
         return nil
       case .catalogChange: throw .operationNotSupported
       }

@@ -217,8 +217,9 @@ extension ProviderHost {
       if let advertised = shelf.withLock({ $0.advertised[id] }), catalog[id]?.provider == nil {
         do { try register(advertised) } catch { throw .busy }
       }
-      guard let entry = catalog[id], !entry.path.isEmpty, shelf.withLock({ $0.files[entry.path] }) == nil else { return }
-      try loadAgain(entry)
+      guard let entry = catalog[id], !entry.path.isEmpty else { return }
+      guard let file = shelf.withLock({ $0.files[entry.path] }) else { return try loadAgain(entry) }
+      file.process?.revive()
     }
   }
 

@@ -12,12 +12,16 @@ struct CatalogKeeping: Sendable {
   /// Why the file can't be read, if it can't.
   var defect: CatalogFile.Defect?
   var settings = SettingsByProvider()
+  /// Where providers run that do not say it themselves; or all of them.
+  var isolation = Manifest.Isolation.inProcess
+  var isForced = false
   /// For the paths of installed files.
   var environment: [String: String] = [:]
 
   /// What the configuration says over what a manifest says, and what an operator said over both.
   func settle(_ manifest: inout Manifest) {
     settings.apply(to: &manifest)
+    manifest.isolation = isForced ? isolation : manifest.isolation ?? isolation
     manifest.isEnabled = record.enabled[manifest.id] ?? manifest.isEnabled
   }
 }
@@ -33,6 +37,13 @@ extension ProviderHost {
 
   /// Has the last word on manifests, except where an operator said otherwise since. To be called before the first `load`.
   public func configure(_ settings: SettingsByProvider) { keeping.withLock { $0.settings = settings } }
+
+  /// Where providers run that do not say it themselves, or all of them. To be called before the first `load`.
+  /// - Parameter processes: Where those run that are not to be in this process.
+  public func isolate(_ isolation: Manifest.Isolation, isForced: Bool, in processes: any ProviderProcesses) {
+    keeping.withLock { ($0.isolation, $0.isForced) = (isolation, isForced) }
+    shelf.withLock { $0.processes = processes }
+  }
 
   public var catalogFile: CatalogFile? { keeping.withLock { $0.file } }
 

@@ -4,21 +4,39 @@ import Providers
 import QuerySets
 import Synchronization
 
+/// Where files run that are not to be in the host's process.
+public protocol ProviderProcesses: AnyObject, Sendable {
+  /// Runs a file in a process of its own, and keeps it running; returns when it serves, or when it is clear that it does not yet. Throws
+  /// why it can't. Calls out.
+  func start(_ path: String, _ manifest: Manifest, isUnloadable: Bool) throws(Refusal) -> any ProviderProcess
+}
+
+/// A file that runs in a process of its own.
+public protocol ProviderProcess: AnyObject, Sendable {
+  /// Ends it: what its provider has open is ended before. Returns when it is gone.
+  func stop()
+  /// Starts it again where it has died too often.
+  func revive()
+}
+
 /// A file of a plugin directory that is loaded.
 final class LoadedFile: Sendable {
   let path: String
   let version: FileVersion?
   let manifest: Manifest
-  let object: SharedObject
+  /// Where it is in this process; nil where it runs in one of its own.
+  let object: SharedObject?
+  let process: (any ProviderProcess)?
   /// The provider that the file exports; nil for a file that registers or advertises its providers itself.
   let module: ProviderModule?
   /// What the file exports of version 1, whether or not lookups go there.
   let version1: Version1Routines?
 
   init(
-    path: String, version: FileVersion?, manifest: Manifest, object: SharedObject, module: ProviderModule?,
-    version1: Version1Routines?
+    path: String, version: FileVersion?, manifest: Manifest, object: SharedObject? = nil, process: (any ProviderProcess)? = nil,
+    module: ProviderModule? = nil, version1: Version1Routines? = nil
   ) {
+    self.process = process
     self.path = path
     self.version = version
     self.manifest = manifest
@@ -37,6 +55,7 @@ struct Shelf {
   var files: [String: LoadedFile] = [:]
   /// Tables that were advertised.
   var advertised: [GUID: ProviderModule] = [:]
+  var processes: (any ProviderProcesses)?
   var watch: PluginWatch?
 }
 
@@ -51,6 +70,11 @@ extension ProviderHost {
     if !registersItself || manifest.advertises {
       // Before its constructors run: one of them may advertise.
       if catalog[manifest.id] == nil { try install(manifest, candidate.path) }
+    }
+    if manifest.isolation == .worker, candidate.image?.livesInHost == false, let processes = shelf.withLock({ $0.processes }) {
+      let process = try processes.start(
+        candidate.path, manifest, isUnloadable: candidate.image?.isUnloadable ?? false)
+      return LoadedFile(path: candidate.path, version: candidate.version, manifest: manifest, process: process)
     }
     let object = try whileLoading { () throws(Refusal) in
       try SharedObject(path: candidate.path, isUnloadable: candidate.image?.isUnloadable ?? false)
@@ -132,14 +156,21 @@ extension ProviderHost {
   /// Detaches what a file provides and lets go of the file: it is unmapped when nothing can still be running in it. Calls out.
   func unload(_ file: LoadedFile) {
     if let provided = file.module { deregister(provided) }
-    for entry in catalog.entries where entry.path == file.path {
+    // What another process of the same file serves by now is not this one's.
+    let isSucceeded = shelf.withLock { shelf in shelf.files[file.path].map { $0 !== file && $0.process != nil } ?? false }
+    for entry in catalog.entries where entry.path == file.path && !isSucceeded {
       // It advertised this one and has not taken it back.
       if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: entry.id) }) { deregister(advertised) }
     }
-    file.version1?.cleanup(keeping: file.object, patience: file.manifest.deadline ?? Provider.defaultDeadline)
-    file.object.callModuleUnload()
-    takeBackModules(of: file.object)
-    module.forget(file.object)
+    if let process = file.process {
+      process.stop()
+      if !isSucceeded { catalog.update(file.manifest.id) { $0.hosting = nil } }
+    }
+    guard let object = file.object else { return }
+    file.version1?.cleanup(keeping: object, patience: file.manifest.deadline ?? Provider.defaultDeadline)
+    object.callModuleUnload()
+    takeBackModules(of: object)
+    module.forget(object)
   }
 
   /// Deregisters the modules that are still registered from inside a file, and waits until that is complete.

@@ -16,6 +16,8 @@ public final class Catalog: Sendable {
     /// The callable provider; nil while nobody advertises it, or where its file failed to load.
     public var provider: Provider?
     public var failure: Refusal?
+    /// How it stands with the process that it runs in; nil where that is the host's own.
+    public var hosting: ProviderHosting?
     /// Somebody asked for its file to be unloaded: it comes back when it is enabled or reloaded, or when the file changes.
     public var isUnloaded = false
     /// Which contents of the file could not be loaded: they are not tried again.

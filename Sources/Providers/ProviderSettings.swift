@@ -11,6 +11,13 @@ public struct ProviderSettings: Sendable, Hashable {
   public var isolation: Manifest.Isolation?
   /// Its routines may keep a thread.
   public var isBlocking: Bool?
+  /// In a process of its own: how long a routine may take before that is killed.
+  public var grace: Duration?
+  public var confinement = Confinement()
+  /// Who may serve it from a process of theirs.
+  public var advertisers: AccessList?
+  /// Whether one that somebody trusted advertises serves all users.
+  public var servesEverybody: Bool?
 
   public init() {}
 
@@ -21,6 +28,10 @@ public struct ProviderSettings: Sendable, Hashable {
     manifest.access = access ?? manifest.access
     manifest.isolation = isolation ?? manifest.isolation
     manifest.isBlocking = isBlocking ?? manifest.isBlocking
+    manifest.grace = grace ?? manifest.grace
+    manifest.confinement.apply(confinement)
+    manifest.advertisers = advertisers ?? manifest.advertisers
+    manifest.servesEverybody = servesEverybody ?? manifest.servesEverybody
   }
 }
 

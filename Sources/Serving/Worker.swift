@@ -16,7 +16,9 @@ public final class Worker: Sendable {
   private let file = Mutex<(object: SharedObject, version1: Version1Routines?)?>(nil)
 
   /// Says hello to the host. Nil when it is not there, or does not want this process.
-  public init?(_ id: GUID, socket: String) {
+  /// - Parameter name: What the provider is called.
+  public init?(_ id: GUID, name: String, socket: String) {
+    WorkerAdvertisement.name = name
     setenv("NSP_SOCKET", socket, 1)
     let descriptor = nsp_client_connect()
     guard descriptor >= 0 else { return nil }
@@ -47,6 +49,20 @@ public final class Worker: Sendable {
         path: path, reason: .failedToLoad, detail: "it has advertised nothing",
         remedy: "advertise from a constructor, or let it run in the host: isolation = \"in-process\"")
     }
+  }
+
+  /// Tells the host how this process is confined, a line each.
+  public func note(confinement lines: [String]) { note(2, lines.joined(separator: "\n")) }
+
+  /// Tells the host why the file can't be used.
+  public func note(_ refusal: Refusal) { note(1, refusal.detail + "\n" + refusal.remedy) }
+
+  private func note(_ kind: UInt32, _ text: String) {
+    var frame = FrameWriter(RequestKind.note.rawValue, request: 0)
+    frame.append(kind)
+    frame.append(UInt32(0))
+    frame.append(Array(text.utf8.prefix(8192)))
+    _ = FrameChannel.send(connection, &frame)
   }
 
   /// The host wants no more: what is open here is ended, then the file takes its leave.

@@ -73,6 +73,8 @@ public enum RequestKind: UInt16, CaseIterable {
   case catalogChange = 23
   /// A line for the host's log, from a provider's process; has no answer.
   case log = 24
+  /// What a worker tells of itself before it serves; has no answer.
+  case note = 25
 
   public static let answerBit: UInt16 = 0x8000
 

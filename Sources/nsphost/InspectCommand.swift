@@ -2,8 +2,9 @@ import ArgumentParser
 import Lookups
 import Providers
 import QuerySets
+import Sessions
 
-struct InspectCommand: ParsableCommand {
+struct InspectCommand: HostCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "Show all that is known of a provider, or of a file.")
 
@@ -12,15 +13,29 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "A provider's name or id, or the path of a file.")
   var subject: String
 
+  static let isForOperators = false
+
+  /// A file is looked at by whoever asks: what a host may read is not for everybody.
+  private var isFile: Bool { subject.contains("/") || subject.hasSuffix(".so") }
+
   func run() throws {
+    if !isFile, let running = try options.runningHost() { return try show(running) }
     let host = options.makeHost()
     defer { host.stop() }
-    guard let report = InspectionReport(host, subject) else {
+    try report(on: host, mayBeFile: true).show()
+  }
+
+  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
+    try report(on: host, mayBeFile: false)
+  }
+
+  private func report(on host: ProviderHost, mayBeFile: Bool) throws -> CommandOutput {
+    guard mayBeFile || !isFile, let report = InspectionReport(host, subject) else {
       throw CommandFailure(
         kind: .nothingFound, what: "inspect \(subject)", why: "there is no provider and no file of this name",
         remedy: "nsphost providers lists the names", isJSON: options.json)
     }
-    if options.json { Output.json(report.document) } else { for line in report.lines { print(line) } }
+    return options.json ? CommandOutput(report.document) : CommandOutput(report.lines)
   }
 }
 
@@ -68,7 +83,11 @@ struct InspectionReport {
       add("version", String(manifest.version))
       let domains = manifest.domains.map { "\($0.name)=\($0.level)" } + (manifest.servesAnyDomain ? ["*"] : [])
       add("domains", domains.joined(separator: " "))
-      add("isolation", manifest.isolation.rawValue)
+      add("isolation", isolation(manifest))
+      for line in hosting ?? [] { add("confined", line) }
+      if let death = entry?.hosting?.lastDeath, let deaths = entry?.hosting?.deaths {
+        add("deaths", "\(deaths), the last by \(death)")
+      }
     }
     switch candidate?.state {
     case .refused(let refusal):
@@ -113,6 +132,24 @@ struct InspectionReport {
     return lines
   }
 
+  /// Where it runs, and why.
+  private func isolation(_ manifest: Manifest) -> String {
+    if let advertiser = entry?.hosting?.advertiser { return "a program of its own: \(advertiser)" }
+    if let hosting = entry?.hosting {
+      let process = hosting.processID.map { "process \($0)" } ?? "no process now"
+      return "worker: \(process), \(hosting.state.rawValue)"
+    }
+    guard manifest.isolation == .worker else { return "in-process" }
+    return candidate?.image?.livesInHost == true
+      ? "in-process: it registers modules, and those live in the host" : "worker, where a host serves; in-process here"
+  }
+
+  /// What is in force in its process, and what is not.
+  private var hosting: [String]? {
+    guard let entry, entry.hosting != nil, entry.hosting?.advertiser == nil else { return nil }
+    return entry.hosting?.confinement
+  }
+
   struct Document: Encodable {
     struct Body: Encodable {
       struct File: Encodable {
@@ -127,6 +164,14 @@ struct InspectionReport {
         var entry: String
         var intercepted: Int?
       }
+      struct ProcessBody: Encodable {
+        var state: String
+        var pid: Int32?
+        var advertiser: String?
+        var deaths: Int
+        var lastDeath: String?
+        var confinement: [String]
+      }
       struct Refused: Encodable {
         var reason: String
         var detail: String
@@ -139,6 +184,7 @@ struct InspectionReport {
       var namespace: UInt32?
       var version: UInt32?
       var trusted: Bool?
+      var process: ProcessBody?
       var state: String
       var refused: Refused?
       var routines: [Routine]
@@ -167,7 +213,12 @@ struct InspectionReport {
           path: path, buildId: image.map { Output.hexadecimal($0.buildID) }, size: image?.fileSize,
           unloadable: image?.isUnloadable, needs: image?.needed),
         manifest: manifest?.source.description, namespace: manifest?.nameSpace.rawValue, version: manifest?.version,
-        trusted: candidate?.isTrusted, state: state, refused: refused,
+        trusted: candidate?.isTrusted,
+        process: entry?.hosting.map { hosting in
+          .init(
+            state: hosting.state.rawValue, pid: hosting.processID, advertiser: hosting.advertiser, deaths: hosting.deaths,
+            lastDeath: hosting.lastDeath, confinement: hosting.confinement)
+        }, state: state, refused: refused,
         routines: manifest?.source == .builtIn
           ? []
           : ProviderRoutine.allCases.map { routine in

@@ -131,7 +131,7 @@ struct ProviderReport {
             routines: entry.provider.map { provider in
               .init(direct: provider.directCount, stub: ProviderRoutine.allCases.count - provider.directCount)
             },
-            isolation: entry.manifest.isolation.rawValue, state: entry.stateName)
+            isolation: (entry.hosting == nil ? Manifest.Isolation.inProcess : .worker).rawValue, state: entry.stateName)
         },
       refused: refusals.map { path, refusal in
         .init(file: path, reason: refusal.reason.rawValue, detail: refusal.detail, remedy: refusal.remedy)
@@ -156,7 +156,8 @@ extension Catalog.Entry {
   var stateName: String {
     if !isActive { return "disabled" }
     if failure != nil { return "failed" }
-    return isReady ? "ready" : "waiting"
+    if isReady { return "ready" }
+    return hosting.map(\.state.rawValue) ?? "waiting"
   }
 
   var isReady: Bool { isActive && (provider != nil || manifest.source == .builtIn) }

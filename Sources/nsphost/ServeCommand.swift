@@ -30,6 +30,9 @@ struct ServeCommand: ParsableCommand {
       valueName: "level"))
   var log: LogLevel?
 
+  @Flag(name: .long, help: "Run every provider in a process of its own, whatever is said of it.")
+  var isolate = false
+
   @Flag(
     name: .long,
     help: ArgumentHelp(
@@ -56,8 +59,23 @@ struct ServeCommand: ParsableCommand {
     let catalog = CatalogFile(directory: configuration.state ?? ProcessEnvironment.stateDirectory)
     host.keepChanges(in: catalog, environment: ProcessEnvironment.variables)
     host.configure(configuration.providers)
+    let desk = ControlDesk(host: host)
+    let server: HostServer
+    do throws(ListenFailure) {
+      let path = options.socket ?? ProcessEnvironment.variables["NSP_SOCKET"] ?? configuration.socket ?? options.socketPath
+      server = try HostServer(host, path: path, limits: configuration.limits) { words, client, isOperator in
+        desk.answer(words, client, isOperator: isOperator)
+      }
+    } catch {
+      throw CommandFailure(what: "serve", why: error.why, remedy: error.remedy, isJSON: options.json)
+    }
+    defer {
+      server.stop()
+      host.stop()
+    }
+    host.isolate(
+      isolate ? .worker : configuration.isolation ?? Self.defaultIsolation, isForced: isolate, in: server.workers)
     host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
-    defer { host.stop() }
     let schema = SchemaProvider(directory: catalog.directory)
     schema.prepare()
     host.keepClasses(in: schema, writers: configuration.classWriters)
@@ -83,18 +101,9 @@ struct ServeCommand: ParsableCommand {
       for refusal in changes.refused { Self.tell(refusal) }
     }
     ProcessEnvironment.isServing = true
-    let desk = ControlDesk(host: host)
-    let server: HostServer
-    do throws(ListenFailure) {
-      let path = options.socket ?? ProcessEnvironment.variables["NSP_SOCKET"] ?? configuration.socket ?? options.socketPath
-      server = try HostServer(host, path: path, limits: configuration.limits) { words, client, isOperator in
-        desk.answer(words, client, isOperator: isOperator)
-      }
-    } catch {
-      throw CommandFailure(what: "serve", why: error.why, remedy: error.remedy, isJSON: options.json)
-    }
     let signals = Signals([SIGTERM, SIGINT, SIGHUP])
     ServiceNotice.send("READY=1")
+    server.open()
     print("nsphost serves \(Output.count(host.catalog.entries.count, "provider", "providers")) on \(server.path)")
     fflush(nil)
     while signals.wait() == SIGHUP {
@@ -103,8 +112,12 @@ struct ServeCommand: ParsableCommand {
       ServiceNotice.send("READY=1")
     }
     ServiceNotice.send("STOPPING=1")
-    server.stop()
   }
+}
+
+extension ServeCommand {
+  /// Where providers run that do not say it themselves, and of which nobody else has said it.
+  private static let defaultIsolation = Manifest.Isolation.inProcess
 }
 
 extension LogLevel: ExpressibleByArgument {

@@ -19,6 +19,10 @@ int nsp_socket_pair(int ends[2]);
 /* Sends bytes and a descriptor with them, at once or not at all. 0, or -1. */
 int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descriptor);
 
+/* Starts a program in a process group of its own, with no signal blocked or ignored, and with a descriptor as its standard input. Its
+   process id, or -1. */
+int nsp_spawn_worker(const char *program, char *const arguments[], int input);
+
 /* A new counter that can be waited for, and one more for it. */
 int nsp_eventfd(void);
 void nsp_eventfd_signal(int descriptor);

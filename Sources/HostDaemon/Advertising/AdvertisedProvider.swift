@@ -10,7 +10,7 @@ import Wire
 /// A provider in another process, which has advertised it: its routines are calls over channels to that process (docs/wire.md).
 ///
 /// When the process is gone every call is answered with `WSATRY_AGAIN`, those that it still owes too.
-final class AdvertisedProvider: RoutineProxy {
+final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   let id: GUID
   let name: String
   let traits: ProviderTraits
@@ -24,7 +24,14 @@ final class AdvertisedProvider: RoutineProxy {
   /// What the provider's process owes, by the host's numbers.
   private let owed = Mutex<[UInt64: AwaitedOutcome]>([:])
   private let lookups = HandleTable<RemoteLookup>(kind: 28)
+  /// Events that the provider is to set, by the host's numbers.
+  private let changes = Mutex<[UInt64: Event]>([:])
   private let whenHung: @Sendable () -> Void
+
+  /// An event of the engine's, which is known by its handle alone.
+  private struct Event: @unchecked Sendable {
+    let handle: UnsafeMutableRawPointer
+  }
 
   /// A lookup as both sides know it.
   final class RemoteLookup: Sendable {
@@ -61,26 +68,30 @@ final class AdvertisedProvider: RoutineProxy {
     self.traits = traits
     deadline = manifest.deadline ?? Provider.defaultDeadline
     grace = manifest.grace ?? deadline + Self.defaultGrace
-    channels = CallChannels(maximum: maximumChannels, send: send)
+    channels = CallChannels(maximum: maximumChannels, grace: grace, send: send, whenHung: whenHung)
     self.whenHung = whenHung
   }
 
   static let defaultGrace: Duration = .seconds(5)
 
   /// The process is gone, or has taken its provider back: every call is answered now.
-  func hangUp() {
-    guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    channels.hangUp()
+  /// - Returns: The routines that were running.
+  @discardableResult
+  func hangUp() -> [ProviderCall] {
+    guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return [] }
+    let running = channels.hangUp()
     let left = owed.withLock { owed in
       defer { owed = [:] }
       return Array(owed.values)
     }
-    for one in left { one.arrived(.init(status: .tryAgain)) }
+    for one in left { hungUp(one) }
+    return running
   }
 
   /// The provider's process has completed a call after its routine had returned.
   func completed(_ number: UInt64, _ outcome: AwaitedOutcome.Outcome) {
-    owed.withLock { $0.removeValue(forKey: number) }?.arrived(outcome)
+    if let one = owed.withLock({ $0.removeValue(forKey: number) }) { return one.arrived(outcome) }
+    if let event = changes.withLock({ $0.removeValue(forKey: number) }) { _ = WSASetEvent(event.handle) }
   }
 
   // MARK: Calls
@@ -322,6 +333,68 @@ final class AdvertisedProvider: RoutineProxy {
       try? known.pack(into: bytes)
       SelfRelative.makeClassRelative(bytes)
     }
+  }
+
+  // MARK: Service classes
+
+  func install(_ new: ServiceClass) -> WinsockError? {
+    var frame = frame(.installClass)
+    Self.append(new, new.packedSize, to: &frame)
+    return failure(call(&frame))
+  }
+
+  func removeClass(_ serviceClass: GUID) -> WinsockError? {
+    var frame = frame(.removeClass)
+    withUnsafeBytes(of: serviceClass) { frame.append($0) }
+    return failure(call(&frame))
+  }
+
+  func serviceClass(_ serviceClass: GUID) -> Result<ServiceClass, WinsockError> {
+    var frame = frame(.classInfo)
+    withUnsafeBytes(of: serviceClass) { frame.append($0) }
+    let answer = call(&frame)
+    if let failure = failure(answer) { return .failure(failure) }
+    guard var payload = answer?.payload, var found = payload.withUnsafeMutableBytes({ Self.readClass($0) }) else {
+      return .failure(.systemCallFailure)
+    }
+    // The id is what was asked for, whatever the provider has made of it.
+    found.id = serviceClass
+    return .success(found)
+  }
+
+  private static func readClass(_ bytes: UnsafeMutableRawBufferPointer) -> ServiceClass? {
+    guard SelfRelative.resolveClass(bytes), let base = bytes.baseAddress else { return nil }
+    let info = UnsafeRawPointer(base).assumingMemoryBound(to: WSASERVICECLASSINFOW.self)
+    return try? ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(bytes)))
+  }
+
+  // MARK: Control
+
+  var hasIoctl: Bool { traits.contains(.hasIoctl) }
+
+  func ioctl(
+    _ lookup: UnsafeMutableRawPointer?, _ code: UInt32, _ input: [UInt8], _ outputSize: Int,
+    _ completion: UnsafeMutablePointer<WSACOMPLETION>?
+  ) -> Result<[UInt8], WinsockError> {
+    guard let lookup = lookups[Handle(lookup)] else { return .failure(.invalidHandle) }
+    let event = completion?.pointee.Parameters.Event.lpOverlapped?.pointee.hEvent
+    let number = event == nil ? 0 : lastNumber.add(1, ordering: .relaxed).newValue
+    if let event { changes.withLock { $0[number] = Event(handle: event) } }
+    var frame = frame(.ioctl)
+    frame.append(lookup.handle)
+    frame.append(number)
+    frame.append(code)
+    frame.append(UInt32(outputSize))
+    frame.append(UInt32(input.count))
+    frame.append(UInt32(0))
+    frame.append(input)
+    let answer = call(&frame)
+    if let failure = failure(answer) {
+      if failure != .ioPending { changes.withLock { _ = $0.removeValue(forKey: number) } }
+      return .failure(failure)
+    }
+    changes.withLock { _ = $0.removeValue(forKey: number) }
+    return .success(Array((answer?.payload ?? []).prefix(outputSize)))
   }
 }
 

@@ -26,7 +26,7 @@ final class Advertisements: Sendable {
   }
 
   private let host: ProviderHost
-  private let workers: Workers
+  let workers: Workers
   private let known = Mutex<[GUID: Advertisement]>([:])
 
   init(_ host: ProviderHost, _ workers: Workers) { (self.host, self.workers) = (host, workers) }
@@ -75,13 +75,20 @@ final class Advertisements: Sendable {
     }
     do throws(WinsockError) {
       try host.advertise(
-        id, table, version1: nil,
+        id, table, version1: provider.traits.contains(.keepsClasses) ? provider : nil,
         scope: servesEverybody ? nil : identity.userID, mayReplace: isWorker)
     } catch {
       known.withLock { if $0[id] === advertisement { $0[id] = former } }
       throw error
     }
     former?.provider.hangUp()
+    if isWorker {
+      workers.hasAdvertised(identity.processID)
+    } else {
+      host.catalog.update(id) {
+        $0.hosting = ProviderHosting(.running, processID: identity.processID, advertiser: identity.description)
+      }
+    }
     HostLog.write(.info, provider: entry.manifest.displayName, "advertised by \(identity)")
   }
 
@@ -96,6 +103,7 @@ final class Advertisements: Sendable {
     guard let advertisement else { throw .invalidProvider }
     host.unadvertise(id, advertisement.routines)
     advertisement.provider.hangUp()
+    parted(id, advertisement)
   }
 
   /// A connection is gone, and with it the process that served these providers, or its wish to.
@@ -107,19 +115,58 @@ final class Advertisements: Sendable {
     }
     for (id, advertisement) in lost {
       // Whoever waits for it is answered first.
-      advertisement.provider.hangUp()
-      HostLog.write(.warning, provider: advertisement.provider.name, "its process is gone: \(connection.process.identity)")
+      let running = Self.names(of: advertisement.provider.hangUp())
+      if workers.isWorker(advertisement.processID) {
+        workers.lost(advertisement.processID, running: running)
+      } else {
+        let place = running.isEmpty ? "" : ", in \(running.joined(separator: ", "))"
+        HostLog.write(
+          .warning, provider: advertisement.provider.name, "its process is gone: \(connection.process.identity)\(place)")
+        parted(id, advertisement)
+      }
       HostThreads.run { [host] in host.unadvertise(id, advertisement.routines) }
     }
   }
 
-  /// Who serves a provider, where that is another process.
-  func process(of id: GUID) -> Int32? { known.withLock { $0[id]?.processID } }
+  /// Each once. An End is sent to a process that is dying already, as a rule.
+  private static func names(of calls: [ProviderCall]) -> [String] {
+    var names: [String] = []
+    let others = calls.filter { $0 != .end }
+    for name in (others.isEmpty ? calls : others).compactMap(\.routineName) where !names.contains(name) { names.append(name) }
+    return names
+  }
+
+  /// The entry is as it was before somebody advertised it, where that was no worker.
+  private func parted(_ id: GUID, _ advertisement: Advertisement) {
+    host.catalog.update(id) { entry in
+      if entry.hosting?.advertiser != nil, entry.hosting?.processID == advertisement.processID { entry.hosting = nil }
+    }
+  }
 
   func completed(_ number: UInt64, _ outcome: AwaitedOutcome.Outcome, from connection: Connection) {
     // Numbers mean something to the provider that was asked alone.
     let provider = known.withLock { $0.values.first { $0.connection == ObjectIdentifier(connection) } }?.provider
     provider?.completed(number, outcome)
+  }
+}
+
+extension ProviderCall {
+  /// As the routine is called; nil for what is no routine.
+  var routineName: String? {
+    switch self {
+    case .startup: "NSPv2Startup"
+    case .cleanup: "NSPv2Cleanup"
+    case .begin: "NSPv2LookupServiceBegin"
+    case .next: "NSPv2LookupServiceNextEx"
+    case .end: "NSPv2LookupServiceEnd"
+    case .setService: "NSPv2SetServiceEx"
+    case .rundown: "NSPv2ClientSessionRundown"
+    case .installClass: "NSPInstallServiceClass"
+    case .removeClass: "NSPRemoveServiceClass"
+    case .classInfo: "NSPGetServiceClassInfo"
+    case .ioctl: "NSPIoctl"
+    case .channel: nil
+    }
   }
 }
 
@@ -152,11 +199,31 @@ extension Requests {
     HostThreads.run { [advertisements] in try? advertisements.unadvertise(id, session: session) }
   }
 
-  func complete(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) {
+  func complete(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let number = fields.uint64(), let outcome = AwaitedOutcome.Outcome(&fields) else {
-      return connection.end(.protocolError)
-    }
+    guard let number = fields.uint64(), let outcome = AwaitedOutcome.Outcome(&fields) else { throw .invalidArgument }
     advertisements.completed(number, outcome, from: connection)
+  }
+
+  func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    let processID = connection.process.identity.processID
+    guard let kind = fields.uint32(), fields.uint32() != nil, advertisements.workers.isWorker(processID) else {
+      throw .invalidArgument
+    }
+    let lines = String(decoding: fields.rest, as: UTF8.self).split(separator: "\n").map(String.init)
+    if kind == 2 { return advertisements.workers.noted(processID, .confinement(lines)) }
+    guard lines.count == 2 else { throw .invalidArgument }
+    advertisements.workers.noted(processID, .refused(detail: lines[0], remedy: lines[1]))
+  }
+
+  /// What a worker's provider says. Nobody else has a word in the host's log.
+  func log(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let query = fields.uint64(), let number = fields.uint32(), let level = LogLevel(rawValue: number),
+      let name = advertisements.workers.name(of: connection.process.identity.processID)
+    else { throw .invalidArgument }
+    let text = String(decoding: fields.rest, as: UTF8.self)
+    HostLog.write(level, provider: name, query: query == 0 ? nil : QueryID(rawValue: query), text)
   }
 }

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Providers
 import QuerySets
+import Synchronization
 import Wire
 
 /// A socket that carries calls to a provider in another process, one at a time.
@@ -10,6 +11,8 @@ final class CallChannel: @unchecked Sendable {
   private let descriptor: Int32
   private var patience = Patience()
   private var inbound: [UInt8] = []
+  /// Of the call that it carries; 0 for none.
+  private let carried = Atomic<UInt16>(0)
 
   struct Answer {
     var header: FrameHeader
@@ -38,6 +41,9 @@ final class CallChannel: @unchecked Sendable {
 
   deinit { close(descriptor) }
 
+  /// The routine that it waits for. Any thread.
+  var running: ProviderCall? { ProviderCall(rawValue: carried.load(ordering: .relaxed)) }
+
   /// Wakes whoever waits on it: nothing more comes. Any thread.
   func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
@@ -50,6 +56,7 @@ final class CallChannel: @unchecked Sendable {
   /// Sends a call; its answer is fetched later.
   func send(_ frame: [UInt8], until deadline: MonotonicTime) -> Bool {
     frame.withUnsafeBytes { bytes in
+      carried.store(FrameHeader(bytes)?.kind ?? 0, ordering: .relaxed)
       var sent = 0
       while sent < bytes.count {
         let count = Glibc.send(
@@ -81,6 +88,12 @@ final class CallChannel: @unchecked Sendable {
   func answerNow() -> Outcome { step(isPatient: false) }
 
   private func step(isPatient: Bool) -> Outcome {
+    let outcome = look(isPatient: isPatient)
+    if case .answer = outcome { carried.store(0, ordering: .relaxed) }
+    return outcome
+  }
+
+  private func look(isPatient: Bool) -> Outcome {
     withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 16) { room in
       while true {
         // 0 stands for nothing yet, so the end is told as -1.

@@ -13,12 +13,15 @@ final class CallChannels: Sendable {
     var ending: [Ending] = []
     /// Every one that is not let go of, those that are taken among them.
     var known: [ObjectIdentifier: CallChannel] = [:]
+    /// What ran on those that were let go of, the first ones.
+    var interrupted: [ProviderCall] = []
     var isOver = false
   }
 
   private struct Ending: Sendable {
     var channel: CallChannel
     var session: UInt64
+    var since = MonotonicTime.coarse
   }
 
   private let state = Mutex<State>(State())
@@ -26,12 +29,20 @@ final class CallChannels: Sendable {
   private let freed = DispatchSemaphore(value: 0)
   private let waiting = Atomic<Int>(0)
   private let maximum: Int
+  private let grace: Duration
   private let send: @Sendable (Int32) -> Bool
+  private let whenHung: @Sendable () -> Void
 
   /// - Parameters:
+  ///   - grace: How long an End may take.
   ///   - maximum: How many there are at most.
   ///   - send: Sends a descriptor to the provider's process; false when that can't be done now.
-  init(maximum: Int, send: @escaping @Sendable (Int32) -> Bool) { (self.maximum, self.send) = (maximum, send) }
+  ///   - whenHung: Told of each End that takes longer. It must not wait.
+  init(
+    maximum: Int, grace: Duration, send: @escaping @Sendable (Int32) -> Bool, whenHung: @escaping @Sendable () -> Void
+  ) {
+    (self.maximum, self.grace, self.send, self.whenHung) = (maximum, grace, send, whenHung)
+  }
 
   /// A channel for one call; nil when the provider's process is gone, or none was free in time.
   func take(until deadline: MonotonicTime) -> CallChannel? {
@@ -59,7 +70,11 @@ final class CallChannels: Sendable {
   private func settle(_ state: inout State) {
     state.ending.removeAll { ending in
       switch ending.channel.answerNow() {
-      case .late: return false
+      case .late:
+        guard MonotonicTime.coarse - ending.since > grace else { return false }
+        // One that has hung for long comes to nothing.
+        state.known[ObjectIdentifier(ending.channel)] = nil
+        whenHung()
       case .answer: state.idle.append(ending.channel)
       case .gone: state.known[ObjectIdentifier(ending.channel)] = nil
       }
@@ -91,7 +106,10 @@ final class CallChannels: Sendable {
   /// Its process is gone, or it is held up for good.
   func drop(_ channel: CallChannel) {
     channel.hangUp()
-    state.withLock { $0.known[ObjectIdentifier(channel)] = nil }
+    state.withLock { state in
+      state.known[ObjectIdentifier(channel)] = nil
+      if let running = channel.running, state.interrupted.count < 16 { state.interrupted.append(running) }
+    }
     wake()
   }
 
@@ -123,15 +141,18 @@ final class CallChannels: Sendable {
   }
 
   /// Whoever waits for an answer is told that none comes.
-  func hangUp() {
-    let known = state.withLock { state in
+  /// - Returns: The routines that were running.
+  func hangUp() -> [ProviderCall] {
+    let (known, interrupted) = state.withLock { state in
       state.isOver = true
       state.idle = []
       state.ending = []
       defer { state.known = [:] }
-      return Array(state.known.values)
+      return (Array(state.known.values), state.interrupted)
     }
+    let running = interrupted + known.compactMap(\.running)
     for channel in known { channel.hangUp() }
     wake()
+    return running
   }
 }

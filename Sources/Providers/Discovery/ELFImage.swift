@@ -27,6 +27,11 @@ public struct ELFImage: Sendable {
   private(set) var imported: [ImportedSymbol] = []
   private var neverUnloads = false
 
+  /// Whether it takes part in what lives in the host alone: modules, transports, call management.
+  public var livesInHost: Bool {
+    exportsModuleLoad || imported.contains { symbol in ["Nmr", "Ndis", "Nsp"].contains { symbol.name.hasPrefix($0) } }
+  }
+
   private(set) var symbols = SymbolTable()
   private var bytes: FileBytes?
 

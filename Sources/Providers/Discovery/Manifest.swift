@@ -39,7 +39,10 @@ public struct Manifest: Hashable, Sendable {
   public var domains: [InstallationBlob.Domain]
   /// Whether an e-mail provider answers for domains that nobody claims.
   public var servesAnyDomain: Bool
-  public var isolation: Isolation
+  /// Nil: as the host decides.
+  public var isolation: Isolation?
+  /// Of a process of its own.
+  public var confinement = Confinement()
   /// Accept the provider without Begin, NextEx or End.
   public var allowsPartial: Bool
   /// Its routines may keep a thread: they are called on threads of the host's own.
@@ -66,7 +69,7 @@ public struct Manifest: Hashable, Sendable {
 
   public init(
     id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32 = 1, domains: [InstallationBlob.Domain] = [],
-    servesAnyDomain: Bool = false, isolation: Isolation = .inProcess, allowsPartial: Bool = false, isBlocking: Bool = false,
+    servesAnyDomain: Bool = false, isolation: Isolation? = nil, allowsPartial: Bool = false, isBlocking: Bool = false,
     advertises: Bool = false, serialises: Bool = false, storesClasses: Bool = false, isEnabled: Bool = true,
     deadline: Duration? = nil,
     source: Source = .fileName
@@ -145,7 +148,7 @@ public struct Manifest: Hashable, Sendable {
     }
     self.init(
       id: id, displayName: displayName, nameSpace: nameSpace, version: version,
-      isolation: flags & 2 != 0 ? .worker : .inProcess, allowsPartial: flags & 1 != 0, isBlocking: flags & 4 != 0,
+      isolation: flags & 2 != 0 ? .worker : nil, allowsPartial: flags & 1 != 0, isBlocking: flags & 4 != 0,
       advertises: flags & 8 != 0, serialises: flags & 16 != 0, storesClasses: flags & 32 != 0, source: source)
     for domain in domains.split(separator: ";") { try add(domain: String(domain)) }
   }

@@ -3,11 +3,11 @@ import QuerySets
 import TOMLKit
 
 extension Manifest {
-  private static let keys = [
-    "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
-    "schema",
-    "enabled", "deadline-ms",
-  ]
+  private static let keys =
+    [
+      "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
+      "schema", "enabled", "deadline-ms", "grace-ms",
+    ] + Confinement.keys
 
   /// From the text of a sidecar. Keys that it leaves out have the value that the file itself gives, in `base`; keys that start with
   /// `x-` are the provider's own.
@@ -46,6 +46,15 @@ extension Manifest {
     isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
     deadline = try value("deadline-ms", "a number from 1") {
       $0.int.flatMap { (1...86_400_000).contains($0) ? .milliseconds($0) : nil }
+    }
+    grace =
+      try value("grace-ms", "a number from 1") {
+        $0.int.flatMap { (1...86_400_000).contains($0) ? .milliseconds($0) : nil }
+      } ?? grace
+    for key in Confinement.keys {
+      var confinement = confinement
+      _ = try value(key, Confinement.kind(of: key)) { confinement.take(key, $0) }
+      self.confinement = confinement
     }
     let listed =
       try value("domains", "a list of texts") { found -> [String]? in

@@ -1,0 +1,318 @@
+import CLinux
+import Dispatch
+import Glibc
+import Lookups
+import Providers
+import QuerySets
+import Synchronization
+
+/// One worker: the process that runs a provider's file, started again when it dies, and left alone when it keeps dying.
+///
+/// A thread of the host's watches over it from its start to its end.
+final class WorkerProcess: ProviderProcess {
+  let path: String
+  let manifest: Manifest
+  private let socket: String
+  private let isUnloadable: Bool
+  private let told: @Sendable (ProviderHosting) -> Void
+  private let whenOver: @Sendable (WorkerProcess) -> Void
+  private let state: Mutex<State>
+  /// It has advertised, was refused, or has died before.
+  private let settling = DispatchSemaphore(value: 0)
+  /// Signalled when it is to stop, or to live again.
+  private let wake = DispatchSemaphore(value: 0)
+  private let ended = DispatchSemaphore(value: 0)
+  /// The host has noticed that the connection is gone.
+  private let parted = DispatchSemaphore(value: 0)
+
+  private struct State {
+    var hosting = ProviderHosting(.starting)
+    /// Closing it asks the process to end.
+    var leash: Int32 = -1
+    var deaths: [MonotonicTime] = []
+    var refusal: Refusal?
+    var hasAdvertised = false
+    var running: [String] = []
+    var isKilled = false
+    var isStopping = false
+    var isRevived = false
+    var isOver = false
+  }
+
+  init(
+    _ path: String, _ manifest: Manifest, socket: String, isUnloadable: Bool, told: @escaping @Sendable (ProviderHosting) -> Void,
+    whenOver: @escaping @Sendable (WorkerProcess) -> Void
+  ) {
+    (self.path, self.manifest, self.socket, self.isUnloadable) = (path, manifest, socket, isUnloadable)
+    (self.told, self.whenOver) = (told, whenOver)
+    state = Mutex(State())
+  }
+
+  var processID: Int32? { state.withLock { $0.hosting.processID } }
+
+  /// So many deaths in so long a time are enough.
+  private static let mostDeaths = 5
+  private static let memory: Duration = .seconds(60)
+  private static let firstPause: Duration = .milliseconds(50)
+  private static let longestPause: Duration = .seconds(5)
+  /// How long it may take to end in order.
+  private static let farewell: Duration = .seconds(3)
+
+  func start() { HostThreads.run { [self] in watch() } }
+
+  /// How long the file may take until it has advertised its provider.
+  private var startDeadline: Duration { manifest.grace ?? .seconds(10) }
+
+  /// Waits until it serves, or has died once. A refusal by the file is for good.
+  func settled() -> Refusal? {
+    _ = settling.wait(timeout: .now() + startDeadline.interval)
+    return state.withLock { $0.refusal }
+  }
+
+  // MARK: What others notice
+
+  func hasAdvertised() {
+    change { state in
+      state.hasAdvertised = true
+      state.hosting.state = .running
+    }
+    settling.signal()
+  }
+
+  func noted(_ note: WorkerNote) {
+    change { state in
+      switch note {
+      case .refused(let detail, let remedy):
+        state.refusal = Refusal(path: path, reason: .failedToLoad, detail: detail, remedy: remedy)
+      case .confinement(let lines): state.hosting.confinement = lines
+      }
+    }
+  }
+
+  func lost(running: [String]) {
+    let processID = state.withLock { state in
+      state.running = running
+      return state.isStopping ? nil : state.hosting.processID
+    }
+    parted.signal()
+    // Without its connection it serves nobody.
+    if let processID { Glibc.kill(processID, SIGKILL) }
+  }
+
+  /// It does not return.
+  func kill() {
+    let processID = state.withLock { state in
+      state.isKilled = true
+      return state.hosting.processID
+    }
+    if let processID { Glibc.kill(processID, SIGKILL) }
+  }
+
+  /// A file that hangs while it is loaded.
+  private func killUnlessReady(_ processID: Int32) {
+    let isHung = state.withLock { state in
+      guard state.hosting.processID == processID, !state.hasAdvertised, !state.isStopping else { return false }
+      state.isKilled = true
+      return true
+    }
+    if isHung { Glibc.kill(processID, SIGKILL) }
+  }
+
+  private func change(_ body: (inout State) -> Void) {
+    let hosting: ProviderHosting? = state.withLock { state in
+      body(&state)
+      return state.isStopping ? nil : state.hosting
+    }
+    if let hosting { told(hosting) }
+  }
+
+  // MARK: Ending
+
+  func stop() {
+    let (processID, leash): (Int32?, Int32) = state.withLock { state in
+      guard !state.isStopping else { return (nil, -1) }
+      state.isStopping = true
+      defer { state.leash = -1 }
+      return (state.hosting.processID, state.leash)
+    }
+    if leash >= 0 { close(leash) }
+    wake.signal()
+    if ended.wait(timeout: .now() + Self.farewell.interval) == .timedOut, let processID {
+      HostLog.write(.warning, provider: manifest.displayName, "its process \(processID) does not end: it is killed")
+      Glibc.kill(processID, SIGKILL)
+      _ = ended.wait(timeout: .now() + 1)
+    }
+    ended.signal()
+  }
+
+  func revive() {
+    let isResting = state.withLock { state in
+      state.deaths = []
+      guard state.hosting.state == .quarantined || state.hosting.state == .restarting else { return false }
+      state.isRevived = true
+      return true
+    }
+    guard isResting else { return }
+    wake.signal()
+    _ = settling.wait(timeout: .now() + 5)
+  }
+
+  // MARK: Watching
+
+  private func watch() {
+    while !state.withLock({ $0.isStopping }) {
+      let start = MonotonicTime.now
+      guard let processID = spawn() else {
+        change {
+          $0.refusal = Refusal(
+            path: path, reason: .failedToLoad, detail: "no process can be started",
+            remedy: "raise the limits of processes and descriptors")
+        }
+        settling.signal()
+        break
+      }
+      var status: Int32 = 0
+      // No deadline: a worker lives until it is ended.
+      while waitpid(processID, &status, 0) < 0, errno == EINTR {}
+      // What it has started goes with it.
+      Glibc.kill(-processID, SIGKILL)
+      if let pause = died(status, after: MonotonicTime.now - start) { rest(pause) } else { break }
+    }
+    state.withLock { $0.isOver = true }
+    whenOver(self)
+    ended.signal()
+  }
+
+  /// Nil: it is not started again. Otherwise after how long; without end where it has died too often.
+  private func died(_ status: Int32, after life: Duration) -> Duration? {
+    let (wasServing, leash) = state.withLock { state in
+      defer { (state.hasAdvertised, state.leash) = (false, -1) }
+      return (state.hasAdvertised, state.leash)
+    }
+    if leash >= 0 { close(leash) }
+    // Which routines ran is known to those who waited for them.
+    if wasServing { _ = parted.wait(timeout: .now() + .milliseconds(200)) }
+    defer { settling.signal() }
+    if state.withLock({ $0.isStopping || $0.refusal != nil }) {
+      state.withLock { $0.hosting.processID = nil }
+      return nil
+    }
+    var pause: Duration = .zero
+    var line = ""
+    change { state in
+      let now = MonotonicTime.now
+      state.deaths = state.deaths.filter { now - $0 < Self.memory } + [now]
+      let name = Self.name(of: status, isKilled: state.isKilled)
+      let place =
+        !wasServing
+        ? " while it was being loaded"
+        : state.running.isEmpty ? " outside its routines" : " in \(state.running.joined(separator: ", "))"
+      (state.running, state.isKilled) = ([], false)
+      state.hosting.deaths += 1
+      state.hosting.lastDeath = name + place
+      state.hosting.processID = nil
+      if state.deaths.count >= Self.mostDeaths {
+        state.hosting.state = .quarantined
+        pause = .seconds(1 << 30)
+        line =
+          "\(name)\(place): it has died \(state.deaths.count) times in a minute, and is left alone: nsphost enable lifts that"
+      } else {
+        state.hosting.state = .restarting
+        pause = min(Self.firstPause * (1 << (state.deaths.count - 1)), Self.longestPause)
+        line =
+          "\(name)\(place): it is started again in \(pause.components.attoseconds / 1_000_000_000_000_000 + pause.components.seconds * 1000) ms"
+      }
+    }
+    HostLog.write(.error, provider: manifest.displayName, "its process has died: \(line)")
+    return pause
+  }
+
+  private static func name(of status: Int32, isKilled: Bool) -> String {
+    let signal = status & 0x7F
+    if isKilled { return "killed, because it did not return" }
+    if signal == 0 { return "exit with status \(status >> 8 & 0xFF)" }
+    return signalNames[signal] ?? "signal \(signal)"
+  }
+
+  private static let signalNames: [Int32: String] = [
+    SIGSEGV: "SIGSEGV", SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGILL: "SIGILL", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL",
+    SIGTERM: "SIGTERM", SIGXCPU: "SIGXCPU (its processor time is over)", SIGSYS: "SIGSYS", SIGPIPE: "SIGPIPE",
+    SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGALRM: "SIGALRM", SIGTRAP: "SIGTRAP",
+  ]
+
+  private func rest(_ pause: Duration) {
+    let end = DispatchTime.now() + min(pause, .seconds(1 << 20)).interval
+    while wake.wait(timeout: end) == .success {
+      let goesOn = state.withLock { state in
+        defer { state.isRevived = false }
+        return state.isStopping || state.isRevived
+      }
+      if goesOn { break }
+    }
+    change { if !$0.isStopping { $0.hosting.state = .starting } }
+  }
+
+  // MARK: Starting
+
+  private func spawn() -> Int32? {
+    var ends: [Int32] = [-1, -1]
+    guard nsp_socket_pair(&ends) == 0 else { return nil }
+    defer { close(ends[0]) }
+    let words = ["nsphost", "worker", path] + arguments
+    let processID = Self.spawn(words, ends[0])
+    guard processID > 0 else {
+      close(ends[1])
+      return nil
+    }
+    let isWanted = state.withLock { state in
+      guard !state.isStopping else { return false }
+      state.leash = ends[1]
+      state.hosting.processID = processID
+      return true
+    }
+    if !isWanted { close(ends[1]) }
+    change { _ in }
+    DispatchQueue.global().asyncAfter(deadline: .now() + startDeadline.interval) { [weak self] in
+      self?.killUnlessReady(processID)
+    }
+    return processID
+  }
+
+  private var arguments: [String] {
+    var words = ["--provider", manifest.id.description, "--name", manifest.displayName, "--socket", socket]
+    if !isUnloadable { words.append("--keep-mapped") }
+    if manifest.allowsPartial { words.append("--allow-partial") }
+    if manifest.advertises { words.append("--advertises") }
+    let rules = manifest.confinement
+    func add(_ name: String, _ value: Int?) { if let value { words += [name, String(value)] } }
+    add("--memory-bytes", rules.memory)
+    add("--cpu-seconds", rules.processorSeconds)
+    add("--descriptors", rules.descriptors)
+    add("--processes", rules.processes)
+    if let user = rules.user { words += ["--user", user] }
+    if let readable = rules.readable { words += ["--restrict-reading"] + readable.flatMap { ["--allow-read", $0] } }
+    if let reachable = rules.reachable { words += ["--restrict-connecting"] + reachable.flatMap { ["--allow-connect", $0] } }
+    return words
+  }
+
+  /// This very program, by its path where it is still there.
+  private static let program = realpath("/proc/self/exe", nil).map { path in
+    defer { free(path) }
+    return String(cString: path)
+  }
+
+  private static func spawn(_ words: [String], _ input: Int32) -> Int32 {
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    return nsp_spawn_worker(program.flatMap { access($0, X_OK) == 0 ? $0 : nil } ?? "/proc/self/exe", &arguments, input)
+  }
+}
+
+extension Duration {
+  /// For Dispatch.
+  var interval: DispatchTimeInterval {
+    let (seconds, attoseconds) = components
+    return .nanoseconds(
+      Int(clamping: seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue) + Int(attoseconds / 1_000_000_000))
+  }
+}

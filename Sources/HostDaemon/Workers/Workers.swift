@@ -1,0 +1,73 @@
+import CWinsock
+import Glibc
+import Lookups
+import Providers
+import QuerySets
+import Synchronization
+
+/// The processes that this host has started, one for each provider that does not run in its own (design: process isolation).
+public final class Workers: ProviderProcesses {
+  private let host: ProviderHost
+  private let socket: String
+  private let known = Mutex<[GUID: [WorkerProcess]]>([:])
+
+  init(_ host: ProviderHost, socket: String) { (self.host, self.socket) = (host, socket) }
+
+  public func start(_ path: String, _ manifest: Manifest, isUnloadable: Bool) throws(Refusal) -> any ProviderProcess {
+    let worker = WorkerProcess(path, manifest, socket: socket, isUnloadable: isUnloadable) { [host] hosting in
+      host.catalog.update(manifest.id) { $0.hosting = hosting }
+    } whenOver: { [weak self] worker in
+      self?.known.withLock { known in
+        known[manifest.id]?.removeAll { $0 === worker }
+        if known[manifest.id]?.isEmpty == true { known[manifest.id] = nil }
+      }
+    }
+    known.withLock { $0[manifest.id, default: []].append(worker) }
+    worker.start()
+    if let refusal = worker.settled() {
+      worker.stop()
+      throw refusal
+    }
+    return worker
+  }
+
+  private func worker(_ processID: Int32) -> WorkerProcess? {
+    known.withLock { known in known.values.lazy.flatMap { $0 }.first { $0.processID == processID } }
+  }
+
+  /// Whether a process is the one that runs a provider for this host.
+  func isWorker(_ processID: Int32, of id: GUID) -> Bool {
+    known.withLock { $0[id]?.contains { $0.processID == processID } ?? false }
+  }
+
+  /// Whether a process is one of this host's.
+  func isWorker(_ processID: Int32) -> Bool { worker(processID) != nil }
+
+  /// What the provider of one of these processes is called.
+  func name(of processID: Int32) -> String? { worker(processID)?.manifest.displayName }
+
+  func hasAdvertised(_ processID: Int32) { worker(processID)?.hasAdvertised() }
+
+  /// What a worker says of its file, or of how it is confined.
+  func noted(_ processID: Int32, _ note: WorkerNote) { worker(processID)?.noted(note) }
+
+  /// A routine has not returned for longer than the provider is given: its process is killed.
+  func isHung(_ processID: Int32) { worker(processID)?.kill() }
+
+  /// The connection of a worker is gone.
+  /// - Parameter running: The routines that ran.
+  func lost(_ processID: Int32, running: [String]) { worker(processID)?.lost(running: running) }
+
+  /// Ends all of them.
+  func stop() {
+    for worker in known.withLock({ $0.values.flatMap { $0 } }) { worker.stop() }
+  }
+}
+
+/// What a worker tells of itself before it serves.
+enum WorkerNote: Sendable {
+  /// Why its file can't be used, and what to do.
+  case refused(detail: String, remedy: String)
+  /// How it is confined, a line each.
+  case confinement([String])
+}
