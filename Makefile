@@ -6,7 +6,7 @@ BUILD := build
 PROVIDERS := $(BUILD)/providers
 RELEASE = $(SWIFT) build -c release
 FIXTURES := $(BUILD)/fixtures
-PACKAGES := libffi-dev uuid-dev libsqlite3-dev pkg-config mingw-w64-x86-64-dev spin
+PACKAGES := libffi-dev uuid-dev libsqlite3-dev pkg-config mingw-w64-x86-64-dev gcc-mingw-w64-x86-64 spin
 SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
 export NSPHOST_SAMPLES := $(CURDIR)/$(PROVIDERS)
@@ -25,7 +25,7 @@ run: samples
 
 # How many seconds the tests of endurance run; those of a plain `swift test` take one.
 test sanitize: export NSPHOST_ENDURANCE ?= 20
-test: check-format check-abi check-embedding check-model check-confinement samples fixtures
+test: check-format check-abi check-embedding check-model check-confinement check-windows-style samples fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	$(MAKE) check-clients
@@ -44,9 +44,10 @@ check-embedding: packages
 	Tests/Embedding/check-embedding.sh
 
 # Real client processes of a real host.
-check-clients: samples
+check-clients: samples windows
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
+	Tests/Windows/check-windows.sh
 	Tests/Clients/check-clients.sh
 
 # What a provider's process may do, tried against this kernel.
@@ -79,8 +80,8 @@ fuzz: packages
 	Tests/Fuzz/fuzz.sh $(SECONDS)
 
 # The command, the client library with nsp.pc, the library for programs that embed the host with nsphost.pc, the headers, and the
-# units for systemd. Providers need the headers alone.
-install: packages
+# units for systemd. Providers need the headers alone. For sources written for Windows: their headers, libnspwindows.a and nsp-windows.pc.
+install: packages install-windows
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product NSPHostLibrary -Xlinker -soname=libnsphost.so.0
 	$(RELEASE) --product NSPLibrary
@@ -101,6 +102,8 @@ install: packages
 	for unit in nsphost.service nsphost.socket; do \
 	  sed -e 's|@PREFIX@|$(PREFIX)|' packaging/$$unit >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
+
+include Sources/CWindows/windows.mk
 
 # Installs what is missing of the Debian packages; asks for root only then.
 packages:

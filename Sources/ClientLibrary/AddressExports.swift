@@ -23,7 +23,7 @@ public func GetAddrInfoExW(
   guard lpOverlapped != nil || lpCompletionRoutine == nil && lpHandle == nil else { return answer(Int32(WSAEINVAL)) }
   let event = UInt(bitPattern: lpOverlapped?.pointee.hEvent)
   if lpOverlapped != nil {
-    guard lpCompletionRoutine != nil ? event == 0 : nsp_signal_is(event) != 0 else { return answer(Int32(WSAEINVAL)) }
+    guard lpCompletionRoutine != nil ? event == 0 : nsp_signal_stays(event) != 0 else { return answer(Int32(WSAEINVAL)) }
   }
   let (made, code) = AddressQuery.make(pName, pServiceName, dwNameSpace, lpNspId, hints, .wide)
   guard let query = made else { return answer(code) }
