@@ -40,7 +40,7 @@ int nsp_narrow_of(char32_t character, char *to) {
     return 1;
   }
   int follow = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-  to[0] = (char)((0xF00 >> follow & 0xFF) | character >> (6 * follow));
+  to[0] = (char)((0xF0 << (3 - follow) & 0xFF) | character >> (6 * follow));
   for (int i = 1; i <= follow; i++) to[i] = (char)(0x80 | (character >> (6 * (follow - i)) & 0x3F));
   return follow + 1;
 }

@@ -32,6 +32,11 @@
 #include "nsp/instead.h"
 
 #pragma GCC diagnostic ignored "-Wformat"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wformat-overflow"
+#pragma GCC diagnostic ignored "-Wformat-truncation"
+#endif
 
 NSP_INSTEAD_BEGIN
 

@@ -25,6 +25,7 @@ int nsp_getsockname(SOCKET socket, struct sockaddr *address, void *length);
 int nsp_getsockopt(SOCKET socket, int level, int option, void *value, void *length);
 int nsp_recvfrom(SOCKET socket, void *bytes, size_t count, int flags, struct sockaddr *address, void *length);
 
+typedef unsigned long u_long; /* the C library has it, unless it is told to keep to a standard */
 int WSAAPI closesocket(SOCKET socket);
 /* FIONBIO alone: zero, or not. */
 #undef FIONBIO

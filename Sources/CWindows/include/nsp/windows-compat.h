@@ -7,6 +7,10 @@
 #error "sources for Windows have wide characters of 16 bits: compile them with -fshort-wchar"
 #endif
 
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* addrinfo, whatever -std says */
+#endif
+
 /* With the headers of the C library that use a word which is a macro behind them. */
 #include <ctype.h>
 #include <limits.h>
@@ -19,6 +23,12 @@
 
 #include "nsp/annotations.h"
 #include <windef.h>
+
+/* The other functions of the C library that read or store 32 bits a character: no source reaches them. */
+#define mbstowcs nsp_has_no_mbstowcs
+#define wcstombs nsp_has_no_wcstombs
+#define mbtowc nsp_has_no_mbtowc
+#define wctomb nsp_has_no_wctomb
 
 NSP_EXTERN_C_BEGIN
 

@@ -1,0 +1,46 @@
+/* Console control handlers: on a thread of their own, the last one first, until one answers TRUE. */
+#include <windows.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static HANDLE handled;
+static pthread_t mainThread;
+static DWORD seen, asked;
+
+static BOOL WINAPI ends(DWORD event) {
+  CHECK(!pthread_equal(pthread_self(), mainThread));
+  seen = event;
+  printf("event %d\n", (int)event);
+  return SetEvent(handled);
+}
+static BOOL WINAPI passes(DWORD event) {
+  asked = event + 1;
+  return FALSE;
+}
+static void raises(int which, DWORD event) {
+  asked = 0;
+  kill(getpid(), which);
+  CHECK(WaitForSingleObject(handled, 5000) == WAIT_OBJECT_0 && seen == event && asked == event + 1);
+}
+
+int main(int argc, char **argv) {
+  mainThread = pthread_self();
+  handled = CreateEvent(NULL, FALSE, FALSE, NULL);
+  CHECK(SetConsoleCtrlHandler(ends, TRUE) && SetConsoleCtrlHandler(passes, TRUE));
+  raises(SIGINT, CTRL_C_EVENT);
+  raises(SIGQUIT, CTRL_BREAK_EVENT);
+  raises(SIGHUP, CTRL_CLOSE_EVENT);
+  raises(SIGTERM, CTRL_SHUTDOWN_EVENT);
+  CHECK(SetConsoleCtrlHandler(NULL, TRUE));
+  kill(getpid(), SIGINT);
+  CHECK(WaitForSingleObject(handled, 100) == WAIT_TIMEOUT && SetConsoleCtrlHandler(NULL, FALSE));
+  CHECK(SetConsoleCtrlHandler(ends, FALSE) && !SetConsoleCtrlHandler(ends, FALSE));
+  fflush(stdout);
+  if (argc > 1 && strcmp(argv[1], "dies") == 0) {
+    kill(getpid(), SIGTERM); /* nobody answers TRUE any more */
+    Sleep(5000);
+  }
+  return failures;
+}
