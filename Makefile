@@ -48,6 +48,7 @@ check-clients: samples windows
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
+	Tests/Windows/check-windows-style.sh
 	Tests/Clients/check-clients.sh
 
 # What a provider's process may do, tried against this kernel.

@@ -65,12 +65,11 @@ ends() {
   provider=
   [ $status = 0 ] || { cat "$work/served"; return 1; }
 }
-only_once() { fails_with 11003 "$work/email-provider" install; }
 
 check "the provider is installed" "$work/email-provider" install
-check "and not installed twice" only_once
+check "and not installed twice" fails_with 11003 "$work/email-provider" install
 check "nobody serves the domain yet" fails_with 10108 client publish ann@example.net calls 5060
-serve && echo "ok      it is advertised, and serves"
+check "it is advertised, and serves" serve
 check "a name is published by a process that ends" client publish ann@example.net calls 5060
 check "NSP-241 a later process finds it" says "^calls .*:5060\$" client lookup ann@example.net
 check "whatever the case of the name" says "^calls .*:5060\$" client lookup Ann@Example.NET
