@@ -61,7 +61,8 @@ static uintptr_t create(uint64_t kind) {
     uint64_t known = atomic_load(&places[place]);
     uint32_t generation = (GENERATION(known) + 1) & 0xFFFFFF;
     if (generation == 0) generation = 1;
-    if ((uint32_t)known == 0 && atomic_compare_exchange_strong(&places[place], &known, (uint64_t)generation << 32 | kind | (uint32_t)(descriptor + 1)))
+    uint64_t made = (uint64_t)generation << 32 | kind | (uint32_t)(descriptor + 1);
+    if ((uint32_t)known == 0 && atomic_compare_exchange_strong(&places[place], &known, made))
       return (uintptr_t)generation << 24 | (place + 1);
   }
   close(descriptor);

@@ -1,5 +1,5 @@
-/* Console control handlers. A signal handler only writes which signal it was to a pipe; a thread reads it there and calls the handlers, which
-   may therefore do anything. */
+/* Console control handlers. A signal handler only writes which signal it was to a pipe; a thread reads it there and calls the handlers,
+   which may therefore do anything. */
 #include "CWindows.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct handler {
@@ -15,11 +16,14 @@ struct handler {
 };
 static struct {
   pthread_mutex_t lock;
+  pthread_cond_t haveReturned;
   struct handler *first; /* the last one added */
   BOOL ignoresInterrupt;
   BOOL isWatching;
+  BOOL isCalling;
+  pthread_t watcher;
   int pipe[2];
-} console = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} console = {.lock = PTHREAD_MUTEX_INITIALIZER, .haveReturned = PTHREAD_COND_INITIALIZER};
 
 static const struct {
   int signal;
@@ -40,6 +44,7 @@ static PHANDLER_ROUTINE *routines(size_t *count, BOOL *ignoresInterrupt) {
   size_t i = 0;
   pthread_mutex_lock(&console.lock);
   *ignoresInterrupt = console.ignoresInterrupt;
+  console.isCalling = TRUE;
   *count = 0;
   for (struct handler *at = console.first; at != NULL; at = at->next) ++*count;
   all = calloc(*count + 1, sizeof *all);
@@ -49,6 +54,23 @@ static PHANDLER_ROUTINE *routines(size_t *count, BOOL *ignoresInterrupt) {
   return all;
 }
 
+static void have_returned(void) {
+  pthread_mutex_lock(&console.lock);
+  console.isCalling = FALSE;
+  pthread_cond_broadcast(&console.haveReturned);
+  pthread_mutex_unlock(&console.lock);
+}
+
+/* With the lock held. A program that takes its handlers back goes on to take down what they use, so whoever changes them waits for those
+   that run; not for ever, as a handler may wait for that very thread. */
+static void await_handlers(void) {
+  struct timespec end;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += 5;
+  while (console.isCalling && !pthread_equal(pthread_self(), console.watcher))
+    if (pthread_cond_timedwait(&console.haveReturned, &console.lock, &end) != 0) return;
+}
+
 static void handle(int which, DWORD event) {
   size_t count;
   BOOL ignoresInterrupt;
@@ -56,6 +78,7 @@ static void handle(int which, DWORD event) {
   BOOL isHandled = which == SIGINT && ignoresInterrupt;
   for (size_t i = 0; i < count && !isHandled; i++) isHandled = all[i](event);
   free(all);
+  have_returned();
   if (isHandled) return;
   signal(which, SIG_DFL);
   kill(getpid(), which);
@@ -75,15 +98,14 @@ static void *watch(void *unused) {
 static BOOL begin_watching(void) {
   struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART}, hangUp;
   sigset_t all, kept;
-  pthread_t thread;
   if (console.isWatching) return TRUE;
   if (pipe2(console.pipe, O_CLOEXEC) != 0) return FALSE;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &kept);
-  console.isWatching = pthread_create(&thread, NULL, watch, NULL) == 0;
+  console.isWatching = pthread_create(&console.watcher, NULL, watch, NULL) == 0;
   pthread_sigmask(SIG_SETMASK, &kept, NULL);
   if (!console.isWatching) return close(console.pipe[0]), close(console.pipe[1]), FALSE;
-  pthread_detach(thread);
+  pthread_detach(console.watcher);
   sigemptyset(&action.sa_mask);
   sigaction(SIGHUP, NULL, &hangUp);
   for (size_t i = 0; i < EVENTS; i++)
@@ -112,6 +134,7 @@ static BOOL remove_handler(PHANDLER_ROUTINE routine) {
 
 BOOL SetConsoleCtrlHandler(PHANDLER_ROUTINE routine, BOOL add) {
   pthread_mutex_lock(&console.lock);
+  await_handlers();
   BOOL done = TRUE;
   if (routine == NULL) {
     done = begin_watching();

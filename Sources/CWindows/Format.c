@@ -1,5 +1,5 @@
-/* Formats as Windows reads them. %s and %c are of the format's own width, %S and %C of the other; h is narrow, l and w are wide. A long has 32
-   bits: l says so, ll and I64 say 64. %p is 16 digits. %n is refused: it does nothing. */
+/* Formats as Windows reads them. %s and %c are of the format's own width, %S and %C of the other; h is narrow, l and w are wide. A long has
+   32 bits: l says so, ll and I64 say 64. %p is 16 digits. %n is refused: it does nothing. */
 #include "CWindows.h"
 
 #include <string.h>

@@ -28,9 +28,11 @@ static int answer(int code) {
   return found;
 }
 
-extern int native_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
+extern int native_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+    __asm__("getaddrinfo");
 extern void native_freeaddrinfo(struct addrinfo *first) __asm__("freeaddrinfo");
-extern int native_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t hostCount, char *service, socklen_t serviceCount, int flags) __asm__("getnameinfo");
+extern int native_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t hostCount, char *service,
+                              socklen_t serviceCount, int flags) __asm__("getnameinfo");
 
 int nsp_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
   struct addrinfo native = {.ai_family = AF_UNSPEC};
@@ -47,6 +49,7 @@ int nsp_getaddrinfo(const char *name, const char *service, const struct addrinfo
 void nsp_freeaddrinfo(struct addrinfo *first) {
   if (first != NULL) native_freeaddrinfo(first);
 }
-int nsp_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t hostCount, char *service, socklen_t serviceCount, int given) {
+int nsp_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t hostCount, char *service,
+                    socklen_t serviceCount, int given) {
   return answer(native_getnameinfo(address, length, host, hostCount, service, serviceCount, given));
 }

@@ -60,8 +60,8 @@ static int list_addresses(int family, LPVOID out, DWORD outBytes, LPDWORD return
   return fits ? 0 : failed(WSAEFAULT);
 }
 
-int WSAIoctl(SOCKET socket, DWORD command, LPVOID in, DWORD inBytes, LPVOID out, DWORD outBytes, LPDWORD returned, LPWSAOVERLAPPED overlapped,
-             LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
+int WSAIoctl(SOCKET socket, DWORD command, LPVOID in, DWORD inBytes, LPVOID out, DWORD outBytes, LPDWORD returned,
+             LPWSAOVERLAPPED overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
   int family = 0;
   socklen_t length = sizeof family;
   u_long value = in != NULL && inBytes >= sizeof(DWORD) ? *(DWORD *)in : 0;

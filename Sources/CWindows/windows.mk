@@ -24,8 +24,8 @@ $(WINDOWS_LIBRARY): $(WINDOWS_OBJECTS)
 check-windows: windows
 	Tests/Windows/check-windows.sh
 
-# The samples in the style of Windows, compiled for Linux against these headers, and for Windows against mingw-w64's. Those have two routines of
-# a provider return int, and WSAAdvertiseProvider take one pointer too many: pointer types are not compared there.
+# The samples in the style of Windows, compiled for Linux against these headers, and for Windows against mingw-w64's. Those have two
+# routines of a provider return int, and WSAAdvertiseProvider take one pointer too many: pointer types are not compared there.
 check-windows-style: packages $(WINDOWS_SAMPLES:%=%.o) $(WINDOWS_SAMPLES:%=%.obj)
 	@echo "compiled for Linux and for Windows: $(notdir $(WINDOWS_SAMPLES))"
 

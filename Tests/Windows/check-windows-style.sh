@@ -1,6 +1,6 @@
 #!/bin/bash
-# The samples in the style of Windows, compiled and linked for Linux: the provider serves from its own process what a client has published that
-# ended before a later one asks (NSP-241). With NSP_SOCKET of a running host it uses that one, else it starts a host of its own.
+# The samples in the style of Windows, compiled and linked for Linux: the provider serves from its own process what a client has published
+# that ended before a later one asks (NSP-241). With NSP_SOCKET of a running host it uses that one, else it starts a host of its own.
 #   check-windows-style.sh      needs clang, build/libnspwindows.a, and nsphost and libnsp.so of the debug build (NSP_BUILD: their folder)
 set -eu
 cd "$(dirname "$0")"
@@ -39,8 +39,9 @@ awaits() { # text, file
   cat "$2"
   return 1
 }
-says() { local expected=$1 out; shift; out=$("$@" 2>&1) || { echo "$out"; return 1; }; grep -q -- "$expected" <<<"$out" || { echo "$out"; return 1; }; }
-fails_with() { local code=$1 out; shift; out=$("$@" 2>&1) && return 1; grep -q "error $code\$" <<<"$out" || { echo "$out"; return 1; }; }
+said() { grep -q -- "$1" <<<"$2" || { echo "$2"; return 1; }; } # text, output
+says() { local expected=$1 out; shift; out=$("$@" 2>&1) || { echo "$out"; return 1; }; said "$expected" "$out"; }
+fails_with() { local code=$1 out; shift; out=$("$@" 2>&1) && return 1; said "error $code\$" "$out"; }
 client() { timeout 20 "$work/email-client" "$@"; }
 
 if [ -z "${NSP_SOCKET:-}" ]; then

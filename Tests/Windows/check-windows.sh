@@ -10,7 +10,7 @@ includes="-I$root/Sources/CWindows/include -I$root/Sources/CWinsock/include"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for file in "$library" "$archive"; do
-  [ -f "$file" ] || { echo "check-windows.sh: $file: there is none: run make check-windows behind swift build --product NSPLibrary" >&2; exit 1; }
+  [ -f "$file" ] || { echo "check-windows.sh: $file: there is none: run swift build --product NSPLibrary, then make windows" >&2; exit 1; }
 done
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 export LD_LIBRARY_PATH=$work NSP_SOCKET=$work/nobody
@@ -31,7 +31,8 @@ strict="-Wall -Wextra -Werror"
 with() { # compiler, standard, language, flags, then sources
   local compiler=$1 standard=$2 language=$3 flags=$4
   shift 4
-  $compiler -std=$standard -x $language -fshort-wchar $strict $flags $includes "$@" -x none -o "$work/program" -L"$work" -lnspwindows -lnsp -pthread
+  $compiler -std=$standard -x $language -fshort-wchar $strict $flags $includes "$@" -x none -o "$work/program" \
+    -L"$work" -lnspwindows -lnsp -pthread
 }
 ln -s "$archive" "$work/libnspwindows.a"
 each() { # compiler, standard, language, flags
@@ -65,7 +66,8 @@ check "a signal that no handler takes has its usual effect" dies
 
 # What must not compile or link, and says why.
 echo '#include <windows.h>' >"$work/wide.c"
-check "without -fshort-wchar the headers say what is missing" says "compile them with -fshort-wchar" clang $includes -fsyntax-only "$work/wide.c"
+check "without -fshort-wchar the headers say what is missing" \
+  says "compile them with -fshort-wchar" clang $includes -fsyntax-only "$work/wide.c"
 printf '#include <wchar.h>\nint main(void) { wchar_t room[4]; return swscanf(room, L"%%d", (int *)0); }\n' >"$work/none.c"
 check "a wide function that there is none of does not link" says nsp_has_no_swscanf with clang c11 c "" "$work/none.c"
 printf '#include <stdio.h>\nint other(void) { return 0; }\n' >"$work/empty.c"
@@ -83,11 +85,13 @@ alone() { # language, standard
 }
 check "each header alone, C11" alone c c11
 check "each header alone, C++17" alone c++ c++17
+ours="windows.h ws2tcpip.h" theirs="algorithm functional iostream map memory random regex string thread tuple vector"
 for standard in c++11 c++17 c++20; do
-  printf '#include <%s>\n' windows.h ws2tcpip.h algorithm functional iostream map memory random regex string thread tuple vector >"$work/before.cpp"
-  printf '#include <%s>\n' algorithm functional iostream map memory random regex string thread tuple vector windows.h ws2tcpip.h >"$work/behind.cpp"
+  printf '#include <%s>\n' $ours $theirs >"$work/before.cpp"
+  printf '#include <%s>\n' $theirs $ours >"$work/behind.cpp"
   for order in before behind; do
-    check "windows.h $order the C++ library's, $standard" clang++ -std=$standard -fshort-wchar $strict $includes -fsyntax-only "$work/$order.cpp"
+    check "windows.h $order the C++ library's, $standard" \
+      clang++ -std=$standard -fshort-wchar $strict $includes -fsyntax-only "$work/$order.cpp"
   done
 done
 

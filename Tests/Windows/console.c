@@ -15,6 +15,13 @@ static BOOL WINAPI ends(DWORD event) {
   printf("event %d\n", (int)event);
   return SetEvent(handled);
 }
+static BOOL WINAPI takesLong(DWORD event) {
+  UNREFERENCED_PARAMETER(event);
+  SetEvent(handled);
+  Sleep(200);
+  seen = 99;
+  return TRUE;
+}
 static BOOL WINAPI passes(DWORD event) {
   asked = event + 1;
   return FALSE;
@@ -37,6 +44,10 @@ int main(int argc, char **argv) {
   kill(getpid(), SIGINT);
   CHECK(WaitForSingleObject(handled, 100) == WAIT_TIMEOUT && SetConsoleCtrlHandler(NULL, FALSE));
   CHECK(SetConsoleCtrlHandler(ends, FALSE) && !SetConsoleCtrlHandler(ends, FALSE));
+  /* What is taken back does not run any more. */
+  CHECK(SetConsoleCtrlHandler(takesLong, TRUE));
+  kill(getpid(), SIGINT);
+  CHECK(WaitForSingleObject(handled, 5000) == WAIT_OBJECT_0 && SetConsoleCtrlHandler(takesLong, FALSE) && seen == 99);
   fflush(stdout);
   if (argc > 1 && strcmp(argv[1], "dies") == 0) {
     kill(getpid(), SIGTERM); /* nobody answers TRUE any more */

@@ -47,6 +47,9 @@ static INT Fail(INT iError) {
   return SOCKET_ERROR;
 }
 
+/* Clients need not say a service. */
+static PCWSTR ServiceOf(const WSAQUERYSET2W *pSet) { return pSet->lpszContext != NULL ? pSet->lpszContext : L""; }
+
 /* The place of the entry with this name and service, or the end of the list. */
 static ENTRY **FindEntry(PCWSTR pwszName, PCWSTR pwszService) {
   ENTRY **ppEntry = &Entries;
@@ -73,27 +76,26 @@ static INT AddAddresses(ENTRY *pEntry, const WSAQUERYSET2W *pInfo) {
   for (i = 0; i < pInfo->dwNumberOfCsAddrs; i++) {
     const CSADDR_INFO *pGiven = &pInfo->lpcsaBuffer[i];
     ADDRESS *pAddress = &pEntry->Addresses[pEntry->cAddresses];
-    if (pGiven->RemoteAddr.lpSockaddr == NULL || pGiven->RemoteAddr.iSockaddrLength < 0 ||
-        (size_t)pGiven->RemoteAddr.iSockaddrLength > sizeof(pAddress->Sockaddr))
-      return WSAEINVAL;
+    /* An address is so many bytes, whatever they are, and none at all is an address, too: clients in the field publish such. */
+    if (pGiven->RemoteAddr.iSockaddrLength < 0 || (size_t)pGiven->RemoteAddr.iSockaddrLength > sizeof(pAddress->Sockaddr)) return WSAEINVAL;
     pAddress->iSocketType = pGiven->iSocketType;
     pAddress->iProtocol = pGiven->iProtocol;
-    pAddress->cbSockaddr = pGiven->RemoteAddr.iSockaddrLength;
-    CopyMemory(pAddress->Sockaddr, pGiven->RemoteAddr.lpSockaddr, pAddress->cbSockaddr);
+    pAddress->cbSockaddr = pGiven->RemoteAddr.lpSockaddr != NULL ? pGiven->RemoteAddr.iSockaddrLength : 0;
+    if (pAddress->cbSockaddr > 0) CopyMemory(pAddress->Sockaddr, pGiven->RemoteAddr.lpSockaddr, pAddress->cbSockaddr);
     pEntry->cAddresses++;
   }
   return NO_ERROR;
 }
 
 static INT Publish(const WSAQUERYSET2W *pInfo, DWORD dwFlags) {
-  ENTRY **ppOld = FindEntry(pInfo->lpszServiceInstanceName, pInfo->lpszContext), *pOld = *ppOld;
+  ENTRY **ppOld = FindEntry(pInfo->lpszServiceInstanceName, ServiceOf(pInfo)), *pOld = *ppOld;
   ENTRY *pNew = calloc(1, sizeof(*pNew));
   INT iError;
   if (pNew == NULL) return WSA_NOT_ENOUGH_MEMORY;
   if (pOld != NULL && (dwFlags & SERVICE_MULTIPLE) != 0) *pNew = *pOld; /* add to what there is */
   iError = AddAddresses(pNew, pInfo);
   if (FAILED(StringCchCopyW(pNew->wszName, MAX_PATH, pInfo->lpszServiceInstanceName)) ||
-      FAILED(StringCchCopyW(pNew->wszService, MAX_PATH, pInfo->lpszContext)))
+      FAILED(StringCchCopyW(pNew->wszService, MAX_PATH, ServiceOf(pInfo))))
     iError = WSAEINVAL;
   if (iError != NO_ERROR) {
     free(pNew);
@@ -106,7 +108,7 @@ static INT Publish(const WSAQUERYSET2W *pInfo, DWORD dwFlags) {
 }
 
 static INT Withdraw(const WSAQUERYSET2W *pInfo) {
-  ENTRY **ppEntry = FindEntry(pInfo->lpszServiceInstanceName, pInfo->lpszContext), *pEntry = *ppEntry;
+  ENTRY **ppEntry = FindEntry(pInfo->lpszServiceInstanceName, ServiceOf(pInfo)), *pEntry = *ppEntry;
   if (pEntry == NULL) return WSASERVICE_NOT_FOUND;
   *ppEntry = pEntry->pNext;
   free(pEntry);
@@ -119,7 +121,7 @@ static VOID WSAAPI SetServiceEx(HANDLE hAsyncCall, LPGUID lpProviderId, LPWSAQUE
   INT iError = WSAEINVAL;
   UNREFERENCED_PARAMETER(lpProviderId);
   UNREFERENCED_PARAMETER(lpvClientSessionArg);
-  if (lpqsRegInfo->lpszServiceInstanceName != NULL && lpqsRegInfo->lpszContext != NULL) {
+  if (lpqsRegInfo->lpszServiceInstanceName != NULL) {
     EnterCriticalSection(&Lock);
     iError = essOperation == RNRSERVICE_REGISTER ? Publish(lpqsRegInfo, dwControlFlags) : Withdraw(lpqsRegInfo);
     LeaveCriticalSection(&Lock);
@@ -129,8 +131,8 @@ static VOID WSAAPI SetServiceEx(HANDLE hAsyncCall, LPGUID lpProviderId, LPWSAQUE
 }
 
 /* Only takes note of the question: it can't be cancelled, so it must not wait. */
-static INT WSAAPI LookupServiceBegin(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRestrictions, DWORD dwControlFlags, LPVOID lpvClientSessionArg,
-                                     LPHANDLE lphLookup) {
+static INT WSAAPI LookupServiceBegin(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRestrictions, DWORD dwControlFlags,
+                                     LPVOID lpvClientSessionArg, LPHANDLE lphLookup) {
   LOOKUP *pLookup;
   UNREFERENCED_PARAMETER(lpProviderId);
   UNREFERENCED_PARAMETER(dwControlFlags);
@@ -139,7 +141,7 @@ static INT WSAAPI LookupServiceBegin(LPGUID lpProviderId, LPWSAQUERYSET2W lpqsRe
   pLookup = calloc(1, sizeof(*pLookup));
   if (pLookup == NULL) return Fail(WSA_NOT_ENOUGH_MEMORY);
   if (FAILED(StringCchCopyW(pLookup->wszName, MAX_PATH, lpqsRestrictions->lpszServiceInstanceName)) ||
-      (lpqsRestrictions->lpszContext != NULL && FAILED(StringCchCopyW(pLookup->wszService, MAX_PATH, lpqsRestrictions->lpszContext)))) {
+      FAILED(StringCchCopyW(pLookup->wszService, MAX_PATH, ServiceOf(lpqsRestrictions)))) {
     free(pLookup);
     return Fail(WSANO_DATA);
   }
@@ -192,7 +194,7 @@ static INT Deliver(const ENTRY *pEntry, LPDWORD lpdwBufferLength, LPWSAQUERYSET2
     LPCSADDR_INFO pInfo = &lpqsResults->lpcsaBuffer[i];
     pInfo->iSocketType = pAddress->iSocketType;
     pInfo->iProtocol = pAddress->iProtocol;
-    pInfo->RemoteAddr.lpSockaddr = Put(&pbNext, pAddress->Sockaddr, pAddress->cbSockaddr);
+    if (pAddress->cbSockaddr > 0) pInfo->RemoteAddr.lpSockaddr = Put(&pbNext, pAddress->Sockaddr, pAddress->cbSockaddr);
     pInfo->RemoteAddr.iSockaddrLength = pAddress->cbSockaddr;
     pInfo->LocalAddr = pInfo->RemoteAddr;
   }

@@ -54,10 +54,10 @@ void nsp_event_set(struct nsp_event *event);
 /* 1 when it was set, 0 when the time (in microseconds, -1: none) is over first. */
 int nsp_event_wait(struct nsp_event *event, int64_t microseconds);
 
-/* Events that programs make, set and wait for; each stays set until it is reset, or, an automatic one, until one wait has seen it. A handle is given again after 16 million
-   others of its place, and 0 is none. Setting, resetting and closing answer -1 for what is no event. Who waits for one that is closed
-   goes on waiting. A child of fork shares the events of its parent. libnsp.so exports these for libnspwindows.a: what CreateEvent makes
-   there is what the client API sets here. */
+/* Events that programs make, set and wait for; each stays set until it is reset, or, an automatic one, until one wait has seen it. A
+   handle is given again after 16 million others of its place, and 0 is none. Setting, resetting and closing answer -1 for what is no
+   event. Who waits for one that is closed goes on waiting. A child of fork shares the events of its parent. libnsp.so exports these for
+   libnspwindows.a: what CreateEvent makes there is what the client API sets here. */
 uintptr_t nsp_signal_create(void);
 uintptr_t nsp_signal_create_automatic(void);
 int nsp_signal_close(uintptr_t handle);

@@ -35,13 +35,17 @@
 NSP_EXTERN_C_BEGIN
 
 /* The name service switch of Linux answers. They return the code, and leave the same in the thread's last error. */
-NSP_INSTEAD(int, getaddrinfo, (const char *__restrict name, const char *__restrict service, const struct addrinfo *__restrict hints, struct addrinfo **__restrict result));
+NSP_INSTEAD(int, getaddrinfo,
+            (const char *__restrict name, const char *__restrict service, const struct addrinfo *__restrict hints,
+             struct addrinfo **__restrict result));
 #ifdef __cplusplus
 extern void freeaddrinfo(struct addrinfo *first) noexcept __asm__("nsp_freeaddrinfo");
 #else
 NSP_INSTEAD(void, freeaddrinfo, (struct addrinfo *first));
 #endif
-NSP_INSTEAD(int, getnameinfo, (const struct sockaddr *__restrict address, socklen_t length, char *__restrict host, socklen_t hostCount, char *__restrict service, socklen_t serviceCount, int flags));
+NSP_INSTEAD(int, getnameinfo,
+            (const struct sockaddr *__restrict address, socklen_t length, char *__restrict host, socklen_t hostCount,
+             char *__restrict service, socklen_t serviceCount, int flags));
 
 /* Windows has one neutral name of the three. */
 #undef FreeAddrInfoExA

@@ -678,6 +678,10 @@ NSP_EXPORT INT WSAAPI WSAGetServiceClassNameByClassIdW(LPGUID lpServiceClassId, 
    must last until then. (NSP §8.7) */
 NSP_EXPORT INT WSAAPI WSANSPIoctl(HANDLE hLookup, DWORD dwControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer, DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSACOMPLETION lpCompletion);
 
+/* Being told of the next change of the catalog. The first call, with NULL in *lpNotificationHandle, returns 0 and puts a handle there; each
+   later one completes at the next change behind it: with an overlapped it returns WSA_IO_PENDING, without one it waits. (NSP §8.8) */
+NSP_EXPORT INT WSAAPI WSAProviderConfigChange(LPHANDLE lpNotificationHandle, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+
 #ifdef UNICODE
 #define WSAInstallServiceClass WSAInstallServiceClassW
 #define WSAGetServiceClassInfo WSAGetServiceClassInfoW

@@ -1,5 +1,5 @@
-/* How a name of the C library is given another function: the declaration's assembler name, as the C library does it itself. Unlike a macro it
-   leaves members and other names that read the same alone, and <cstdio> and <cwchar> can't undo it. */
+/* How a name of the C library is given another function: the declaration's assembler name, as the C library does it itself. Unlike a macro
+   it leaves members and other names that read the same alone, and <cstdio> and <cwchar> can't undo it. */
 #ifndef NSP_INSTEAD_H
 #define NSP_INSTEAD_H
 

@@ -1,5 +1,5 @@
-/* The part of the Win32 base that clients and providers of the name service use. Any thread may call any of these functions; those that fail
-   leave a code in the thread's last error. */
+/* The part of the Win32 base that clients and providers of the name service use. Any thread may call any of these functions; those that
+   fail leave a code in the thread's last error. */
 #ifndef NSP_WIN32_H
 #define NSP_WIN32_H
 
@@ -66,14 +66,15 @@ BOOL WINAPI HeapFree(HANDLE heap, DWORD flags, LPVOID memory);
 int WINAPI lstrcmpiA(LPCSTR one, LPCSTR other);
 int WINAPI lstrcmpiW(LPCWSTR one, LPCWSTR other);
 
-/* The host name. *count: characters that there is room for, in; those written without the NUL, out, or, when it does not fit (code 111), those
-   needed with it. */
+/* The host name. *count: characters that there is room for, in; those written without the NUL, out, or, when it does not fit (code 111),
+   those needed with it. */
 BOOL WINAPI GetComputerNameA(LPSTR name, LPDWORD count);
 BOOL WINAPI GetComputerNameW(LPWSTR name, LPDWORD count);
 
-/* Handlers run on a thread of their own, the last one added first, until one answers TRUE; when none does, the signal has its usual effect.
-   The process goes on behind a TRUE whatever the event. SIGINT, SIGQUIT, SIGHUP and SIGTERM are CTRL_C, CTRL_BREAK, CTRL_CLOSE and
-   CTRL_SHUTDOWN; nothing is CTRL_LOGOFF. A NULL handler: Ctrl-C is ignored (TRUE), or not any more (FALSE). */
+/* Handlers run on a thread of their own, the last one added first, until one answers TRUE; when none does, the signal has its usual
+   effect. The process goes on behind a TRUE whatever the event. SIGINT, SIGQUIT, SIGHUP and SIGTERM are CTRL_C, CTRL_BREAK, CTRL_CLOSE and
+   CTRL_SHUTDOWN; nothing is CTRL_LOGOFF. A NULL handler: Ctrl-C is ignored (TRUE), or not any more (FALSE). Waits for handlers that are
+   running, for five seconds at most, unless one of them calls it. */
 #define CTRL_C_EVENT 0
 #define CTRL_BREAK_EVENT 1
 #define CTRL_CLOSE_EVENT 2

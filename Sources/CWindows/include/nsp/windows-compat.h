@@ -1,5 +1,5 @@
-/* What a source for Windows expects of its compiler and C library before it has included anything. windows.h and winsock2.h begin with it; a
-   source that includes neither gets it by -include nsp/windows-compat.h. It needs -fshort-wchar, and does not look at UNICODE. */
+/* What a source for Windows expects of its compiler and C library before it has included anything. windows.h and winsock2.h begin with it;
+   a source that includes neither gets it by -include nsp/windows-compat.h. It needs -fshort-wchar, and does not look at UNICODE. */
 #ifndef NSP_WINDOWS_COMPAT_H
 #define NSP_WINDOWS_COMPAT_H
 
