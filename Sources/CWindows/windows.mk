@@ -11,10 +11,10 @@ MINGW := x86_64-w64-mingw32-gcc
 
 windows: $(WINDOWS_LIBRARY)
 
-# Position-independent, for providers that are shared objects.
-$(BUILD)/windows/%.o: $(WINDOWS)/%.c $(WINDOWS_HEADERS)
+# Position-independent and hidden, for providers that are shared objects: none of it shows in them.
+$(BUILD)/windows/%.o: $(WINDOWS)/%.c $(WINDOWS_HEADERS) $(WINDOWS)/windows.mk
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g -fPIC -fshort-wchar -Wall -Wextra -Werror $(WINDOWS_INCLUDES) -c $< -o $@
+	$(CC) -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -fshort-wchar -Wall -Wextra -Werror $(WINDOWS_INCLUDES) -c $< -o $@
 
 $(WINDOWS_LIBRARY): $(WINDOWS_OBJECTS)
 	@rm -f $@

@@ -64,6 +64,22 @@ check "console: compiled again" with clang c11 c "" -D_GNU_SOURCE console.c
 dies() { local status=0; "$work/program" dies || status=$?; [ $status = 143 ]; }
 check "a signal that no handler takes has its usual effect" dies
 
+# A provider that is a shared object shows its own routines alone.
+cat >"$work/plugin.cpp" <<'END'
+#include <winsock2.h>
+#include "ws2spi.h"
+static CRITICAL_SECTION lock;
+extern "C" INT WSAAPI NSPv2LookupServiceEnd(HANDLE hLookup) {
+  InitializeCriticalSection(&lock);
+  return wprintf(L"%s\n", L"end") + (int)wcslen(L"x") + (hLookup != NULL);
+}
+END
+plugin() {
+  clang++ -shared -fPIC -fshort-wchar $strict $includes "$work/plugin.cpp" -o "$work/plugin.so" -L"$work" -lnspwindows -pthread
+  [ "$(nm -D --defined-only "$work/plugin.so" | awk '{print $3}')" = NSPv2LookupServiceEnd ] || { nm -D "$work/plugin.so"; return 1; }
+}
+check "a provider that is a shared object" plugin
+
 # What must not compile or link, and says why.
 echo '#include <windows.h>' >"$work/wide.c"
 check "without -fshort-wchar the headers say what is missing" \

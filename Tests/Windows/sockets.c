@@ -27,6 +27,10 @@ static void messages(void) {
   CHECK(connect(client, (SOCKADDR *)&address, sizeof address) == 0 && send(client, "hello", 6, 0) == 6);
   CHECK(recvfrom(server, text, sizeof text, 0, (SOCKADDR *)&peer, &length) == 6 && strcmp(text, "hello") == 0 && peer.ss_family == AF_INET);
   CHECK(bind(client, (SOCKADDR *)&address, sizeof address) == SOCKET_ERROR && WSAGetLastError() != 0);
+#ifdef __cplusplus
+  ULONG other = 1;
+  CHECK(ioctlsocket(client, FIONBIO, &other) == 0);
+#endif
   CHECK(closesocket(server) == 0 && closesocket(client) == 0 && closesocket(client) == SOCKET_ERROR && WSAGetLastError() == WSAEBADF);
   CHECK(send(client, "x", 1, 0) == SOCKET_ERROR && connect(client, (SOCKADDR *)&address, sizeof address) == SOCKET_ERROR);
   CHECK(ioctlsocket(client, FIONBIO, &on) == SOCKET_ERROR && WSAGetLastError() == WSAEBADF);

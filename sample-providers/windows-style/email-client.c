@@ -1,5 +1,6 @@
 /* Teaches the client's side in the style of Windows: it publishes this machine's addresses under an e-mail name, finds them again in two
-   ways, and takes them back. docs/porting.md says how it is built; not a line is for Linux.
+   ways, and takes them back. Not a line is for Linux.
+   clang -DUNICODE -D_UNICODE $(pkg-config --cflags nsp-windows) email-client.c -o email-client $(pkg-config --libs nsp-windows)
    email-client publish NAME SERVICE PORT | lookup NAME | resolve NAME SERVICE | withdraw NAME SERVICE */
 #include <winsock2.h>
 #include <ws2tcpip.h>

@@ -1,6 +1,6 @@
 /* Teaches how an e-mail name space provider written for Windows serves from a process of its own: it installs itself with the domain that
-   it is primary for, advertises its routines, and keeps what clients publish in memory. docs/porting.md says how it is built; not a line
-   is for Linux.
+   it is primary for, advertises its routines, and keeps what clients publish in memory. Not a line is for Linux.
+   clang -DUNICODE -D_UNICODE $(pkg-config --cflags nsp-windows) email-provider.c -o email-provider $(pkg-config --libs nsp-windows)
    email-provider install | remove | serve */
 #include <winsock2.h>
 #include <windows.h>

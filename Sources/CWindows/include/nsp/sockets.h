@@ -51,8 +51,12 @@ INT WSAAPI WSAAddressToStringW(LPSOCKADDR address, DWORD length, LPWSAPROTOCOL_I
 
 NSP_EXTERN_C_END
 
-/* On Windows a socklen_t is an int, and sources pass one. */
+/* On Windows a socklen_t is an int, and a u_long a ULONG, and sources pass those. */
 #ifdef __cplusplus
+static inline int ioctlsocket(SOCKET socket, long command, ULONG *argument) {
+  u_long given = *argument;
+  return ioctlsocket(socket, command, &given);
+}
 static inline int getsockname(SOCKET socket, struct sockaddr *address, int *length) { return nsp_getsockname(socket, address, length); }
 static inline int getsockopt(SOCKET socket, int level, int option, void *value, int *length) {
   return nsp_getsockopt(socket, level, option, value, length);
