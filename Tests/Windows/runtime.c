@@ -1,4 +1,5 @@
 /* The C library with wide characters of 16 bits. No header of Windows is included: the C library's own names are enough. */
+#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,8 +127,19 @@ static void standard_output(void) {
   CHECK(to_output(" %S", NULL, L"v") == 2 && to_output(NULL, L" %s\n", L"w") == 3 && fflush(stdout) == 0);
 }
 
+/* What sources use besides is the C library's own, and stays it. */
+static void others(void) {
+  char *copy = (char *)malloc(6);
+  memcpy(copy, "Narrow", 5);
+  copy[5] = 0;
+  CHECK(strcmp(copy, "Narro") == 0 && strlen(copy) == 5 && atoi("-5x") == -5 && tolower('N') == 'n');
+  CHECK(ungetc('g', stdin) == 'g' && getchar() == 'g');
+  free(copy);
+}
+
 int main(void) {
   FILE *stream = tmpfile();
+  others();
   strings();
   numbers();
   formats(stream);
