@@ -80,6 +80,11 @@ plugin() {
 }
 check "a provider that is a shared object" plugin
 
+# A source may ask for the C library's own functions; then it needs nothing of ours.
+printf '#include <stdio.h>\n#include <wchar.h>\nint main(void) { return wprintf(L"") + printf("%%s\\n", "native") != 7; }\n' >"$work/native.c"
+native() { clang -fshort-wchar -DNSP_NATIVE_RUNTIME $includes "$work/native.c" -o "$work/native" && nm "$work/native" | grep -q ' printf\|printf@'; }
+check "the C library's own functions, where a source asks for them" native
+
 # What must not compile or link, and says why.
 echo '#include <windows.h>' >"$work/wide.c"
 check "without -fshort-wchar the headers say what is missing" \

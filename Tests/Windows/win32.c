@@ -44,7 +44,7 @@ static void events(void) {
   for (int i = 1; i <= 3; i++) {
     SetEvent(automatic);
     for (int j = 0; j < 500 && __atomic_load_n(&woken, __ATOMIC_SEQ_CST) < i; j++) Sleep(10);
-    CHECK(woken == i);
+    CHECK(__atomic_load_n(&woken, __ATOMIC_SEQ_CST) == i);
   }
   for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
   CHECK(WaitForSingleObject(automatic, 0) == WAIT_TIMEOUT);
