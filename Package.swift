@@ -91,7 +91,8 @@ let package = Package(
     // The parts of the client library that a worker is made of, under its folder; no Embedded Swift here.
     .target(
       name: "Serving",
-      dependencies: ["CClientSystem", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"], swiftSettings: strict),
+      dependencies: ["CClientSystem", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"],
+      swiftSettings: strict),
     .target(name: "CConfinement"),
     // Embedded Swift: the library needs libc alone.
     .target(

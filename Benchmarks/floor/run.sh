@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts a release build of the host with the samples, and measures it against the floor.
+# Starts release builds of the host with the samples, and measures them: against the floor, and workers against the host's own process.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=../..
@@ -7,10 +7,21 @@ work=$(mktemp -d)
 binaries=$(cd $root && swift build -c release --show-bin-path)
 cp "$binaries/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=$(command -v clang || command -v cc)
-$cc -O2 -std=gnu11 -Wall -Wextra -I$root/Sources/CWinsock/include floor.c -o "$work/floor" -L"$work" -lnsp -pthread
-export NSP_SOCKET=$work/socket LD_LIBRARY_PATH=$work
-NSP_PLUGIN_PATH=$1 "$binaries/nsphost" serve >/dev/null &
-host=$!
-trap 'kill $host 2>/dev/null; wait $host 2>/dev/null; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -S "$NSP_SOCKET" ] && break; sleep 0.05; done
-"$work/floor" $host
+for name in floor workers; do
+  $cc -O2 -std=gnu11 -Wall -Wextra -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread
+done
+export LD_LIBRARY_PATH=$work NSP_IN_PROCESS=$work/in-process NSP_ISOLATED=$work/isolated
+hosts=()
+trap 'kill "${hosts[@]}" 2>/dev/null; wait "${hosts[@]}" 2>/dev/null; rm -rf "$work"' EXIT
+# A folder for the state, a socket, and more of the command line.
+serve() {
+  STATE_DIRECTORY=$work/$1-state NSP_SOCKET=$2 NSP_PLUGIN_PATH=$samples "$binaries/nsphost" serve --log warning "${@:3}" >/dev/null &
+  hosts+=($!)
+  for _ in $(seq 200); do NSP_SOCKET=$2 "$binaries/nsphost" providers --exists hello 2>/dev/null && return; sleep 0.05; done
+}
+samples=$1
+echo 'isolation = "in-process"' >"$work/in-process.toml"
+serve in-process "$NSP_IN_PROCESS" --config "$work/in-process.toml"
+[ "${2:-}" = workers ] || NSP_SOCKET=$NSP_IN_PROCESS "$work/floor" "${hosts[0]}"
+serve isolated "$NSP_ISOLATED" --isolate
+"$work/workers"

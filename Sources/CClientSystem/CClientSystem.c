@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -54,7 +55,7 @@ int nsp_client_send(int socket, const void *bytes, size_t count) {
 
 /* To sleep and be woken on another processor costs more than a whole lookup. So an answer is looked for a moment before it is waited for,
    as long as that pays: after a moment in vain the next few are waited for at once, after the next one twice as many. */
-enum { MOMENT = 20000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
+enum { MOMENT = 60000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
 static _Thread_local struct {
   unsigned waits, next;
 } patience __attribute__((tls_model("initial-exec"))) = {0, SHORT_WAIT};
@@ -72,8 +73,9 @@ static ssize_t look(int socket, void *bytes, size_t most) {
   int64_t end = nanoseconds() + MOMENT;
   ssize_t got;
   if (patience.waits > 0) return patience.waits--, errno = EAGAIN, -1;
+  /* Whoever would send may be waiting for this very processor. */
   do got = recv(socket, bytes, most, MSG_DONTWAIT);
-  while (got < 0 && errno == EAGAIN && nanoseconds() < end);
+  while (got < 0 && errno == EAGAIN && (sched_yield(), nanoseconds() < end));
   if (got >= 0) patience.next = SHORT_WAIT;
   else patience.waits = patience.next, patience.next = patience.next < LONG_WAIT ? patience.next * 2 : LONG_WAIT;
   return got;

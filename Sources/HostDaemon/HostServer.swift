@@ -99,10 +99,17 @@ public final class HostServer: Sendable {
   /// Takes no more clients, closes every call, waits for their sessions to end, and lets go of the socket.
   public func stop(deadline: Duration = .seconds(10)) {
     listener.stop(poll)
+    // Those who serve others are needed until the last of these has left.
+    for connection in connections.withLock({ Array($0.values) }) where !advertisements.has(connection) {
+      connection.end(.shuttingDown)
+    }
+    let end = MonotonicTime.now + deadline
+    while MonotonicTime.now < end, connections.withLock({ $0.values.contains { !advertisements.has($0) } }) { usleep(1000) }
+    advertisements.stop()
+    workers.stop()
     link.close(.shuttingDown)
     _ = link.ended.wait(for: deadline)
     for connection in connections.withLock({ Array($0.values) }) { connection.end(.shuttingDown) }
-    workers.stop()
     poll.stop()
     processes.stop()
   }

@@ -8,7 +8,7 @@ import Synchronization
 public protocol ProviderProcesses: AnyObject, Sendable {
   /// Runs a file in a process of its own, and keeps it running; returns when it serves, or when it is clear that it does not yet. Throws
   /// why it can't. Calls out.
-  func start(_ path: String, _ manifest: Manifest, isUnloadable: Bool) throws(Refusal) -> any ProviderProcess
+  func start(_ image: ELFImage, at path: String, _ manifest: Manifest) throws(Refusal) -> any ProviderProcess
 }
 
 /// A file that runs in a process of its own.
@@ -71,9 +71,10 @@ extension ProviderHost {
       // Before its constructors run: one of them may advertise.
       if catalog[manifest.id] == nil { try install(manifest, candidate.path) }
     }
-    if manifest.isolation == .worker, candidate.image?.livesInHost == false, let processes = shelf.withLock({ $0.processes }) {
-      let process = try processes.start(
-        candidate.path, manifest, isUnloadable: candidate.image?.isUnloadable ?? false)
+    if manifest.isolation == .worker, let image = candidate.image, !image.livesInHost,
+      let processes = shelf.withLock({ $0.processes })
+    {
+      let process = try processes.start(image, at: candidate.path, manifest)
       return LoadedFile(path: candidate.path, version: candidate.version, manifest: manifest, process: process)
     }
     let object = try whileLoading { () throws(Refusal) in

@@ -6,7 +6,7 @@ public struct Patience: Sendable {
   private var sleeps = 0
   private var next = Self.fewSleeps
 
-  private static let momentNanoseconds: Int64 = 20_000
+  private static let momentNanoseconds: Int64 = 60_000
   private static let fewSleeps = 8
   private static let manySleeps = 1024
 

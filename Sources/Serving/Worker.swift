@@ -12,6 +12,7 @@ import Wire
 public final class Worker: Sendable {
   private let id: GUID
   private let connection: Int32
+  private let takesClasses = Atomic<Bool>(false)
   private let advertised = Mutex<WorkerAdvertisement?>(nil)
   private let file = Mutex<(object: SharedObject, version1: Version1Routines?)?>(nil)
 
@@ -33,7 +34,10 @@ public final class Worker: Sendable {
   }
 
   /// Loads the file, and serves what it provides from now on. Throws why it can't; then the host has been told.
-  public func serve(_ path: String, isUnloadable: Bool, allowsPartial: Bool, advertisesItself: Bool) throws(Refusal) {
+  public func serve(_ path: String, isUnloadable: Bool, allowsPartial: Bool, takesClasses: Bool, advertisesItself: Bool)
+    throws(Refusal)
+  {
+    self.takesClasses.store(takesClasses, ordering: .relaxed)
     WorkerDoors.current = Doors(self)
     let object = try SharedObject(path: path, isUnloadable: isUnloadable)
     file.withLock { $0 = (object, nil) }
@@ -88,7 +92,7 @@ public final class Worker: Sendable {
           remedy: "see what it needs to start, and which version it is for")
       }
     }
-    var traits: ProviderTraits = [.takesClasses]
+    var traits: ProviderTraits = takesClasses.load(ordering: .relaxed) ? .takesClasses : []
     if let version1 { traits.formUnion(version1.hasIoctl ? [.keepsClasses, .hasIoctl] : .keepsClasses) }
     guard !servesLookups, let version1 else { return (exported, version1, traits) }
     do throws(RoutineTable.Defect) {
@@ -105,7 +109,7 @@ public final class Worker: Sendable {
     } catch {
       throw Refusal(path: object.path, reason: .failedToLoad, detail: "\(error)", remedy: "give the machine more memory")
     }
-    return (exported, version1, traits.union(.version1))
+    return (exported, version1, traits.union([.version1, .takesClasses]))
   }
 
   fileprivate func advertise(_ routines: NSPV2_ROUTINE, _ version1: Version1Routines?, _ traits: ProviderTraits) -> WinsockError?
@@ -140,7 +144,7 @@ public final class Worker: Sendable {
         let whole = min(Int(table.pointee.cbSize), target.count) & ~7
         target.copyMemory(from: UnsafeRawBufferPointer(start: table, count: whole))
       }
-      return worker.advertise(routines, nil, .takesClasses)
+      return worker.advertise(routines, nil, worker.takesClasses.load(ordering: .relaxed) ? .takesClasses : [])
     }
 
     func unadvertise(_ id: GUID) -> WinsockError? {

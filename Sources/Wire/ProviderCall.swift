@@ -12,6 +12,10 @@ public enum ProviderCall: UInt16 {
   case removeClass = 0x48
   case classInfo = 0x49
   case ioctl = 0x4A
+  /// An end that is not answered: the answer to what follows it says that it has returned.
+  case endUnanswered = 0x4B
+  /// Answered, and no more.
+  case nothing = 0x4C
   /// On the connection that advertised: the descriptor of another channel comes with it.
   case channel = 0x4F
 }

@@ -117,7 +117,7 @@ struct ServeCommand: ParsableCommand {
 
 extension ServeCommand {
   /// Where providers run that do not say it themselves, and of which nobody else has said it.
-  private static let defaultIsolation = Manifest.Isolation.inProcess
+  private static let defaultIsolation = Manifest.Isolation.worker
 }
 
 extension LogLevel: ExpressibleByArgument {

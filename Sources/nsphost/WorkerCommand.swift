@@ -34,6 +34,9 @@ struct WorkerCommand: ParsableCommand {
   @Flag(name: .long, help: "Accept the provider without Begin, NextEx or End.")
   var allowPartial = false
 
+  @Flag(name: .long, help: "The provider asks for the classes of queries.")
+  var takesClasses = false
+
   @Flag(name: .long, help: "The file advertises its provider itself.")
   var advertises = false
 
@@ -82,7 +85,8 @@ struct WorkerCommand: ParsableCommand {
     }
     do throws(Refusal) {
       worker.note(confinement: try confine())
-      try worker.serve(file, isUnloadable: !keepMapped, allowsPartial: allowPartial, advertisesItself: advertises)
+      try worker.serve(
+        file, isUnloadable: !keepMapped, allowsPartial: allowPartial, takesClasses: takesClasses, advertisesItself: advertises)
     } catch {
       worker.note(error)
       throw CommandFailure(what: file, why: error.detail, remedy: error.remedy, isJSON: false)

@@ -257,8 +257,9 @@ class Advertisement: @unchecked Sendable {
   /// Makes the calls that come on a channel, one after the other, until it ends.
   func work(on channel: Int32) {
     // Borrowed: the thread has a reference as long as it works.
+    var incoming = FrameStream(channel)
     nsp_client_set_serving(Unmanaged.passUnretained(self).toOpaque())
-    while let frame = FrameChannel.receive(channel, readsAhead: true) {
+    while let frame = incoming.next() {
       let header = frame.header
       var payload = frame.payload
       var answer = FrameWriter(header.kind | RequestKind.answerBit, request: header.request)
@@ -267,6 +268,7 @@ class Advertisement: @unchecked Sendable {
         let status = make(header.kind, bytes, &answer, &opened)
         answer.set(status: status)
       }
+      if header.kind == ProviderCall.endUnanswered.rawValue { continue }
       guard FrameChannel.send(channel, &answer) else {
         // Nobody else knows of it.
         undo(opened)
@@ -329,10 +331,11 @@ class Advertisement: @unchecked Sendable {
       let outcome = next(handle, number, query, flags, room)
       outcome.append(to: &answer)
       return outcome.status
-    case .end:
+    case .end, .endUnanswered:
       guard let handle = fields.uint64(), forget(lookup: handle) else { return Int32(WSAEINVAL) }
       return end(handle)
     case .setService: return setService(&fields, payload)
+    case .nothing: return 0
     case .channel: return Int32(WSAEOPNOTSUPP)
     case .installClass, .removeClass, .classInfo, .ioctl: return perform(call, payload, &answer)
     }

@@ -37,3 +37,51 @@ enum FrameChannel {
     return nsp_client_send(descriptor, bytes, bytes.count) == 0
   }
 }
+
+/// Frames that come one behind the other on a descriptor, several at once perhaps.
+struct FrameStream {
+  private let descriptor: Int32
+  /// What has come, from `start` on.
+  private var bytes: [UInt8] = []
+  private var start = 0
+
+  init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+  /// The next frame, as `FrameChannel.receive`.
+  mutating func next() -> (header: FrameHeader, payload: [UInt8])? {
+    while true {
+      let have = bytes.count - start
+      var needed = FrameHeader.size
+      if have >= FrameHeader.size {
+        let from = start
+        guard let header = bytes.withUnsafeBytes({ FrameHeader(UnsafeRawBufferPointer(rebasing: $0[from...])) }),
+          header.isAcceptable(maximum: 1 << 26)
+        else { return nil }
+        needed = Int(header.length)
+        if have >= needed {
+          let payload = Array(bytes[start + FrameHeader.size..<start + needed])
+          start += needed
+          if start == bytes.count { (bytes, start) = ([], 0) }
+          return (header, payload)
+        }
+      }
+      guard fill(atLeast: needed - have) else { return nil }
+    }
+  }
+
+  private mutating func fill(atLeast least: Int) -> Bool {
+    if start > 0 {
+      bytes.removeFirst(start)
+      start = 0
+    }
+    var (more, isGood): ([UInt8], Bool) = ([], false)
+    withUnsafeTemporaryAllocation(byteCount: max(4096, least), alignment: 16) { room in
+      let got = nsp_client_receive_some(descriptor, room.baseAddress, least, room.count)
+      guard got > 0 else { return }
+      more = Array(room[..<got])
+      isGood = true
+    }
+    if bytes.isEmpty { bytes = more } else { bytes.append(contentsOf: more) }
+    return isGood
+  }
+}

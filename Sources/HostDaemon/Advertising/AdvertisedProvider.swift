@@ -278,12 +278,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
 
   /// Nobody waits for it: what ends the session does.
   private func end(_ handle: UInt64, _ session: UInt64) {
-    let end = end(of: deadline)
-    guard let channel = channels.take(until: end) else { return }
-    var frame = frame(.end)
-    frame.append(handle)
-    guard channel.send(frame.finish(), until: end) else { return channels.drop(channel) }
-    channels.giveEnding(channel, session: session)
+    channels.end(handle, session: session, until: end(of: deadline))
   }
 
   // MARK: Registrations

@@ -106,6 +106,23 @@ final class Advertisements: Sendable {
     parted(id, advertisement)
   }
 
+  /// Whether a connection is one of those that providers are served over.
+  func has(_ connection: Connection) -> Bool {
+    known.withLock { $0.values.contains { $0.connection == ObjectIdentifier(connection) } }
+  }
+
+  /// Takes all of them back.
+  func stop() {
+    let all = known.withLock { known in
+      defer { known = [:] }
+      return Array(known)
+    }
+    for (id, advertisement) in all {
+      host.unadvertise(id, advertisement.routines)
+      advertisement.provider.hangUp()
+    }
+  }
+
   /// A connection is gone, and with it the process that served these providers, or its wish to.
   func lost(_ connection: Connection) {
     let lost: [(GUID, Advertisement)] = known.withLock { known in
@@ -158,14 +175,14 @@ extension ProviderCall {
     case .cleanup: "NSPv2Cleanup"
     case .begin: "NSPv2LookupServiceBegin"
     case .next: "NSPv2LookupServiceNextEx"
-    case .end: "NSPv2LookupServiceEnd"
+    case .end, .endUnanswered: "NSPv2LookupServiceEnd"
     case .setService: "NSPv2SetServiceEx"
     case .rundown: "NSPv2ClientSessionRundown"
     case .installClass: "NSPInstallServiceClass"
     case .removeClass: "NSPRemoveServiceClass"
     case .classInfo: "NSPGetServiceClassInfo"
     case .ioctl: "NSPIoctl"
-    case .channel: nil
+    case .channel, .nothing: nil
     }
   }
 }

@@ -47,16 +47,19 @@ final class CallChannel: @unchecked Sendable {
   /// Wakes whoever waits on it: nothing more comes. Any thread.
   func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-  /// Sends a call and waits for its answer.
+  /// Sends a call, behind the Ends that wait for one, and waits for its answer.
   func ask(_ frame: [UInt8], until deadline: MonotonicTime) -> Outcome {
-    guard send(frame, until: deadline) else { return .gone }
+    carried.store(frame.withUnsafeBytes { FrameHeader($0)?.kind ?? 0 }, ordering: .relaxed)
+    let ends = ends.withLock { ends in
+      defer { ends.frames = [] }
+      return ends.frames
+    }
+    guard send(ends.isEmpty ? frame : ends + frame, until: deadline) else { return .gone }
     return answer(until: deadline)
   }
 
-  /// Sends a call; its answer is fetched later.
-  func send(_ frame: [UInt8], until deadline: MonotonicTime) -> Bool {
-    frame.withUnsafeBytes { bytes in
-      carried.store(FrameHeader(bytes)?.kind ?? 0, ordering: .relaxed)
+  private func send(_ frames: [UInt8], until deadline: MonotonicTime) -> Bool {
+    frames.withUnsafeBytes { bytes in
       var sent = 0
       while sent < bytes.count {
         let count = Glibc.send(
@@ -73,10 +76,49 @@ final class CallChannel: @unchecked Sendable {
     }
   }
 
+  // MARK: Ends
+
+  /// Ends that have no answer of their own: what is answered behind them says that they have returned.
+  private struct Ends {
+    var frames: [UInt8] = []
+    var sessions: [UInt64] = []
+    /// When the first of them was kept.
+    var sweep = 0
+  }
+
+  private let ends = Mutex<Ends>(Ends())
+
+  /// Keeps an End for the next call.
+  func keep(end handle: UInt64, of session: UInt64, sweep: Int) {
+    var frame = FrameWriter(ProviderCall.endUnanswered.rawValue, request: 0, reserving: 24)
+    frame.append(handle)
+    ends.withLock { ends in
+      if ends.frames.isEmpty { ends.sweep = sweep }
+      ends.frames += frame.finish()
+      ends.sessions.append(session)
+    }
+  }
+
+  /// Whether there are Ends that nothing has followed, since before some sweep.
+  func hasEnds(before sweep: Int) -> Bool { ends.withLock { !$0.frames.isEmpty && $0.sweep < sweep } }
+
+  /// Whether an End of a session may still be running, or has not begun. Any thread.
+  func hasEnd(of session: UInt64) -> Bool { ends.withLock { $0.sessions.contains(session) } }
+
+  /// Has the Ends done that nothing has followed.
+  func finishEnds(until deadline: MonotonicTime) -> Outcome {
+    var frame = FrameWriter(ProviderCall.nothing.rawValue, request: 0)
+    let bytes = frame.finish()
+    defer { carried.store(0, ordering: .relaxed) }
+    let outcome = ask(bytes, until: deadline)
+    if case .late = outcome { carried.store(ProviderCall.end.rawValue, ordering: .relaxed) }
+    return outcome
+  }
+
   /// Waits for the answer to what was sent.
   func answer(until deadline: MonotonicTime) -> Outcome {
     while true {
-      switch step(isPatient: true) {
+      switch step() {
       case .answer(let answer): return .answer(answer)
       case .gone: return .gone
       case .late: if !wait(for: POLLIN, until: deadline) { return .late }
@@ -84,16 +126,16 @@ final class CallChannel: @unchecked Sendable {
     }
   }
 
-  /// The answer, if it has come.
-  func answerNow() -> Outcome { step(isPatient: false) }
-
-  private func step(isPatient: Bool) -> Outcome {
-    let outcome = look(isPatient: isPatient)
-    if case .answer = outcome { carried.store(0, ordering: .relaxed) }
+  private func step() -> Outcome {
+    let outcome = look()
+    guard case .answer = outcome else { return outcome }
+    carried.store(0, ordering: .relaxed)
+    // What went before it has returned.
+    ends.withLock { $0.sessions = [] }
     return outcome
   }
 
-  private func look(isPatient: Bool) -> Outcome {
+  private func look() -> Outcome {
     withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 16) { room in
       while true {
         // 0 stands for nothing yet, so the end is told as -1.
@@ -102,7 +144,7 @@ final class CallChannel: @unchecked Sendable {
           return count > 0 ? count : count == 0 ? -1 : errno == EAGAIN || errno == EINTR ? 0 : -1
         }
         var count = look()
-        if count == 0, isPatient, inbound.isEmpty { count = found(&patience, look) }
+        if count == 0, inbound.isEmpty { count = found(&patience, look) }
         if count < 0 { return .gone }
         if count == 0 { return .late }
         if inbound.isEmpty, let answer = Self.cut(UnsafeRawBufferPointer(rebasing: room[..<count])) { return .answer(answer) }

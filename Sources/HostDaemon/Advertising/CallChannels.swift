@@ -6,22 +6,21 @@ import Synchronization
 import Wire
 
 /// The channels to one provider's process: each call takes one for itself, and where all are taken there is another one, up to a bound.
+///
+/// Nobody waits for an End, and a process that sleeps is not woken for it: it waits for the next call on the same channel, which it goes
+/// before, but not for longer than a moment.
 final class CallChannels: Sendable {
   private struct State {
+    /// The one that was used last is used next: its thread is awake.
     var idle: [CallChannel] = []
-    /// Their Ends have not been answered, and nobody waits for that.
-    var ending: [Ending] = []
     /// Every one that is not let go of, those that are taken among them.
     var known: [ObjectIdentifier: CallChannel] = [:]
     /// What ran on those that were let go of, the first ones.
     var interrupted: [ProviderCall] = []
+    /// Ends will be sent that nothing has followed, those that were kept before the last sweep.
+    var isSweepDue = false
+    var sweeps = 0
     var isOver = false
-  }
-
-  private struct Ending: Sendable {
-    var channel: CallChannel
-    var session: UInt64
-    var since = MonotonicTime.coarse
   }
 
   private let state = Mutex<State>(State())
@@ -33,9 +32,12 @@ final class CallChannels: Sendable {
   private let send: @Sendable (Int32) -> Bool
   private let whenHung: @Sendable () -> Void
 
+  /// How long an End waits for a call that it can go with.
+  private static let moment: DispatchTimeInterval = .milliseconds(2)
+
   /// - Parameters:
-  ///   - grace: How long an End may take.
   ///   - maximum: How many there are at most.
+  ///   - grace: How long an End may take.
   ///   - send: Sends a descriptor to the provider's process; false when that can't be done now.
   ///   - whenHung: Told of each End that takes longer. It must not wait.
   init(
@@ -47,38 +49,16 @@ final class CallChannels: Sendable {
   /// A channel for one call; nil when the provider's process is gone, or none was free in time.
   func take(until deadline: MonotonicTime) -> CallChannel? {
     while true {
-      if let channel = state.withLock({ takeIdle(&$0) }) { return channel }
-      let (isOver, mayGrow) = state.withLock { ($0.isOver, $0.known.count < maximum) }
+      let (idle, isOver, mayGrow) = state.withLock { ($0.idle.popLast(), $0.isOver, $0.known.count < maximum) }
+      if let idle { return idle }
       if isOver { return nil }
       if mayGrow, let channel = grow() { return channel }
-      // One of those that end, or one that somebody else gives back.
       waiting.add(1, ordering: .sequentiallyConsistent)
       defer { waiting.subtract(1, ordering: .sequentiallyConsistent) }
-      if let channel = state.withLock({ takeIdle(&$0) }) { return channel }
-      guard deadline.nanoseconds > MonotonicTime.now.nanoseconds else { return nil }
-      _ = freed.wait(timeout: .now() + .milliseconds(2))
-    }
-  }
-
-  private func takeIdle(_ state: inout State) -> CallChannel? {
-    if let channel = state.idle.popLast() { return channel }
-    settle(&state)
-    return state.idle.popLast()
-  }
-
-  /// Those whose Ends have been answered are idle again.
-  private func settle(_ state: inout State) {
-    state.ending.removeAll { ending in
-      switch ending.channel.answerNow() {
-      case .late:
-        guard MonotonicTime.coarse - ending.since > grace else { return false }
-        // One that has hung for long comes to nothing.
-        state.known[ObjectIdentifier(ending.channel)] = nil
-        whenHung()
-      case .answer: state.idle.append(ending.channel)
-      case .gone: state.known[ObjectIdentifier(ending.channel)] = nil
-      }
-      return true
+      if let channel = state.withLock({ $0.idle.popLast() }) { return channel }
+      guard deadline > MonotonicTime.now else { return nil }
+      // Another process may have given up descriptors by then.
+      _ = freed.wait(timeout: .now() + .milliseconds(20))
     }
   }
 
@@ -100,7 +80,7 @@ final class CallChannels: Sendable {
 
   func give(_ channel: CallChannel) {
     state.withLock { if !$0.isOver { $0.idle.append(channel) } }
-    wake()
+    if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() }
   }
 
   /// Its process is gone, or it is held up for good.
@@ -110,33 +90,72 @@ final class CallChannels: Sendable {
       state.known[ObjectIdentifier(channel)] = nil
       if let running = channel.running, state.interrupted.count < 16 { state.interrupted.append(running) }
     }
-    wake()
+    if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() }
   }
 
-  /// An End was sent on it, for which nobody waits.
-  func giveEnding(_ channel: CallChannel, session: UInt64) {
-    state.withLock { if !$0.isOver { $0.ending.append(Ending(channel: channel, session: session)) } }
-    wake()
+  // MARK: Ends
+
+  /// Ends a lookup, soon.
+  /// - Parameter session: What ends the session comes behind it.
+  func end(_ handle: UInt64, session: UInt64, until deadline: MonotonicTime) {
+    guard let channel = take(until: deadline) else { return }
+    let isFirst = state.withLock { state in
+      channel.keep(end: handle, of: session, sweep: state.sweeps)
+      defer { state.isSweepDue = true }
+      return !state.isSweepDue
+    }
+    give(channel)
+    if isFirst { scheduleSweep() }
   }
 
-  private func wake() { if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() } }
+  private func scheduleSweep() {
+    DispatchQueue.global().asyncAfter(deadline: .now() + Self.moment) { [weak self] in
+      guard let self else { return }
+      HostThreads.run { self.sweep() }
+    }
+  }
 
-  /// Waits until the Ends of a session have returned: what ends the session comes behind them.
+  /// Sends the Ends that nothing has followed.
+  private func sweep() {
+    let (channels, isMore) = state.withLock { state in
+      let now = state.sweeps
+      state.sweeps += 1
+      let channels = state.idle.filter { $0.hasEnds(before: now) }
+      state.idle.removeAll { $0.hasEnds(before: now) }
+      // Those of channels that are at work follow their calls.
+      state.isSweepDue = state.known.values.contains { $0.hasEnds(before: .max) }
+      return (channels, state.isSweepDue)
+    }
+    for channel in channels { finishEnds(channel, until: MonotonicTime.now + grace, isPatient: true) }
+    if isMore { scheduleSweep() }
+  }
+
+  /// Has a channel's Ends done.
+  /// - Parameter isPatient: It is held up for good where they do not return.
+  private func finishEnds(_ channel: CallChannel, until deadline: MonotonicTime, isPatient: Bool) {
+    switch channel.finishEnds(until: deadline) {
+    case .answer: give(channel)
+    case .gone: drop(channel)
+    case .late:
+      drop(channel)
+      if isPatient { whenHung() }
+    }
+  }
+
+  /// Waits until the Ends of a session have returned.
   func settle(session: UInt64, until deadline: MonotonicTime) {
     while true {
-      // Taken out: nobody else may read its answer meanwhile.
-      let ending: Ending? = state.withLock { state in
-        guard let index = state.ending.firstIndex(where: { $0.session == session }) else { return nil }
-        return state.ending.remove(at: index)
+      let (mine, isBusy): (CallChannel?, Bool) = state.withLock { state in
+        if let index = state.idle.firstIndex(where: { $0.hasEnd(of: session) }) { return (state.idle.remove(at: index), false) }
+        return (nil, state.known.values.contains { $0.hasEnd(of: session) })
       }
-      guard let ending else { return }
-      switch ending.channel.answer(until: deadline) {
-      case .answer: give(ending.channel)
-      case .gone: drop(ending.channel)
-      case .late:
-        giveEnding(ending.channel, session: session)
-        return
+      if let mine { finishEnds(mine, until: deadline, isPatient: false) }
+      guard isBusy else {
+        if mine == nil { return }
+        continue
       }
+      guard deadline > MonotonicTime.now else { return }
+      usleep(500)
     }
   }
 
@@ -146,13 +165,12 @@ final class CallChannels: Sendable {
     let (known, interrupted) = state.withLock { state in
       state.isOver = true
       state.idle = []
-      state.ending = []
       defer { state.known = [:] }
       return (Array(state.known.values), state.interrupted)
     }
     let running = interrupted + known.compactMap(\.running)
     for channel in known { channel.hangUp() }
-    wake()
+    if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() }
     return running
   }
 }

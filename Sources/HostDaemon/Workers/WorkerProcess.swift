@@ -13,7 +13,7 @@ final class WorkerProcess: ProviderProcess {
   let path: String
   let manifest: Manifest
   private let socket: String
-  private let isUnloadable: Bool
+  private let image: ELFImage
   private let told: @Sendable (ProviderHosting) -> Void
   private let whenOver: @Sendable (WorkerProcess) -> Void
   private let state: Mutex<State>
@@ -40,10 +40,10 @@ final class WorkerProcess: ProviderProcess {
   }
 
   init(
-    _ path: String, _ manifest: Manifest, socket: String, isUnloadable: Bool, told: @escaping @Sendable (ProviderHosting) -> Void,
+    _ image: ELFImage, at path: String, _ manifest: Manifest, socket: String, told: @escaping @Sendable (ProviderHosting) -> Void,
     whenOver: @escaping @Sendable (WorkerProcess) -> Void
   ) {
-    (self.path, self.manifest, self.socket, self.isUnloadable) = (path, manifest, socket, isUnloadable)
+    (self.path, self.manifest, self.socket, self.image) = (path, manifest, socket, image)
     (self.told, self.whenOver) = (told, whenOver)
     state = Mutex(State())
   }
@@ -128,15 +128,20 @@ final class WorkerProcess: ProviderProcess {
 
   // MARK: Ending
 
-  func stop() {
-    let (processID, leash): (Int32?, Int32) = state.withLock { state in
-      guard !state.isStopping else { return (nil, -1) }
+  /// Asks it to end, without waiting for that.
+  func release() {
+    let leash = state.withLock { state in
       state.isStopping = true
       defer { state.leash = -1 }
-      return (state.hosting.processID, state.leash)
+      return state.leash
     }
     if leash >= 0 { close(leash) }
     wake.signal()
+  }
+
+  func stop() {
+    release()
+    let processID = processID
     if ended.wait(timeout: .now() + Self.farewell.interval) == .timedOut, let processID {
       HostLog.write(.warning, provider: manifest.displayName, "its process \(processID) does not end: it is killed")
       Glibc.kill(processID, SIGKILL)
@@ -280,7 +285,8 @@ final class WorkerProcess: ProviderProcess {
 
   private var arguments: [String] {
     var words = ["--provider", manifest.id.description, "--name", manifest.displayName, "--socket", socket]
-    if !isUnloadable { words.append("--keep-mapped") }
+    if !image.isUnloadable { words.append("--keep-mapped") }
+    if image.asksForClasses { words.append("--takes-classes") }
     if manifest.allowsPartial { words.append("--allow-partial") }
     if manifest.advertises { words.append("--advertises") }
     let rules = manifest.confinement

@@ -13,8 +13,8 @@ public final class Workers: ProviderProcesses {
 
   init(_ host: ProviderHost, socket: String) { (self.host, self.socket) = (host, socket) }
 
-  public func start(_ path: String, _ manifest: Manifest, isUnloadable: Bool) throws(Refusal) -> any ProviderProcess {
-    let worker = WorkerProcess(path, manifest, socket: socket, isUnloadable: isUnloadable) { [host] hosting in
+  public func start(_ image: ELFImage, at path: String, _ manifest: Manifest) throws(Refusal) -> any ProviderProcess {
+    let worker = WorkerProcess(image, at: path, manifest, socket: socket) { [host] hosting in
       host.catalog.update(manifest.id) { $0.hosting = hosting }
     } whenOver: { [weak self] worker in
       self?.known.withLock { known in
@@ -60,7 +60,9 @@ public final class Workers: ProviderProcesses {
 
   /// Ends all of them.
   func stop() {
-    for worker in known.withLock({ $0.values.flatMap { $0 } }) { worker.stop() }
+    let all = known.withLock { $0.values.flatMap { $0 } }
+    for worker in all { worker.release() }
+    for worker in all { worker.stop() }
   }
 }
 

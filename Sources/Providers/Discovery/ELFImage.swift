@@ -27,6 +27,9 @@ public struct ELFImage: Sendable {
   private(set) var imported: [ImportedSymbol] = []
   private var neverUnloads = false
 
+  /// Whether it asks for the class of a query.
+  public var asksForClasses: Bool { imported.contains { $0.name == "NSPHostCurrentServiceClass" } }
+
   /// Whether it takes part in what lives in the host alone: modules, transports, call management.
   public var livesInHost: Bool {
     exportsModuleLoad || imported.contains { symbol in ["Nmr", "Ndis", "Nsp"].contains { symbol.name.hasPrefix($0) } }
