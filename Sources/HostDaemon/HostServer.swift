@@ -59,11 +59,13 @@ public final class HostServer: Sendable {
   let advertisements: Advertisements
   public let workers: Workers
 
-  /// Listens, and serves the workers that it has started; everybody else from `open` on.
-  /// - Parameter control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
+  /// Listens, and serves from now on.
+  /// - Parameters:
+  ///   - isOpen: Otherwise it serves its own workers at first, and everybody else from `open` on.
+  ///   - control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
   ///   time.
   public init(
-    _ host: ProviderHost, path: String, limits: Limits = Limits(),
+    _ host: ProviderHost, path: String, limits: Limits = Limits(), isOpen: Bool = true,
     control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) throws(ListenFailure) {
     guard let poll = SocketPoll(), let processes = ProcessWatch() else {
@@ -84,6 +86,7 @@ public final class HostServer: Sendable {
     guard listener.start(self) else {
       throw ListenFailure(why: "the socket can't be watched", remedy: "raise the limit of open files")
     }
+    if isOpen { open() }
     poll.start()
   }
 

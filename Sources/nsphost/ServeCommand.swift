@@ -63,7 +63,7 @@ struct ServeCommand: ParsableCommand {
     let server: HostServer
     do throws(ListenFailure) {
       let path = options.socket ?? ProcessEnvironment.variables["NSP_SOCKET"] ?? configuration.socket ?? options.socketPath
-      server = try HostServer(host, path: path, limits: configuration.limits) { words, client, isOperator in
+      server = try HostServer(host, path: path, limits: configuration.limits, isOpen: false) { words, client, isOperator in
         desk.answer(words, client, isOperator: isOperator)
       }
     } catch {
