@@ -59,6 +59,8 @@ struct ServeCommand: ParsableCommand {
     let catalog = CatalogFile(directory: configuration.state ?? ProcessEnvironment.stateDirectory)
     host.keepChanges(in: catalog, environment: ProcessEnvironment.variables)
     host.configure(configuration.providers)
+    // From when there is a socket to leave behind.
+    let signals = Signals([SIGTERM, SIGINT, SIGHUP])
     let desk = ControlDesk(host: host)
     let server: HostServer
     do throws(ListenFailure) {
@@ -101,7 +103,6 @@ struct ServeCommand: ParsableCommand {
       for refusal in changes.refused { Self.tell(refusal) }
     }
     ProcessEnvironment.isServing = true
-    let signals = Signals([SIGTERM, SIGINT, SIGHUP])
     ServiceNotice.send("READY=1")
     server.open()
     print("nsphost serves \(Output.count(host.catalog.entries.count, "provider", "providers")) on \(server.path)")

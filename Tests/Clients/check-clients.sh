@@ -269,9 +269,10 @@ check "the socket is gone with it" [ ! -e "$NSP_SOCKET" ]
 # A provider that crashes takes a host with it that runs it in its own process: its last line says who it was, and under --supervise there is
 # another host soon.
 fixtures=${NSPHOST_FIXTURES:-$PWD/$root/build/fixtures}
+echo 'isolation = "in-process"' >"$work/in-process.toml"
 dies() { # name that is looked up, what the last line says, file
   rm -rf "$work/crash" "$work/dying" && mkdir -m 755 "$work/crash" && cp "$fixtures/crash/$3.so" "$work/crash/"
-  NSP_SOCKET=$work/dying NSP_PLUGIN_PATH=$work/crash "$program" serve 2>"$work/dying.err" >/dev/null & local dying=$!
+  NSP_SOCKET=$work/dying NSP_PLUGIN_PATH=$work/crash "$program" serve --config "$work/in-process.toml" 2>"$work/dying.err" >/dev/null & local dying=$!
   for _ in $(seq 100); do [ -S "$work/dying" ] && break; sleep 0.05; done
   NSP_SOCKET=$work/dying timeout 10 "$program" lookup "$1" >/dev/null 2>&1
   wait $dying 2>/dev/null
@@ -288,7 +289,7 @@ done
 check "an abort there" dies abort-thread "crash.so: died on a thread of its own: SIGABRT" crash
 revives() {
   rm -f "$work/dying" && cp "$samples/hello.so" "$work/crash/"
-  NSP_SOCKET=$work/dying NSP_PLUGIN_PATH=$work/crash "$program" serve --supervise 2>"$work/dying.err" >/dev/null & local watching=$! i
+  NSP_SOCKET=$work/dying NSP_PLUGIN_PATH=$work/crash "$program" serve --config "$work/in-process.toml" --supervise 2>"$work/dying.err" >/dev/null & local watching=$! i
   for i in 1 2 3; do
     for _ in $(seq 100); do NSP_SOCKET=$work/dying "$program" lookup hello --namespace dns 2>/dev/null | grep -q 192.0.2.1 && break; sleep 0.05; done
     NSP_SOCKET=$work/dying timeout 10 "$program" lookup crash-next --provider 51e57000-0001-4000-8000-000000000000 >/dev/null 2>&1
