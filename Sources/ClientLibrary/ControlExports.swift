@@ -126,3 +126,61 @@ public func WSANSPIoctl(
     return 0
   }
 }
+
+// MARK: Changes of the catalog
+
+@c @implementation
+public func WSAProviderConfigChange(
+  _ lpNotificationHandle: LPHANDLE?, _ lpOverlapped: LPWSAOVERLAPPED?,
+  _ lpCompletionRoutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE?
+) -> INT {
+  guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
+  guard let place = lpNotificationHandle else { return fail(Int32(WSAEINVAL)) }
+  guard let handle = place.pointee else {
+    var request = changeRequest(waits: false)
+    guard done(&request, by: process) == 0 else { return SOCKET_ERROR }
+    // Known by what closes it: an event that nobody sets.
+    guard let made = WSACreateEvent() else { return SOCKET_ERROR }
+    place.pointee = made
+    return 0
+  }
+  guard nsp_signal_is(UInt(bitPattern: handle)) != 0 else { return fail(Int32(WSA_INVALID_HANDLE)) }
+  var completion: Completion?
+  if let overlapped = lpOverlapped {
+    let event = UInt(bitPattern: overlapped.pointee.hEvent)
+    guard lpCompletionRoutine != nil || nsp_signal_is(event) != 0 else { return fail(Int32(WSAEINVAL)) }
+    completion = Completion(overlapped: overlapped, routine: lpCompletionRoutine, event: event)
+    overlapped.pointee.Internal = ULONG_PTR(WSA_IO_PENDING)
+  } else if lpCompletionRoutine != nil {
+    return fail(Int32(WSAEINVAL))
+  }
+  var request = changeRequest(waits: true)
+  let (answer, connection) = process.askTwice(&request, epoch: nil)
+  guard connection >= 0 else {
+    let code =
+      switch answer {
+      case .failed(let code): code
+      case .frame(_, let status): status != 0 ? status : Int32(WSASYSCALLFAILURE)
+      }
+    completion?.overlapped.pointee.Internal = ULONG_PTR(UInt32(bitPattern: code))
+    return fail(code)
+  }
+  guard let completion else {
+    // No deadline: the next change may be far away.
+    guard case .frame(_, 0)? = process.awaitAnswer(connection) else { return fail(Int32(WSA_OPERATION_ABORTED)) }
+    return 0
+  }
+  guard PendingControl(process, connection, completion).start() else {
+    process.letGo(connection)
+    completion.overlapped.pointee.Internal = ULONG_PTR(WSA_NOT_ENOUGH_MEMORY)
+    return fail(Int32(WSA_NOT_ENOUGH_MEMORY))
+  }
+  return fail(Int32(WSA_IO_PENDING))
+}
+
+private func changeRequest(waits: Bool) -> FrameWriter {
+  var request = FrameWriter(RequestKind.catalogChange.rawValue, request: 1)
+  request.append(UInt32(waits ? 1 : 0))
+  request.append(UInt32(0))
+  return request
+}

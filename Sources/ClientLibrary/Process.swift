@@ -155,7 +155,7 @@ final class Process {
 
   /// The same, for a request that may be answered a second time. Where the first answer says that it goes on (`WSA_IO_PENDING`), the
   /// connection is the caller's until `awaitAnswer`; else -1.
-  func askTwice(_ frame: inout FrameWriter, epoch expected: UInt64) -> (Answer, connection: Int32) {
+  func askTwice(_ frame: inout FrameWriter, epoch expected: UInt64?) -> (Answer, connection: Int32) {
     let (answer, descriptor, _) = exchange(frame.finish(), expected, readsAhead: false)
     if case .frame(_, Int32(WSA_IO_PENDING)) = answer { return (answer, descriptor) }
     if descriptor >= 0 { give(descriptor) }

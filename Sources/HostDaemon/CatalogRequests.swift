@@ -71,6 +71,23 @@ extension Requests {
     do throws(ProviderHost.ChangeFailure) { try host.order(ids) } catch { throw error.winsockError }
   }
 
+  /// Answers at once, or twice: that it waits for a change, and that there was one.
+  /// - Returns: Whether the answer is there now.
+  func catalogChange(
+    _ payload: UnsafeMutableRawBufferPointer, _ header: FrameHeader, _ connection: Connection
+  ) throws(WinsockError) -> Bool {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let waits = fields.uint32(), fields.uint32() != nil else { throw .invalidArgument }
+    if waits == 0 { return true }
+    // Sent before anything can change.
+    connection.send(failure(RequestKind.catalogChange.answer, header, .ioPending))
+    host.catalog.changes.whenNext(isWanted: { [weak connection] in connection != nil }) { [weak connection] in
+      guard let connection else { return }
+      connection.send(failure(RequestKind.catalogChange.answer, header, .success))
+    }
+    return false
+  }
+
   static func id(_ fields: inout FieldReader) -> GUID? {
     fields.bytes(16)?.loadUnaligned(as: GUID.self)
   }

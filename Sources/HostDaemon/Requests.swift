@@ -86,7 +86,7 @@ struct Requests: Sendable {
       case .note:
         try note(payload, connection)
         return nil
-      case .catalogChange: throw .operationNotSupported
+      case .catalogChange: guard try catalogChange(payload, header, connection) else { return nil }
       }
       // What people are shown may be more; who does not read it is closed.
       let maximum = kind == .control ? limits.bytesQueued : Int(limits.maximumFrame)

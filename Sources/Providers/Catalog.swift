@@ -53,6 +53,8 @@ public final class Catalog: Sendable {
   }
 
   private let state = Mutex<[Entry]>([])
+  /// Of who is installed, active, and when asked.
+  public let changes = CatalogChanges()
 
   public init() {}
 
@@ -72,6 +74,7 @@ public final class Catalog: Sendable {
       return true
     }
     if !isNew { throw .alreadyInstalled }
+    changes.advance()
   }
 
   /// Makes a provider the one that serves its id, at the place of the entry that has the id, or at the end.
@@ -123,27 +126,33 @@ public final class Catalog: Sendable {
   }
 
   public func setActive(_ isActive: Bool, id: GUID) -> Bool {
-    state.withLock { entries in
-      guard let index = entries.firstIndex(where: { $0.id == id }) else { return false }
-      entries[index].isActive = isActive
-      return true
+    let (isThere, isNews) = state.withLock { entries in
+      guard let index = entries.firstIndex(where: { $0.id == id }) else { return (false, false) }
+      defer { entries[index].isActive = isActive }
+      return (true, entries[index].isActive != isActive)
     }
+    if isNews { changes.advance() }
+    return isThere
   }
 
   /// Puts the entries in the order of their ranks; those of one rank stay as they are among themselves.
   public func arrange(by rank: (Entry) -> (Int, Int)) {
-    state.withLock { entries in
+    let isNews = state.withLock { entries in
       let ranked = entries.enumerated().map { (rank($0.element), $0.offset) }
       let sorted = ranked.sorted { ($0.0.0, $0.0.1, $0.1) < ($1.0.0, $1.0.1, $1.1) }
       entries = sorted.map { entries[$0.1] }
+      return !sorted.map(\.1).elementsEqual(0..<sorted.count)
     }
+    if isNews { changes.advance() }
   }
 
   public func uninstall(id: GUID) -> Bool {
-    state.withLock { entries in
+    let isThere = state.withLock { entries in
       guard let index = entries.firstIndex(where: { $0.id == id }) else { return false }
       entries.remove(at: index)
       return true
     }
+    if isThere { changes.advance() }
+    return isThere
   }
 }

@@ -3,7 +3,8 @@
      changes          installs, orders, enables, disables and uninstalls, as root or the host's own user
      refused          the same as somebody else
      kept             what a host that has restarted must still know
-     events           WSACreateEvent and what goes with it */
+     events           WSACreateEvent and what goes with it
+     watched          WSAProviderConfigChange, as root or the host's own user */
 #include <ws2spi.h>
 
 #include <pthread.h>
@@ -157,12 +158,45 @@ static void events(void) {
   CHECK((all[64] = WSACreateEvent()) != all[0] && WSACloseEvent(all[64]));
 }
 
+/* The next change, waited for and not (NSP-202). */
+static void *change_later(void *unused) {
+  static GUID id = {0x33333333, 3, 3, {3, 3, 3, 3, 3, 3, 3, 3}};
+  usleep(100000);
+  CHECK(WSCInstallNameSpace(TEXT16("third"), TEXT16(""), 1000, 1, &id) == 0);
+  usleep(100000);
+  CHECK(WSCUnInstallNameSpace(&id) == 0);
+  return unused;
+}
+static void watched(void) {
+  WSADATA data;
+  HANDLE handle = NULL;
+  WSAOVERLAPPED overlapped = {0};
+  pthread_t thread;
+  FAILS(WSAProviderConfigChange(&handle, NULL, NULL), WSANOTINITIALISED);
+  CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
+  FAILS(WSAProviderConfigChange(NULL, NULL, NULL), WSAEINVAL);
+  CHECK(WSAProviderConfigChange(&handle, NULL, NULL) == 0 && handle != NULL);
+  FAILS(WSAProviderConfigChange(&handle, &overlapped, NULL), WSAEINVAL);
+  overlapped.hEvent = WSACreateEvent();
+  FAILS(WSAProviderConfigChange(&handle, &overlapped, NULL), WSA_IO_PENDING);
+  CHECK(WSAWaitForMultipleEvents(1, &overlapped.hEvent, FALSE, 50, FALSE) == WSA_WAIT_TIMEOUT);
+  pthread_create(&thread, NULL, change_later, NULL);
+  CHECK(WSAProviderConfigChange(&handle, NULL, NULL) == 0);
+  CHECK(WSAWaitForMultipleEvents(1, &overlapped.hEvent, FALSE, 5000, FALSE) == WSA_WAIT_EVENT_0 && overlapped.Internal == 0);
+  CHECK(WSAProviderConfigChange(&handle, NULL, NULL) == 0);
+  pthread_join(thread, NULL);
+  CHECK(WSACloseEvent(handle));
+  FAILS(WSAProviderConfigChange(&handle, NULL, NULL), WSA_INVALID_HANDLE);
+  CHECK(WSACleanup() == 0);
+}
+
 int main(int count, char **words) {
   const char *word = count == 2 ? words[1] : "";
   if (strcmp(word, "changes") == 0) changes();
   else if (strcmp(word, "refused") == 0) refused();
   else if (strcmp(word, "kept") == 0) kept();
   else if (strcmp(word, "events") == 0) events();
+  else if (strcmp(word, "watched") == 0) watched();
   else failures++, fprintf(stderr, "catalog.c: there is no %s\n", word);
   return failures;
 }
