@@ -44,12 +44,14 @@ check-embedding: packages
 	Tests/Embedding/check-embedding.sh
 
 # Real client processes of a real host.
-check-clients: samples windows
+check-clients: samples fixtures windows
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
 	Tests/Windows/check-windows-style.sh
 	Tests/Clients/check-clients.sh
+	Tests/Clients/check-advertising.sh
+	Tests/Clients/check-faults.sh
 
 # What a provider's process may do, tried against this kernel.
 check-confinement: packages
