@@ -136,7 +136,7 @@ let package = Package(
       name: "HostDaemonTests",
       dependencies: [
         "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers", "QuerySets", "Rundown",
-        "ServiceClasses", "Sessions", "Wire",
+        "ServiceClasses", "Serving", "Sessions", "Wire",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -417,8 +417,9 @@ class Advertisement: @unchecked Sendable {
     let countPlace = answer.count
     answer.append(UInt64(0))
     var count: UInt32 = 0
+    // One number for all of them: only the last may still be owed.
     while count < ahead, answer.count < Self.mostAhead {
-      let outcome = next(lookup.handle, number + UInt64(count), query, nextFlags, room)
+      let outcome = next(lookup.handle, number, query, nextFlags, room)
       outcome.append(to: &answer)
       count += 1
       if outcome.status != 0 { break }

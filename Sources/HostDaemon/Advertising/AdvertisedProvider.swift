@@ -181,14 +181,17 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   ) -> Result<ProviderLookupHandle, WinsockError> {
     let session = Self.word(argument.pointer)
     let ahead = RoutineInProgress.readsAhead
-    let first = lastNumber.add(UInt64(Self.recordsAhead), ordering: .relaxed).oldValue
+    let number = lastNumber.add(1, ordering: .relaxed).oldValue
+    // Before it can come.
+    let owed = ahead == nil ? nil : owe(number)
+    defer { if owed?.isTaken == false { forget(number) } }
     var frame = frame(.begin)
     frame.append(session)
     frame.append(flags.rawValue)
     frame.append(ahead == nil ? 0 : Self.recordsAhead)
     frame.append(ahead?.rawValue ?? 0)
     frame.append(Self.firstRoom)
-    frame.append(first)
+    frame.append(number)
     frame.append(RoutineInProgress.query)
     guard append(restrictions, to: &frame) else { return .failure(.systemCallFailure) }
     let answer = call(&frame) { [weak self] late in
@@ -198,26 +201,28 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
       }
     }
     if let failure = failure(answer) { return .failure(failure) }
-    guard let answer, let lookup = opened(answer, session, first), let handle = lookups.insert(lookup) else {
+    guard let answer, let lookup = opened(answer, session, owed), let handle = lookups.insert(lookup) else {
       return .failure(.systemCallFailure)
     }
     return .success(ProviderLookupHandle(pointer: handle.pointer))
   }
 
-  private func opened(_ answer: CallChannel.Answer, _ session: UInt64, _ first: UInt64) -> RemoteLookup? {
+  private func opened(_ answer: CallChannel.Answer, _ session: UInt64, _ owed: AwaitedOutcome?) -> RemoteLookup? {
     answer.payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
       guard let handle = fields.uint64(), let count = fields.uint32(), fields.uint32() != nil, count <= Self.recordsAhead else {
         return nil
       }
       var ready: [AwaitedOutcome] = []
-      for index in 0..<count {
+      for _ in 0..<count {
         guard let outcome = AwaitedOutcome.Outcome(&fields) else { return nil }
-        if outcome.status == .ioPending {
-          ready.append(owe(first + UInt64(index)))
-        } else {
+        guard outcome.status == .ioPending else {
           ready.append(AwaitedOutcome(outcome))
+          continue
         }
+        guard let owed else { return nil }
+        owed.take()
+        ready.append(owed)
       }
       return RemoteLookup(handle, session, ready: ready)
     }
@@ -230,6 +235,8 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     if isOver.load(ordering: .acquiring) { hungUp(outcome) }
     return outcome
   }
+
+  private func forget(_ number: UInt64) { owed.withLock { _ = $0.removeValue(forKey: number) } }
 
   private func hungUp(_ outcome: AwaitedOutcome) { outcome.arrived(.init(status: .tryAgain)) }
 

@@ -28,11 +28,16 @@ final class AwaitedOutcome: Sendable {
     var outcome: Outcome?
     /// The record had no room where it was delivered: it is for the next call.
     var isKept = false
+    var isTaken = false
   }
 
   private let state = Mutex<State>(State())
 
   init(_ outcome: Outcome? = nil) { state.withLock { $0.outcome = outcome } }
+
+  /// Whether somebody waits for it.
+  var isTaken: Bool { state.withLock { $0.isTaken } }
+  func take() { state.withLock { $0.isTaken = true } }
 
   /// Whether it is for another call than the one that it was delivered to.
   var isKept: Bool { state.withLock { $0.isKept } }
