@@ -81,10 +81,12 @@ extension Requests {
     if waits == 0 { return true }
     // Sent before anything can change.
     connection.send(failure(RequestKind.catalogChange.answer, header, .ioPending))
-    host.catalog.changes.whenNext(isWanted: { [weak connection] in connection != nil }) { [weak connection] in
-      guard let connection else { return }
-      connection.send(failure(RequestKind.catalogChange.answer, header, .success))
-    }
+    host.catalog.changes.whenNext(
+      isWanted: { [weak connection] in connection != nil },
+      { [weak connection] in
+        guard let connection else { return }
+        connection.send(failure(RequestKind.catalogChange.answer, header, .success))
+      })
     return false
   }
 

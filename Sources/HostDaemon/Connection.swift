@@ -15,6 +15,9 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   var place = Handle(rawValue: 0)
   /// Whether what is counted by user is counted for this one.
   let isLimited: Bool
+  /// Whether this host has started the process to run a provider, and this is what they speak over: it may say what is about that and nothing
+  /// else, whoever it was when it connected.
+  let isWorker: Bool
   private let server: HostServer
   private let state = Mutex<State>(State())
 
@@ -39,8 +42,9 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var isGone = false
   }
 
-  init(_ descriptor: Int32, _ process: PeerProcess, _ server: HostServer) {
+  init(_ descriptor: Int32, _ process: PeerProcess, isWorker: Bool, _ server: HostServer) {
     self.process = process
+    self.isWorker = isWorker
     self.server = server
     isLimited = !server.limits.unlimitedUsers.contains(process.identity.userID)
     super.init(descriptor, of: .init(user: process.identity.userID, process: process.identity.processID))
@@ -48,7 +52,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   deinit { close(descriptor) }
 
-  var isOperator: Bool { process.identity.isOperator }
+  var isOperator: Bool { process.identity.isOperator && !isWorker }
 
   var session: ClientSession? { state.withLock { $0.session } }
 

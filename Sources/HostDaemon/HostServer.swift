@@ -132,11 +132,12 @@ public final class HostServer: Sendable {
       close(descriptor)
       return
     }
-    guard isReady(for: process, descriptor) else {
+    let isWorker = workers.claim(process.identity.processID)
+    guard isWorker || isReady(for: descriptor) else {
       if process.descriptor >= 0 { close(process.descriptor) }
       return
     }
-    let connection = Connection(descriptor, process, self)
+    let connection = Connection(descriptor, process, isWorker: isWorker, self)
     guard let place = poll.place(connection) else {
       if process.descriptor >= 0 { close(process.descriptor) }
       return
@@ -160,9 +161,8 @@ public final class HostServer: Sendable {
   }
 
   /// Whether it is served now; else it is as soon as the host is ready.
-  private func isReady(for process: PeerProcess, _ descriptor: Int32) -> Bool {
-    if workers.isWorker(process.identity.processID) { return true }
-    return early.withLock { early in
+  private func isReady(for descriptor: Int32) -> Bool {
+    early.withLock { early in
       guard early != nil else { return true }
       early?.append(descriptor)
       return false

@@ -47,6 +47,7 @@ struct Requests: Sendable {
     let answerKind = header.kind | RequestKind.answerBit
     guard let session = connection.session else { return failure(answerKind, header, .notInitialised) }
     guard let kind = RequestKind(rawValue: header.kind) else { return failure(answerKind, header, .operationNotSupported) }
+    if connection.isWorker, !kind.isForWorkers { return failure(kind.answer, header, .accessDenied) }
     let user = connection.process.identity.userID
     let isCounted = kind.waitsForProviders && connection.isLimited
     if isCounted, !quotas.requests.take(user) { return failure(kind.answer, header, .noBuffers) }
@@ -284,6 +285,14 @@ extension WinsockError {
 }
 
 extension RequestKind {
+  /// What is about serving a provider.
+  fileprivate var isForWorkers: Bool {
+    switch self {
+    case .hello, .goodbye, .advertise, .unadvertise, .complete, .log, .note: true
+    default: false
+    }
+  }
+
   /// Those that end something are always served.
   fileprivate var waitsForProviders: Bool {
     switch self {

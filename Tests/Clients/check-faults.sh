@@ -87,6 +87,17 @@ for where in begin next thread; do
   fault fork $where ""
 done
 
+# Left alone after five deaths; nobody waits for it then.
+for _ in 1 2 3 4 5; do ready faults; timeout 20 "$program" lookup abort-begin --provider $faulty >/dev/null 2>&1; sleep 0.1; done
+for _ in $(seq 50); do [ "$(state faults)" = quarantined ] && break; sleep 0.1; done
+[ "$(state faults)" = quarantined ] && say "five deaths: quarantined" || complain "five deaths: $(state faults)"
+"$program" inspect faults | grep -q "deaths: .*SIGABRT in NSPv2LookupServiceBegin" && say "inspect says of what" || complain "inspect" "$("$program" inspect faults)"
+for line in "memory: 64 MiB more" "processor time: 2 s" "descriptors: 64 more" "no new privileges"; do
+  "$program" inspect faults | grep -q "confined: .*$line" || complain "inspect does not say: $line"
+done
+"$program" enable faults >/dev/null
+ready faults && say "enable lifts it" || complain "enable does not lift it"
+
 # One that dies while it is loaded: it does not serve, it says why, and the others do not notice.
 for file in "$faults"/constructor-*.so; do
   name=$(basename "$file" .so)

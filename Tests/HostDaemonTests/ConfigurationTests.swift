@@ -64,6 +64,35 @@ import Testing
     #expect(configuration.entries.contains { $0.key == "providers.hello.deadline-ms" && $0.value == "250" })
   }
 
+  @Test("where providers run, and what their processes may take and do")
+  func confinement() throws {
+    let text = """
+      isolation = "in-process"
+      [providers.hello]
+      grace-ms = 900
+      memory-mb = 64
+      cpu-seconds = 5
+      descriptors = 20
+      processes = 0
+      user = "nobody"
+      allow-read = ["/srv", "/etc/names"]
+      allow-connect = ["tcp:53", "udp:*", "unix:/run/x"]
+      advertisers = ["root"]
+      serves = "everybody"
+      """
+    let configuration = try Configuration(toml: text, path: "x.toml")
+    #expect(configuration.isolation == .inProcess)
+    var manifest = Manifest(id: GUID(), displayName: "hello", nameSpace: .dns)
+    manifest.confinement.memory = 1
+    manifest.confinement.user = "games"
+    configuration.providers.apply(to: &manifest)
+    let rules = manifest.confinement
+    #expect(manifest.grace == .milliseconds(900) && manifest.servesEverybody == true && manifest.advertisers?.users == [0])
+    #expect(rules.memory == 64 << 20 && rules.processorSeconds == 5 && rules.descriptors == 20 && rules.processes == 0)
+    #expect(rules.user == "nobody" && rules.readable == ["/srv", "/etc/names"])
+    #expect(rules.reachable == ["tcp:53", "udp:*", "unix:/run/x"])
+  }
+
   @Test(
     "what is wrong is named, with what to do",
     arguments: [
@@ -76,6 +105,14 @@ import Testing
       ("[access]\nusers = [\"no-such-user-here\"]", "x.toml: access.users is not a list of users that exist, by name or number"),
       ("unknown = 1", "x.toml has an unknown key \"unknown\""),
       ("log = \"loud\"", "x.toml: log is not \"debug\", \"info\", \"warning\" or \"error\""),
+      ("isolation = \"jail\"", "x.toml: isolation is not \"in-process\" or \"worker\""),
+      ("[providers.hello]\nmemory-mb = 0", "x.toml: providers.hello.memory-mb is not a number from 1"),
+      ("[providers.hello]\nallow-read = [\"here\"]", "x.toml: providers.hello.allow-read is not a list of absolute paths"),
+      (
+        "[providers.hello]\nallow-connect = [\"tcp:0\"]",
+        "x.toml: providers.hello.allow-connect is not a list of \"tcp:PORT\", \"tcp:*\", \"udp:*\", \"unix:*\" or \"unix:/PATH\""
+      ),
+      ("[providers.hello]\nserves = \"some\"", "x.toml: providers.hello.serves is not \"user\" or \"everybody\""),
       ("providers = 1", "x.toml: providers is not tables, one a provider"),
       ("[providers]\nhello = 1", "x.toml: providers.hello is not a table"),
       ("[providers.hello]\norder = \"first\"", "x.toml: providers.hello.order is not a number from -1000000 to 1000000"),

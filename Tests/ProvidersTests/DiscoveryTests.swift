@@ -113,11 +113,16 @@ final class PluginFolder {
       version = 7
       domains = ["example.net=secondary", "*"]
       deadline-ms = 250
+      isolation = "worker"
+      processes = 0
+      allow-connect = []
       x-note = "ours"
       """, to: "scripted-a.toml")
     let manifest = try #require(folder.scan().first?.manifest)
     #expect(manifest.displayName == "other" && manifest.nameSpace == .email && manifest.version == 7 && manifest.servesAnyDomain)
     #expect(manifest.domains == [.init(name: "example.net", level: .secondary)] && manifest.deadline == .milliseconds(250))
+    #expect(manifest.isolation == .worker && manifest.confinement.processes == 0 && manifest.confinement.reachable == [])
+    #expect(manifest.confinement.readable == nil)
   }
 
   @Test(
@@ -125,6 +130,7 @@ final class PluginFolder {
     arguments: [
       ("nmae = 1", "did you mean \"name\""), ("id = \"x\"", "GUID"), ("domains = [\"a\"]", "primary"), ("id = ", "TOML"),
       ("version = -1", "number from 0"), ("isolation = \"jail\"", "in-process"),
+      ("user = 5", "name of a user"), ("allow-read = \"/srv\"", "list of absolute paths"),
     ])
   func brokenSidecar(text: String, expected: String) throws {
     let folder = try PluginFolder()

@@ -40,7 +40,8 @@ final class Advertisements: Sendable {
   ) throws(WinsockError) {
     guard let entry = host.catalog[id], entry.manifest.source != .builtIn else { throw .invalidProvider }
     let identity = connection.process.identity
-    let isWorker = workers.isWorker(identity.processID, of: id)
+    let isWorker = connection.isWorker
+    guard !isWorker || workers.isWorker(identity.processID, of: id) else { throw .accessDenied }
     let routines = Set(ProviderRoutine.allCases.filter { entries & 1 << UInt32($0.rawValue) != 0 })
     guard
       traits.contains(.allowsPartial) && isWorker
@@ -225,7 +226,7 @@ extension Requests {
   func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     let processID = connection.process.identity.processID
-    guard let kind = fields.uint32(), fields.uint32() != nil, advertisements.workers.isWorker(processID) else {
+    guard connection.isWorker, let kind = fields.uint32(), fields.uint32() != nil else {
       throw .invalidArgument
     }
     let lines = String(decoding: fields.rest, as: UTF8.self).split(separator: "\n").map(String.init)
@@ -237,7 +238,7 @@ extension Requests {
   /// What a worker's provider says. Nobody else has a word in the host's log.
   func log(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let query = fields.uint64(), let number = fields.uint32(), let level = LogLevel(rawValue: number),
+    guard connection.isWorker, let query = fields.uint64(), let number = fields.uint32(), let level = LogLevel(rawValue: number),
       let name = advertisements.workers.name(of: connection.process.identity.processID)
     else { throw .invalidArgument }
     let text = String(decoding: fields.rest, as: UTF8.self)

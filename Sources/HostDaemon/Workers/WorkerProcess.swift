@@ -31,6 +31,7 @@ final class WorkerProcess: ProviderProcess {
     var leash: Int32 = -1
     var deaths: [MonotonicTime] = []
     var refusal: Refusal?
+    var isConnected = false
     var hasAdvertised = false
     var running: [String] = []
     var isKilled = false
@@ -70,6 +71,14 @@ final class WorkerProcess: ProviderProcess {
   }
 
   // MARK: What others notice
+
+  /// True once for each process.
+  func claim() -> Bool {
+    state.withLock { state in
+      defer { state.isConnected = true }
+      return !state.isConnected
+    }
+  }
 
   func hasAdvertised() {
     change { state in
@@ -168,6 +177,7 @@ final class WorkerProcess: ProviderProcess {
     while !state.withLock({ $0.isStopping }) {
       let start = MonotonicTime.now
       guard let processID = spawn() else {
+        if state.withLock({ $0.isStopping }) { break }
         change {
           $0.refusal = Refusal(
             path: path, reason: .failedToLoad, detail: "no process can be started",
@@ -191,7 +201,7 @@ final class WorkerProcess: ProviderProcess {
   /// Nil: it is not started again. Otherwise after how long; without end where it has died too often.
   private func died(_ status: Int32, after life: Duration) -> Duration? {
     let (wasServing, leash) = state.withLock { state in
-      defer { (state.hasAdvertised, state.leash) = (false, -1) }
+      defer { (state.isConnected, state.hasAdvertised, state.leash) = (false, false, -1) }
       return (state.hasAdvertised, state.leash)
     }
     if leash >= 0 { close(leash) }
@@ -264,18 +274,17 @@ final class WorkerProcess: ProviderProcess {
     guard nsp_socket_pair(&ends) == 0 else { return nil }
     defer { close(ends[0]) }
     let words = ["nsphost", "worker", path] + arguments
-    let processID = Self.spawn(words, ends[0])
+    // Under the lock: it may connect before it is known here otherwise.
+    let processID: Int32 = state.withLock { state in
+      guard !state.isStopping else { return -1 }
+      let processID = Self.spawn(words, ends[0])
+      if processID > 0 { (state.leash, state.hosting.processID) = (ends[1], processID) }
+      return processID
+    }
     guard processID > 0 else {
       close(ends[1])
       return nil
     }
-    let isWanted = state.withLock { state in
-      guard !state.isStopping else { return false }
-      state.leash = ends[1]
-      state.hosting.processID = processID
-      return true
-    }
-    if !isWanted { close(ends[1]) }
     change { _ in }
     DispatchQueue.global().asyncAfter(deadline: .now() + startDeadline.interval) { [weak self] in
       self?.killUnlessReady(processID)

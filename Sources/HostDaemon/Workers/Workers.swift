@@ -35,6 +35,10 @@ public final class Workers: ProviderProcesses {
     known.withLock { known in known.values.lazy.flatMap { $0 }.first { $0.processID == processID } }
   }
 
+  /// Whether a process that has connected is one of this host's, and this its first connection: that is the one which it serves over. Others
+  /// are those of a client.
+  func claim(_ processID: Int32) -> Bool { worker(processID)?.claim() ?? false }
+
   /// Whether a process is the one that runs a provider for this host.
   func isWorker(_ processID: Int32, of id: GUID) -> Bool {
     known.withLock { $0[id]?.contains { $0.processID == processID } ?? false }
