@@ -1,7 +1,7 @@
 import CClientSystem
 import CWinsock
 
-#if !hasFeature(Embedded)
+#if !hasFeature(Embedded) && canImport(Wire)
   import Wire
 #endif
 

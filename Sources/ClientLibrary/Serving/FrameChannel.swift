@@ -1,6 +1,6 @@
 import CClientSystem
 
-#if !hasFeature(Embedded)
+#if !hasFeature(Embedded) && canImport(Wire)
   import Wire
 #endif
 

@@ -1,6 +1,6 @@
 import CWinsock
 
-#if !hasFeature(Embedded)
+#if !hasFeature(Embedded) && canImport(Wire)
   import Wire
 #endif
 
