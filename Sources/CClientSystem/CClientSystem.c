@@ -169,6 +169,8 @@ int nsp_client_run(void (*work)(void *), void *context) {
   *given = (struct work){work, context};
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  /* Providers' routines run on them: as large as on a thread of the host, and no larger, since limits of memory count it. */
+  pthread_attr_setstacksize(&attributes, 1 << 20);
   sigfillset(&all);
   /* Those that code brings upon itself: blocked, they would end the process without whoever handles them. */
   for (size_t index = 0; index < sizeof own_fault / sizeof *own_fault; index++) sigdelset(&all, own_fault[index]);

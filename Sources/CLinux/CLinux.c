@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 _Static_assert(NSP_READ == EPOLLIN && NSP_WRITE == EPOLLOUT && NSP_HANGUP == EPOLLRDHUP && (uint32_t)NSP_EDGE == (uint32_t)EPOLLET, "epoll's numbers");
@@ -53,6 +54,11 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input) {
   posix_spawnattr_destroy(&attributes);
   return status == 0 ? process : -1;
 }
+void nsp_await_end(int process) {
+  siginfo_t info;
+  while (waitid(P_PID, (id_t)process, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {}
+}
+void nsp_name_process(const char *name) { prctl(PR_SET_NAME, name); }
 int nsp_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 void nsp_eventfd_signal(int descriptor) { (void)!eventfd_write(descriptor, 1); }
 

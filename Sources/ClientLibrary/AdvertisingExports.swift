@@ -10,24 +10,11 @@ final class LibraryAdvertisement: Advertisement, @unchecked Sendable {
   override func connect() -> (descriptor: Int32, failure: Int32) { Process.current.open() }
 }
 
-/// The offset of NSPv2SetServiceEx, the first routine that a table may do without (nsp.md §5.1).
-private var leastTable: Int { 56 }
-
 @c @implementation
 public func WSAAdvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?, _ pNSPv2Routine: LPCNSPV2_ROUTINE?) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let id = puuidProviderId?.pointee, let table = pNSPv2Routine else { return fail(Int32(WSAEINVAL)) }
-  // The table may end behind SetServiceEx, and what it says is its size is all that there is of it.
-  let size = Int(table.pointee.cbSize)
-  guard size >= leastTable else { return fail(Int32(WSAEINVAL)) }
-  var routines = NSPV2_ROUTINE()
-  withUnsafeMutableBytes(of: &routines) { target in
-    let whole = min(size, target.count) & ~7
-    target.copyMemory(from: UnsafeRawBufferPointer(start: table, count: whole))
-  }
-  guard routines.NSPv2LookupServiceBegin != nil, routines.NSPv2LookupServiceNextEx != nil,
-    routines.NSPv2LookupServiceEnd != nil
-  else { return fail(Int32(WSAEINVAL)) }
+  guard let routines = NSPV2_ROUTINE(copying: table), routines.isComplete else { return fail(Int32(WSAEINVAL)) }
   let code = process.advertise(id, routines)
   return code == 0 ? 0 : fail(code == Int32(WSAENETDOWN) ? Int32(WSAEFAULT) : code)
 }

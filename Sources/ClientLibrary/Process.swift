@@ -411,4 +411,7 @@ final class OpenLookup {
 
 // swift-format-ignore: AlwaysUseLowerCamelCase
 @c @implementation
-public func nsp_client_begin() { _ = Process.current }
+public func nsp_client_begin() {
+  _ = Process.current
+  _ = PendingCalls.shared
+}

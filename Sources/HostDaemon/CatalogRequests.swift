@@ -79,12 +79,16 @@ extension Requests {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let waits = fields.uint32(), fields.uint32() != nil else { throw .invalidArgument }
     if waits == 0 { return true }
-    // Sent before anything can change.
+    guard connection.beginsToWait() else { throw .alreadyInProgress }
+    // From before it is told that it waits.
+    let seen = host.catalog.changes.count
     connection.send(failure(RequestKind.catalogChange.answer, header, .ioPending))
     host.catalog.changes.whenNext(
+      after: seen,
       isWanted: { [weak connection] in connection != nil },
       { [weak connection] in
         guard let connection else { return }
+        connection.hasWaited()
         connection.send(failure(RequestKind.catalogChange.answer, header, .success))
       })
     return false

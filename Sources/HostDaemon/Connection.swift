@@ -39,6 +39,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     /// A goodbye has been read, perhaps behind requests that are still served.
     var hasSaidGoodbye = false
     var isEnding = false
+    var waitsForChange = false
     var isGone = false
   }
 
@@ -52,7 +53,22 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   deinit { close(descriptor) }
 
-  var isOperator: Bool { process.identity.isOperator && !isWorker }
+  /// Code in a worker is nobody's word but its provider's.
+  var isOperator: Bool {
+    process.identity.isOperator && !isWorker && !server.workers.isWorker(process.identity.processID)
+  }
+
+  /// Nothing that it says counts any more.
+  var isOver: Bool { state.withLock { $0.isEnding } }
+
+  /// Whether a change of the catalog is to be told, once at a time.
+  func beginsToWait() -> Bool {
+    state.withLock { state in
+      defer { state.waitsForChange = true }
+      return !state.waitsForChange
+    }
+  }
+  func hasWaited() { state.withLock { $0.waitsForChange = false } }
 
   var session: ClientSession? { state.withLock { $0.session } }
 
@@ -80,6 +96,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   func processEnded() {
     var outcome = Outcome.more
     while outcome == .more { outcome = read() }
+    // What a worker has said of why it ends is not lost.
+    if isWorker { while state.withLock({ !$0.backlog.isEmpty && !$0.isGreeting }) { serveOne() } }
     vanished()
   }
 
@@ -263,6 +281,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
       return (!state.isEnding, state.session != nil)
     }
     guard isFirst else { return }
+    // Before its session ends, which may wait for what this very process owes.
+    server.advertisements.lost(self)
     if hasCall { server.transport.close(self, reason) } else { leave() }
   }
 

@@ -179,7 +179,7 @@ public final class HostServer: Sendable {
 
   func left(_ connection: Connection) {
     guard connections.withLock({ $0.removeValue(forKey: ObjectIdentifier(connection)) }) != nil else { return }
-    advertisements.lost(connection)
+    if connection.isWorker { workers.parted(connection.process.identity.processID) }
     quotas.connections.giveBack(connection.process.identity.userID)
   }
 }

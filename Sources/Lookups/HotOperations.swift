@@ -219,7 +219,7 @@ extension ProviderHost {
       }
       guard let entry = catalog[id], !entry.path.isEmpty else { return }
       guard let file = shelf.withLock({ $0.files[entry.path] }) else { return try loadAgain(entry) }
-      file.process?.revive()
+      if file.process?.revive() == false { try loadAgain(entry) }
     }
   }
 

@@ -15,8 +15,8 @@ public protocol ProviderProcesses: AnyObject, Sendable {
 public protocol ProviderProcess: AnyObject, Sendable {
   /// Ends it: what its provider has open is ended before. Returns when it is gone.
   func stop()
-  /// Starts it again where it has died too often.
-  func revive()
+  /// Starts it again where it has died too often. False where nobody watches over it any more.
+  func revive() -> Bool
 }
 
 /// A file of a plugin directory that is loaded.

@@ -91,6 +91,11 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     let start = MonotonicTime.now
     // Left by `letGo`, or by `openAtProvider` where nothing was opened.
     guard let chosen, let provider = catalog.enter(chosen) else { return failLeg(index, .serviceNotFound, .zero) }
+    // Who has taken over may be another user's.
+    if let scope = provider.scope, scope != client.identity.userID {
+      provider.calls.leave()
+      return failLeg(index, .serviceNotFound, .zero)
+    }
     if provider !== chosen { state.withLock { $0.legs[index].provider = provider } }
     let seenChanges = provider.changes.count
     let result: Result<Opened, WinsockError>

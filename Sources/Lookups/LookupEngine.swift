@@ -126,6 +126,10 @@ public struct LookupEngine: Sendable {
     guard let provider = catalog.enter(provider) else {
       return RegistrationOutcome(provider: provider, failure: .serviceNotFound, took: .zero)
     }
+    if let scope = provider.scope, scope != request.client.identity.userID {
+      provider.calls.leave()
+      return RegistrationOutcome(provider: provider, failure: .serviceNotFound, took: .zero)
+    }
     // As long as the client waits: what the provider still owes after that is its session's affair.
     defer { provider.calls.leave() }
     let call: RegistrationCall

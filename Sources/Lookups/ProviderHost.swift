@@ -123,7 +123,13 @@ public final class ProviderHost: Sendable {
       return (true, former)
     }
     guard isFirst else { throw .alreadyInProgress }
-    if entry.isActive { do { try register(advertised) } catch { throw .notEnoughMemory } }
+    // One that is enabled meanwhile is registered by whoever enables it, or here.
+    if catalog[id]?.isActive == true {
+      do { try register(advertised) } catch {
+        shelf.withLock { $0.advertised[id] = former }
+        throw .notEnoughMemory
+      }
+    }
     if let former { deregister(former) }
   }
 
@@ -132,6 +138,11 @@ public final class ProviderHost: Sendable {
   public func unadvertise(_ id: GUID) throws(WinsockError) {
     guard let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: id) }) else { throw .invalidProvider }
     deregister(advertised)
+  }
+
+  /// Whether these routines are the ones that an id is advertised with.
+  public func isAdvertised(_ id: GUID, _ routines: RoutineTable) -> Bool {
+    shelf.withLock { $0.advertised[id]?.routines === routines }
   }
 
   /// The same, unless another one has taken over since.

@@ -9,6 +9,7 @@ public final class CatalogChanges: Sendable {
   }
 
   private struct State {
+    var count = 0
     var waiters: [Waiter] = []
     /// When those that nobody wants any more are looked for.
     var limit = 64
@@ -18,19 +19,30 @@ public final class CatalogChanges: Sendable {
 
   init() {}
 
-  /// Tells of the next change that is made from now on, on the thread that makes it, without a lock.
-  /// - Parameter isWanted: Asked now and then; false lets go of it.
-  public func whenNext(isWanted: @escaping @Sendable () -> Bool, _ tell: @escaping @Sendable () -> Void) {
-    state.withLock { state in
+  /// How many there were.
+  public var count: Int { state.withLock { $0.count } }
+
+  /// Tells of the next change, once, on the thread that makes it, without a lock; at once where there was one since.
+  /// - Parameters:
+  ///   - seen: How many there were when whoever asks began to wait.
+  ///   - isWanted: Asked now and then; false lets go of it.
+  public func whenNext(
+    after seen: Int, isWanted: @escaping @Sendable () -> Bool, _ tell: @escaping @Sendable () -> Void
+  ) {
+    let isOver = state.withLock { state in
+      guard state.count == seen else { return true }
       state.waiters.append(Waiter(isWanted: isWanted, tell: tell))
-      guard state.waiters.count > state.limit else { return }
+      guard state.waiters.count > state.limit else { return false }
       state.waiters.removeAll { !$0.isWanted() }
       state.limit = max(64, state.waiters.count * 2)
+      return false
     }
+    if isOver { tell() }
   }
 
   func advance() {
     let waiters = state.withLock { state in
+      state.count += 1
       defer { state.waiters = [] }
       return state.waiters
     }

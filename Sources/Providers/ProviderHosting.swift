@@ -7,7 +7,6 @@ public struct ProviderHosting: Sendable {
     case restarting
     /// It has died too often: it waits until somebody enables or reloads it.
     case quarantined
-    case stopped
   }
 
   public var state: State

@@ -137,19 +137,21 @@ public final class Worker: Sendable {
 
     func advertise(_ id: GUID, _ table: UnsafePointer<NSPV2_ROUTINE>) -> WinsockError? {
       guard id == worker.id else { return .invalidProvider }
-      var routines = NSPV2_ROUTINE()
-      let least = MemoryLayout<NSPV2_ROUTINE>.offset(of: \.NSPv2SetServiceEx)!
-      guard Int(table.pointee.cbSize) >= least else { return .invalidArgument }
-      withUnsafeMutableBytes(of: &routines) { target in
-        let whole = min(Int(table.pointee.cbSize), target.count) & ~7
-        target.copyMemory(from: UnsafeRawBufferPointer(start: table, count: whole))
-      }
+      guard let routines = NSPV2_ROUTINE(copying: table), routines.isComplete else { return .invalidArgument }
       return worker.advertise(routines, nil, worker.takesClasses.load(ordering: .relaxed) ? .takesClasses : [])
     }
 
     func unadvertise(_ id: GUID) -> WinsockError? {
-      guard id == worker.id, let advertised = worker.advertised.withLock({ $0.take() }) else { return .invalidProvider }
-      advertised.withdraw(isHostGone: true)
+      guard id == worker.id, let advertised = worker.advertised.withLock({ $0 }), advertised.takesLeave() else {
+        return .invalidProvider
+      }
+      // The host ends what it has opened, then the channels.
+      var frame = FrameWriter(RequestKind.unadvertise.rawValue, request: 0)
+      withUnsafeBytes(of: id) { frame.append($0) }
+      frame.append(UInt32(advertised.isInside ? 1 : 0))
+      frame.append(UInt32(0))
+      advertised.say(&frame)
+      advertised.waitUntilLeft()
       return nil
     }
 

@@ -40,6 +40,16 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
 
   override var traits: UInt32 { own.rawValue }
 
+  /// What the host is told of that goes over the same connection.
+  override func refused() {}
+
+  private let hasLeft = Atomic<Bool>(false)
+
+  /// True once.
+  func takesLeave() -> Bool { !hasLeft.exchange(true, ordering: .acquiringAndReleasing) }
+
+  override func ended(_ handle: UInt64) { changes.forget(lookup: handle) }
+
   override func work(on channel: Int32) {
     let stack = nsp_last_words_stack()
     defer { nsp_last_words_stack_free(stack) }
@@ -80,7 +90,7 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
       guard let handle = fields.uint64(), let number = fields.uint64(), let code = fields.uint32(), let room = fields.uint32(),
         let size = fields.uint32(), fields.uint32() != nil, let input = fields.bytes(Int(size)), room <= 1 << 20
       else { return WSAEINVAL }
-      let event = number == 0 ? nil : changes.make(number)
+      let event = number == 0 ? nil : changes.make(number, of: handle)
       let result = version1.ioctl(
         UnsafeMutableRawPointer(bitPattern: UInt(handle)), code, Array(input), Int(room), event?.completion)
       if case .failure(.ioPending) = result {} else if let event { changes.forget(event) }
@@ -103,11 +113,13 @@ final class ChangeEvents: @unchecked Sendable {
   final class Event: @unchecked Sendable {
     // Unchecked: the memory is lent to the provider, which only reads it.
     let number: UInt64
+    /// The lookup that it is about.
+    let lookup: UInt64
     let completion: UnsafeMutablePointer<WSACOMPLETION>
     let overlapped: UnsafeMutablePointer<WSAOVERLAPPED>
 
-    init(_ number: UInt64, _ handle: UnsafeMutableRawPointer?) {
-      self.number = number
+    init(_ number: UInt64, of lookup: UInt64, _ handle: UnsafeMutableRawPointer?) {
+      (self.number, self.lookup) = (number, lookup)
       overlapped = .allocate(capacity: 1)
       overlapped.initialize(to: WSAOVERLAPPED())
       overlapped.pointee.hEvent = handle
@@ -136,16 +148,18 @@ final class ChangeEvents: @unchecked Sendable {
 
   init(_ advertisement: Advertisement) { self.advertisement = advertisement }
 
-  func make(_ number: UInt64) -> Event {
+  func make(_ number: UInt64, of lookup: UInt64) -> Event {
     state.withLock { state in
       state.last += 1
-      let event = Event(number, UnsafeMutableRawPointer(bitPattern: state.last << 8 | 0xE))
+      let event = Event(number, of: lookup, UnsafeMutableRawPointer(bitPattern: state.last << 8 | 0xE))
       state.waiting[state.last] = event
       state.lent.append(event)
       if state.lent.count > Self.mostLent { state.lent.removeFirst() }
       return event
     }
   }
+
+  func forget(lookup: UInt64) { state.withLock { state in state.waiting = state.waiting.filter { $0.value.lookup != lookup } } }
 
   func forget(_ event: Event) { state.withLock { state in state.waiting = state.waiting.filter { $0.value !== event } } }
 

@@ -78,6 +78,7 @@ struct WorkerCommand: ParsableCommand {
       throw CommandFailure(
         what: "worker", why: "\(provider) is no GUID", remedy: "write it as 8-4-4-4-12 hexadecimal digits", isJSON: false)
     }
+    nsp_name_process("nsp-" + (name ?? file.lastPathComponent))
     guard let worker = Worker(id, name: name ?? file.lastPathComponent, socket: socket) else {
       throw CommandFailure(
         kind: .unreachable, what: socket, why: "no host that wants this process listens there",
@@ -93,7 +94,10 @@ struct WorkerCommand: ParsableCommand {
     }
     var byte: UInt8 = 0
     // No deadline: it serves until the host lets go of it.
-    while read(0, &byte, 1) > 0 || errno == EINTR {}
+    while true {
+      let count = read(0, &byte, 1)
+      if count == 0 || count < 0 && errno != EINTR { break }
+    }
     // The host that would kill it may be gone.
     HostThreads.run {
       sleep(5)

@@ -23,6 +23,12 @@ int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descr
    process id, or -1. */
 int nsp_spawn_worker(const char *program, char *const arguments[], int input);
 
+/* Waits until a child of this process has ended, and leaves it to be collected: its id is nobody else's until then. */
+void nsp_await_end(int process);
+
+/* What this process is called by ps and its like; 15 bytes of it. */
+void nsp_name_process(const char *name);
+
 /* A new counter that can be waited for, and one more for it. */
 int nsp_eventfd(void);
 void nsp_eventfd_signal(int descriptor);

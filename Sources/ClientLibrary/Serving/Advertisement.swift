@@ -25,6 +25,8 @@ class Advertisement: @unchecked Sendable {
   private var epoch: UInt64 = 0
   private var channels: [Int32] = []
   private var isWithdrawn = false
+  /// The thread that follows the connection has done its last.
+  private var isOver = false
   /// What the host has opened here, and not ended.
   private var sessions: [UInt64] = []
   private var lookups: [OpenAtProvider] = []
@@ -81,6 +83,9 @@ class Advertisement: @unchecked Sendable {
     Int32(WSAEOPNOTSUPP)
   }
 
+  /// A lookup is about to end.
+  func ended(_ handle: UInt64) {}
+
   /// What the host is told of the provider, beside its routines.
   var traits: UInt32 { 0 }
 
@@ -99,7 +104,7 @@ class Advertisement: @unchecked Sendable {
     let status = nsp_client_run({ Unmanaged<Advertisement>.fromOpaque($0!).takeRetainedValue().follow() }, own.toOpaque())
     guard status == 0 else {
       own.release()
-      close(locked { connection })
+      letGo()
       return Int32(WSA_NOT_ENOUGH_MEMORY)
     }
     return 0
@@ -114,20 +119,24 @@ class Advertisement: @unchecked Sendable {
     request.append(routines.dwMajorVersion)
     request.append(routines.dwMinorVersion)
     request.append(traits)
-    guard FrameChannel.send(descriptor, &request), let answer = FrameChannel.receive(descriptor, readsAhead: false) else {
-      close(descriptor)
-      return Int32(WSAENETDOWN)
-    }
-    guard answer.header.status == 0 else {
-      close(descriptor)
-      return answer.header.status
-    }
-    locked {
+    let isWanted = locked {
+      guard !isWithdrawn else { return false }
       connection = descriptor
       epoch += 1
+      return true
     }
-    return 0
+    guard isWanted else {
+      close(descriptor)
+      return Int32(WSA_E_CANCELLED)
+    }
+    let status =
+      FrameChannel.send(descriptor, &request) ? takeChannels(until: RequestKind.advertise.answer) : Int32(WSAENETDOWN)
+    if status != 0 { refused() }
+    return status
   }
+
+  /// The host does not take it: the connection is of no more use.
+  func refused() { letGo() }
 
   /// Which routines there are, the first one in bit 0.
   private var entries: UInt32 {
@@ -140,7 +149,8 @@ class Advertisement: @unchecked Sendable {
   /// Takes the channels that the host sends; where the host goes, waits for the next one.
   private func follow() {
     while true {
-      takeChannels()
+      _ = takeChannels(until: nil)
+      letGo()
       waitUntilIdle()
       runDown()
       var pause = Self.firstPause
@@ -149,22 +159,36 @@ class Advertisement: @unchecked Sendable {
         nsp_client_pause(pause)
         pause = min(pause * 2, Self.longestPause)
       }
-      if locked({ isWithdrawn }) { return letGo() }
+      let isLast = locked {
+        guard isWithdrawn, connection < 0 else { return false }
+        isOver = true
+        pthread_cond_broadcast(isIdle)
+        return true
+      }
+      if isLast { return }
     }
   }
 
-  private func takeChannels() {
+  /// Serves the channels that come, until an answer does, whose status it gives, or the end.
+  private func takeChannels(until answer: UInt16?) -> Int32 {
     let descriptor = locked { connection }
     var channel: Int32 = -1
+    var status = Int32(WSAENETDOWN)
     withUnsafeTemporaryAllocation(byteCount: FrameHeader.size, alignment: 8) { room in
       while nsp_client_receive_descriptor(descriptor, room.baseAddress, FrameHeader.size, &channel) == 0 {
-        guard let header = FrameHeader(UnsafeRawBufferPointer(room)), header.kind == ProviderCall.channel.rawValue,
-          header.length == UInt32(FrameHeader.size), channel >= 0
-        else { break }
-        serve(channel)
+        guard let header = FrameHeader(UnsafeRawBufferPointer(room)), header.length == UInt32(FrameHeader.size) else {
+          if channel >= 0 { close(channel) }
+          return
+        }
+        if header.kind == answer {
+          status = header.status
+          return
+        }
+        // Without a descriptor where this process has none left.
+        if channel >= 0 { serve(channel) }
       }
     }
-    if channel >= 0, !locked({ channels.contains(channel) }) { close(channel) }
+    return status
   }
 
   /// The connection is over: so are its channels, once the routines on them have returned.
@@ -182,16 +206,22 @@ class Advertisement: @unchecked Sendable {
       defer { (lookups, sessions) = ([], []) }
       return (lookups, sessions)
     }
+    // A routine that takes the provider back does not wait for itself.
+    nsp_client_set_serving(Unmanaged.passUnretained(self).toOpaque())
     for lookup in open { end(lookup.handle) }
     for session in live { endSession(session) }
+    nsp_client_set_serving(nil)
   }
 
-  private func letGo() {
+  private final func letGo() {
+    // Nobody sends on it any more.
+    nsp_lock(sending)
     let descriptor = locked {
       defer { connection = -1 }
       return connection
     }
     if descriptor >= 0 { close(descriptor) }
+    nsp_unlock(sending)
   }
 
   // MARK: Taking back
@@ -199,16 +229,22 @@ class Advertisement: @unchecked Sendable {
   /// Whether this thread is in one of the provider's routines.
   var isInside: Bool { nsp_client_serving() == Unmanaged.passUnretained(self).toOpaque() }
 
-  /// It is not advertised again, and its threads end: the host has hung up, or does when it has ended what it opened. Waits for that,
-  /// unless it is asked from one of them.
-  /// - Parameter isHostGone: Nobody will hang up.
+  /// It is not advertised again, and its threads end. Waits for that, unless it is asked from one of them.
+  /// - Parameter isHostGone: The host has not ended what it opened: that is done here.
   func withdraw(isHostGone: Bool) {
     nsp_lock(lock)
     isWithdrawn = true
-    if isHostGone {
-      if connection >= 0 { nsp_client_interrupt(connection) }
-      for channel in channels { nsp_client_interrupt(channel) }
-    }
+    if isHostGone { for channel in channels { nsp_client_interrupt(channel) } }
+    // Else the last channel takes the connection with it: until then the host may need more of them.
+    if connection >= 0, isHostGone || channels.isEmpty { nsp_client_interrupt(connection) }
+    // No deadline, as above.
+    while !isInside, !isOver { pthread_cond_wait(isIdle, lock) }
+    nsp_unlock(lock)
+  }
+
+  /// Waits until the host has ended the channels, unless it is asked from one of them.
+  final func waitUntilLeft() {
+    nsp_lock(lock)
     // No deadline, as above.
     while !isInside, !channels.isEmpty { pthread_cond_wait(isIdle, lock) }
     nsp_unlock(lock)
@@ -250,6 +286,7 @@ class Advertisement: @unchecked Sendable {
       if let index = channels.firstIndex(of: channel) { channels.remove(at: index) }
       // Under the lock: its number may be another's as soon as it is closed.
       close(channel)
+      if isWithdrawn, channels.isEmpty, connection >= 0 { nsp_client_interrupt(connection) }
       pthread_cond_broadcast(isIdle)
     }
   }
@@ -304,7 +341,7 @@ class Advertisement: @unchecked Sendable {
 
   private func forget(lookup handle: UInt64) -> Bool {
     locked {
-      guard let index = lookups.firstIndex(where: { $0.handle == handle }) else { return false }
+      guard let index = lookups.lastIndex(where: { $0.handle == handle }) else { return false }
       lookups.remove(at: index)
       return true
     }
@@ -333,6 +370,7 @@ class Advertisement: @unchecked Sendable {
       return outcome.status
     case .end, .endUnanswered:
       guard let handle = fields.uint64(), forget(lookup: handle) else { return Int32(WSAEINVAL) }
+      ended(handle)
       return end(handle)
     case .setService: return setService(&fields, payload)
     case .nothing: return 0
@@ -433,6 +471,10 @@ class Advertisement: @unchecked Sendable {
 
   private func next(_ handle: UInt64, _ number: UInt64, _ query: UInt64, _ flags: UInt32, _ room: UInt32) -> ProviderOutcome {
     guard let routine = routines.NSPv2LookupServiceNextEx else { return ProviderOutcome(status: Int32(WSAEOPNOTSUPP)) }
+    // Its End may have come on another channel, and overtaken it.
+    guard locked({ lookups.lastIndex { $0.handle == handle } }) != nil else {
+      return ProviderOutcome(status: Int32(WSA_E_CANCELLED))
+    }
     let block = UnsafeMutableRawBufferPointer.allocate(
       byteCount: max(Int(room), MemoryLayout<WSAQUERYSET2W>.size), alignment: 16)
     block.initializeMemory(as: UInt8.self, repeating: 0)

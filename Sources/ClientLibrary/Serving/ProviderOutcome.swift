@@ -38,10 +38,17 @@ struct ProviderOutcome {
       QuerySetCopy.append(UnsafeRawPointer($0), .wide, for: .registration, to: &frame)
     }
     frame.align()
+    guard frame.count <= Self.mostBytes else {
+      self.init(status: Int32(WSAENOBUFS))
+      return
+    }
     // What can't be read is no answer.
     self.init(
       status: failure == 0 ? 0 : Int32(WSASYSCALLFAILURE), record: failure == 0 ? Array(frame.bytes[FrameHeader.size...]) : [])
   }
+
+  /// Of a record: what fits into a frame of the default size, with what is around it.
+  private static var mostBytes: Int { Int(WireVersion.defaultMaximumFrame) - 256 }
 
   func append(to frame: inout FrameWriter) {
     frame.append(UInt32(bitPattern: status))

@@ -40,6 +40,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     /// What was fetched ahead, in order; and the outcome that had no room.
     private let ready: Mutex<[AwaitedOutcome]>
     private let last = Mutex<AwaitedOutcome?>(nil)
+    private let numbers = Mutex<[UInt64]>([])
 
     init(_ handle: UInt64, _ session: UInt64, ready: [AwaitedOutcome]) {
       (self.handle, self.session) = (handle, session)
@@ -55,6 +56,10 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     }
 
     func note(_ outcome: AwaitedOutcome) { last.withLock { $0 = outcome } }
+
+    /// The numbers of events that the provider was asked to set for it.
+    var events: [UInt64] { numbers.withLock { $0 } }
+    func note(event number: UInt64) { numbers.withLock { $0.append(number) } }
   }
 
   /// - Parameters:
@@ -96,6 +101,8 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
 
   // MARK: Calls
 
+  private func nextNumber() -> UInt64 { lastNumber.add(1, ordering: .relaxed).newValue }
+
   private func end(of span: Duration) -> MonotonicTime { MonotonicTime.now + span }
 
   /// Makes a call and waits for its answer, up to the deadline.
@@ -121,7 +128,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
           whenLate(answer)
         case .gone: channels.drop(channel)
         case .late:
-          channels.drop(channel)
+          channels.abandon(channel)
           whenHung()
         }
       }
@@ -163,7 +170,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
 
   private func endSession(_ kind: ProviderCall, _ argument: SessionArgument) -> WinsockError? {
     let session = Self.word(argument.pointer)
-    channels.settle(session: session, until: end(of: deadline))
+    channels.settle(session: session, until: end(of: grace))
     var frame = frame(kind)
     frame.append(session)
     return failure(call(&frame))
@@ -181,7 +188,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   ) -> Result<ProviderLookupHandle, WinsockError> {
     let session = Self.word(argument.pointer)
     let ahead = RoutineInProgress.readsAhead
-    let number = lastNumber.add(1, ordering: .relaxed).oldValue
+    let number = nextNumber()
     // Before it can come.
     let owed = ahead == nil ? nil : owe(number)
     defer { if owed?.isTaken == false { forget(number) } }
@@ -250,7 +257,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
       return
     }
     if let ready = lookup.next() { return ready.deliver(to: target) }
-    let number = lastNumber.add(1, ordering: .relaxed).oldValue
+    let number = nextNumber()
     let room = length.pointee
     let outcome = owe(number)
     lookup.note(outcome)
@@ -279,6 +286,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
 
   func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
     guard let lookup = lookups.remove(Handle(lookup.pointer)) else { return .invalidHandle }
+    changes.withLock { changes in for number in lookup.events { changes[number] = nil } }
     end(lookup.handle, lookup.session)
     return nil
   }
@@ -294,7 +302,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     asyncCall: UnsafeMutableRawPointer?, registration: UnsafePointer<WSAQUERYSET2W>, operation: UInt32, flags: UInt32,
     argument: SessionArgument
   ) {
-    let number = lastNumber.add(1, ordering: .relaxed).oldValue
+    let number = nextNumber()
     var frame = frame(.setService)
     frame.append(Self.word(argument.pointer))
     frame.append(number)
@@ -380,8 +388,11 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   ) -> Result<[UInt8], WinsockError> {
     guard let lookup = lookups[Handle(lookup)] else { return .failure(.invalidHandle) }
     let event = completion?.pointee.Parameters.Event.lpOverlapped?.pointee.hEvent
-    let number = event == nil ? 0 : lastNumber.add(1, ordering: .relaxed).newValue
-    if let event { changes.withLock { $0[number] = Event(handle: event) } }
+    let number = event == nil ? 0 : nextNumber()
+    if let event {
+      changes.withLock { $0[number] = Event(handle: event) }
+      lookup.note(event: number)
+    }
     var frame = frame(.ioctl)
     frame.append(lookup.handle)
     frame.append(number)

@@ -13,16 +13,22 @@ final class Advertisements: Sendable {
   final class Advertisement: Sendable {
     let provider: AdvertisedProvider
     let routines: RoutineTable
-    let connection: ObjectIdentifier
+    private weak let connection: Connection?
+    /// Whether somebody whom the configuration or the host trusts serves it.
+    let isTrusted: Bool
     /// Of the process.
     let session: UInt64
     let processID: Int32
 
-    init(_ provider: AdvertisedProvider, _ routines: RoutineTable, _ connection: Connection, session: UInt64) {
+    init(
+      _ provider: AdvertisedProvider, _ routines: RoutineTable, _ connection: Connection, session: UInt64, isTrusted: Bool
+    ) {
       (self.provider, self.routines, self.session) = (provider, routines, session)
-      self.connection = ObjectIdentifier(connection)
+      (self.connection, self.isTrusted) = (connection, isTrusted)
       processID = connection.process.identity.processID
     }
+
+    func isServed(over other: Connection) -> Bool { connection === other }
   }
 
   private let host: ProviderHost
@@ -50,15 +56,15 @@ final class Advertisements: Sendable {
     // What has a file is served by the host, or by its worker.
     guard isWorker || entry.path.isEmpty else { throw .accessDenied }
     let isTrusted =
-      identity.isOperator || entry.manifest.advertisers?.admits(user: identity.userID, group: identity.groupID) == true
+      connection.isOperator || entry.manifest.advertisers?.admits(user: identity.userID, group: identity.groupID) == true
     guard isWorker || isTrusted || entry.manifest.advertisers == nil else { throw .accessDenied }
     let servesEverybody = isWorker || isTrusted && (entry.manifest.servesEverybody ?? entry.isService)
     let provider = AdvertisedProvider(
       entry.manifest, traits: isWorker ? traits : [], maximumChannels: Self.maximumChannels,
       send: { [weak connection] in connection?.send(descriptor: $0) ?? false },
-      whenHung: { [weak connection, workers] in
+      whenHung: { [workers] in
         HostLog.write(.warning, provider: entry.manifest.displayName, "a routine has not returned in time")
-        if isWorker { workers.isHung(identity.processID) } else { withExtendedLifetime(connection) {} }
+        if isWorker { workers.isHung(identity.processID) }
       })
     let table: RoutineTable
     do throws(RoutineTable.Defect) {
@@ -68,21 +74,32 @@ final class Advertisements: Sendable {
           _ = WSAProviderCompleteAsyncCall(handle, code)
         })
     } catch { throw .notEnoughMemory }
-    let advertisement = Advertisement(provider, table, connection, session: session)
+    let advertisement = Advertisement(provider, table, connection, session: session, isTrusted: isTrusted || isWorker)
     let former: Advertisement? = try known.withLock { known throws(WinsockError) in
-      if known[id] != nil, !isWorker { throw .alreadyInProgress }
+      if let other = known[id], host.isAdvertised(id, other.routines) {
+        // One at a time; a stranger does not keep out whom the machine trusts.
+        guard isWorker || isTrusted && !other.isTrusted else { throw .alreadyInProgress }
+      }
       defer { known[id] = advertisement }
       return known[id]
     }
+    if isWorker { workers.isAdvertising(identity.processID) }
     do throws(WinsockError) {
       try host.advertise(
         id, table, version1: provider.traits.contains(.keepsClasses) ? provider : nil,
-        scope: servesEverybody ? nil : identity.userID, mayReplace: isWorker)
+        scope: servesEverybody ? nil : identity.userID, mayReplace: former != nil)
     } catch {
       known.withLock { if $0[id] === advertisement { $0[id] = former } }
       throw error
     }
     former?.provider.hangUp()
+    if connection.isOver {
+      // Whoever noticed its end may have found nothing to take back.
+      known.withLock { if $0[id] === advertisement { $0[id] = nil } }
+      provider.hangUp()
+      host.unadvertise(id, table)
+      throw .networkDown
+    }
     if isWorker {
       workers.hasAdvertised(identity.processID)
     } else {
@@ -109,7 +126,7 @@ final class Advertisements: Sendable {
 
   /// Whether a connection is one of those that providers are served over.
   func has(_ connection: Connection) -> Bool {
-    known.withLock { $0.values.contains { $0.connection == ObjectIdentifier(connection) } }
+    known.withLock { $0.values.contains { $0.isServed(over: connection) } }
   }
 
   /// Takes all of them back.
@@ -127,7 +144,7 @@ final class Advertisements: Sendable {
   /// A connection is gone, and with it the process that served these providers, or its wish to.
   func lost(_ connection: Connection) {
     let lost: [(GUID, Advertisement)] = known.withLock { known in
-      let lost = known.filter { $0.value.connection == ObjectIdentifier(connection) }
+      let lost = known.filter { $0.value.isServed(over: connection) }
       for id in lost.keys { known[id] = nil }
       return Array(lost)
     }
@@ -163,7 +180,7 @@ final class Advertisements: Sendable {
 
   func completed(_ number: UInt64, _ outcome: AwaitedOutcome.Outcome, from connection: Connection) {
     // Numbers mean something to the provider that was asked alone.
-    let provider = known.withLock { $0.values.first { $0.connection == ObjectIdentifier(connection) } }?.provider
+    let provider = known.withLock { $0.values.first { $0.isServed(over: connection) } }?.provider
     provider?.completed(number, outcome)
   }
 }

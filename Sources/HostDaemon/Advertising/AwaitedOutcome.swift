@@ -83,6 +83,8 @@ final class AwaitedOutcome: Sendable {
     }
     let set = UnsafeRawPointer(block).load(as: WSAQUERYSETW.self)
     block.pointee = WSAQUERYSET2W(set)
+    // It has been delivered.
+    state.withLock { $0.outcome?.record = [] }
     _ = WSAProviderCompleteAsyncCall(target.asyncCall, 0)
   }
 }
@@ -91,7 +93,7 @@ extension AwaitedOutcome.Outcome {
   /// Reads an outcome that the wire carries; nil for what is none.
   init?(_ fields: inout FieldReader) {
     guard let status = fields.uint32(), let demanded = fields.uint32(), let size = fields.uint32(), fields.uint32() != nil,
-      let record = fields.bytes(Int(size)), fields.align()
+      size <= WireVersion.defaultMaximumFrame, let record = fields.bytes(Int(size)), fields.align()
     else { return nil }
     self.init(status: WinsockError(rawValue: Int32(bitPattern: status)), demanded: demanded, record: Array(record))
   }

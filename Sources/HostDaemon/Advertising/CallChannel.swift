@@ -44,6 +44,12 @@ final class CallChannel: @unchecked Sendable {
   /// The routine that it waits for. Any thread.
   var running: ProviderCall? { ProviderCall(rawValue: carried.load(ordering: .relaxed)) }
 
+  /// Whether there is an answer, or the end. Any thread.
+  var hasSomething: Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) > 0
+  }
+
   /// Wakes whoever waits on it: nothing more comes. Any thread.
   func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
@@ -51,7 +57,7 @@ final class CallChannel: @unchecked Sendable {
   func ask(_ frame: [UInt8], until deadline: MonotonicTime) -> Outcome {
     carried.store(frame.withUnsafeBytes { FrameHeader($0)?.kind ?? 0 }, ordering: .relaxed)
     let ends = ends.withLock { ends in
-      defer { ends.frames = [] }
+      defer { (ends.frames, ends.waiting, ends.sent) = ([], [], ends.sent + ends.waiting) }
       return ends.frames
     }
     guard send(ends.isEmpty ? frame : ends + frame, until: deadline) else { return .gone }
@@ -81,7 +87,9 @@ final class CallChannel: @unchecked Sendable {
   /// Ends that have no answer of their own: what is answered behind them says that they have returned.
   private struct Ends {
     var frames: [UInt8] = []
-    var sessions: [UInt64] = []
+    /// Whose lookups they end, and those that were sent and not answered for.
+    var waiting: [UInt64] = []
+    var sent: [UInt64] = []
     /// When the first of them was kept.
     var sweep = 0
   }
@@ -95,7 +103,7 @@ final class CallChannel: @unchecked Sendable {
     ends.withLock { ends in
       if ends.frames.isEmpty { ends.sweep = sweep }
       ends.frames += frame.finish()
-      ends.sessions.append(session)
+      ends.waiting.append(session)
     }
   }
 
@@ -103,7 +111,10 @@ final class CallChannel: @unchecked Sendable {
   func hasEnds(before sweep: Int) -> Bool { ends.withLock { !$0.frames.isEmpty && $0.sweep < sweep } }
 
   /// Whether an End of a session may still be running, or has not begun. Any thread.
-  func hasEnd(of session: UInt64) -> Bool { ends.withLock { $0.sessions.contains(session) } }
+  func hasEnd(of session: UInt64) -> Bool { ends.withLock { $0.waiting.contains(session) || $0.sent.contains(session) } }
+
+  /// Nobody waits for them any more.
+  func forgetEnds() { ends.withLock { $0 = Ends() } }
 
   /// Has the Ends done that nothing has followed.
   func finishEnds(until deadline: MonotonicTime) -> Outcome {
@@ -131,7 +142,7 @@ final class CallChannel: @unchecked Sendable {
     guard case .answer = outcome else { return outcome }
     carried.store(0, ordering: .relaxed)
     // What went before it has returned.
-    ends.withLock { $0.sessions = [] }
+    ends.withLock { $0.sent = [] }
     return outcome
   }
 

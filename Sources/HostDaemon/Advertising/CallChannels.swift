@@ -15,6 +15,8 @@ final class CallChannels: Sendable {
     var idle: [CallChannel] = []
     /// Every one that is not let go of, those that are taken among them.
     var known: [ObjectIdentifier: CallChannel] = [:]
+    /// Those whose routines have not returned for longer than they may.
+    var abandoned: [CallChannel] = []
     /// What ran on those that were let go of, the first ones.
     var interrupted: [ProviderCall] = []
     /// Ends will be sent that nothing has followed, those that were kept before the last sweep.
@@ -49,7 +51,10 @@ final class CallChannels: Sendable {
   /// A channel for one call; nil when the provider's process is gone, or none was free in time.
   func take(until deadline: MonotonicTime) -> CallChannel? {
     while true {
-      let (idle, isOver, mayGrow) = state.withLock { ($0.idle.popLast(), $0.isOver, $0.known.count < maximum) }
+      let (idle, isOver, mayGrow) = state.withLock { state in
+        if state.idle.isEmpty, state.known.count >= maximum { letGoOfReturned(&state) }
+        return (state.idle.popLast(), state.isOver, state.known.count < maximum)
+      }
       if let idle { return idle }
       if isOver { return nil }
       if mayGrow, let channel = grow() { return channel }
@@ -60,6 +65,11 @@ final class CallChannels: Sendable {
       // Another process may have given up descriptors by then.
       _ = freed.wait(timeout: .now() + .milliseconds(20))
     }
+  }
+
+  private func letGoOfReturned(_ state: inout State) {
+    for channel in state.abandoned where channel.hasSomething { state.known[ObjectIdentifier(channel)] = nil }
+    state.abandoned.removeAll(where: \.hasSomething)
   }
 
   private func grow() -> CallChannel? {
@@ -93,12 +103,23 @@ final class CallChannels: Sendable {
     if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() }
   }
 
+  /// A routine does not return. Its thread is lost to the provider, so it counts on until it does.
+  func abandon(_ channel: CallChannel) {
+    channel.forgetEnds()
+    state.withLock { state in
+      state.abandoned.append(channel)
+      if let running = channel.running, state.interrupted.count < 16 { state.interrupted.append(running) }
+    }
+  }
+
   // MARK: Ends
 
   /// Ends a lookup, soon.
   /// - Parameter session: What ends the session comes behind it.
   func end(_ handle: UInt64, session: UInt64, until deadline: MonotonicTime) {
-    guard let channel = take(until: deadline) else { return }
+    // The one that is used next; where every one carries a call, which may wait for this very End, another one.
+    let idle = state.withLock { $0.idle.popLast() }
+    guard let channel = idle ?? take(until: deadline) else { return }
     let isFirst = state.withLock { state in
       channel.keep(end: handle, of: session, sweep: state.sweeps)
       defer { state.isSweepDue = true }
@@ -126,19 +147,19 @@ final class CallChannels: Sendable {
       state.isSweepDue = state.known.values.contains { $0.hasEnds(before: .max) }
       return (channels, state.isSweepDue)
     }
-    for channel in channels { finishEnds(channel, until: MonotonicTime.now + grace, isPatient: true) }
     if isMore { scheduleSweep() }
+    // One that takes its time holds up no other.
+    for channel in channels { HostThreads.run { self.finishEnds(channel, until: MonotonicTime.now + self.grace) } }
   }
 
   /// Has a channel's Ends done.
-  /// - Parameter isPatient: It is held up for good where they do not return.
-  private func finishEnds(_ channel: CallChannel, until deadline: MonotonicTime, isPatient: Bool) {
+  private func finishEnds(_ channel: CallChannel, until deadline: MonotonicTime) {
     switch channel.finishEnds(until: deadline) {
     case .answer: give(channel)
     case .gone: drop(channel)
     case .late:
-      drop(channel)
-      if isPatient { whenHung() }
+      abandon(channel)
+      whenHung()
     }
   }
 
@@ -149,7 +170,7 @@ final class CallChannels: Sendable {
         if let index = state.idle.firstIndex(where: { $0.hasEnd(of: session) }) { return (state.idle.remove(at: index), false) }
         return (nil, state.known.values.contains { $0.hasEnd(of: session) })
       }
-      if let mine { finishEnds(mine, until: deadline, isPatient: false) }
+      if let mine { finishEnds(mine, until: deadline) }
       guard isBusy else {
         if mine == nil { return }
         continue
@@ -164,7 +185,7 @@ final class CallChannels: Sendable {
   func hangUp() -> [ProviderCall] {
     let (known, interrupted) = state.withLock { state in
       state.isOver = true
-      state.idle = []
+      (state.idle, state.abandoned) = ([], [])
       defer { state.known = [:] }
       return (Array(state.known.values), state.interrupted)
     }

@@ -34,10 +34,14 @@ final class WorkerProcess: ProviderProcess {
     var isConnected = false
     var hasAdvertised = false
     var running: [String] = []
+    /// The process that has died last: some may still speak of it.
+    var former: Int32 = -1
     var isKilled = false
     var isStopping = false
     var isRevived = false
     var isOver = false
+    /// It was good once: what it refuses now may pass.
+    var hasServed = false
   }
 
   init(
@@ -50,6 +54,9 @@ final class WorkerProcess: ProviderProcess {
   }
 
   var processID: Int32? { state.withLock { $0.hosting.processID } }
+
+  /// Whether a process is this one, or the last one before it.
+  func isOrWas(_ processID: Int32) -> Bool { state.withLock { $0.hosting.processID == processID || $0.former == processID } }
 
   /// So many deaths in so long a time are enough.
   private static let mostDeaths = 5
@@ -66,7 +73,10 @@ final class WorkerProcess: ProviderProcess {
 
   /// Waits until it serves, or has died once. A refusal by the file is for good.
   func settled() -> Refusal? {
-    _ = settling.wait(timeout: .now() + startDeadline.interval)
+    // One that is attached takes its time only while another one leaves.
+    while settling.wait(timeout: .now() + startDeadline.interval) == .timedOut,
+      state.withLock({ $0.hasAdvertised && $0.hosting.state != .running })
+    {}
     return state.withLock { $0.refusal }
   }
 
@@ -80,12 +90,24 @@ final class WorkerProcess: ProviderProcess {
     }
   }
 
+  func isAdvertising() { state.withLock { $0.hasAdvertised = true } }
+
   func hasAdvertised() {
     change { state in
-      state.hasAdvertised = true
       state.hosting.state = .running
+      state.hasServed = true
     }
     settling.signal()
+  }
+
+  /// Why it does not take the place of one that serves; nil where it does.
+  var failureToStart: Refusal? {
+    state.withLock { state in
+      guard state.hosting.state != .running else { return nil }
+      return Refusal(
+        path: path, reason: .failedToLoad, detail: "its process does not get ready: \(state.hosting.lastDeath ?? "it hangs")",
+        remedy: "see what it does when it is loaded")
+    }
   }
 
   func noted(_ note: WorkerNote) {
@@ -98,23 +120,23 @@ final class WorkerProcess: ProviderProcess {
     }
   }
 
-  func lost(running: [String]) {
-    let processID = state.withLock { state in
-      state.running = running
-      return state.isStopping ? nil : state.hosting.processID
-    }
-    parted.signal()
+  func lost(_ processID: Int32, running: [String]) {
+    state.withLock { $0.running = running }
     // Without its connection it serves nobody.
-    if let processID { Glibc.kill(processID, SIGKILL) }
+    if !state.withLock({ $0.isStopping }) { end(processID) }
   }
 
+  func hasParted() { parted.signal() }
+
   /// It does not return.
-  func kill() {
-    let processID = state.withLock { state in
-      state.isKilled = true
-      return state.hosting.processID
-    }
-    if let processID { Glibc.kill(processID, SIGKILL) }
+  func kill(_ processID: Int32) {
+    state.withLock { if $0.hosting.processID == processID { $0.isKilled = true } }
+    end(processID)
+  }
+
+  /// Under the lock: once it has been collected its id may be another's.
+  private func end(_ processID: Int32) {
+    state.withLock { if $0.hosting.processID == processID { _ = Glibc.kill(processID, SIGKILL) } }
   }
 
   /// A file that hangs while it is loaded.
@@ -124,7 +146,7 @@ final class WorkerProcess: ProviderProcess {
       state.isKilled = true
       return true
     }
-    if isHung { Glibc.kill(processID, SIGKILL) }
+    if isHung { end(processID) }
   }
 
   private func change(_ body: (inout State) -> Void) {
@@ -153,67 +175,83 @@ final class WorkerProcess: ProviderProcess {
     let processID = processID
     if ended.wait(timeout: .now() + Self.farewell.interval) == .timedOut, let processID {
       HostLog.write(.warning, provider: manifest.displayName, "its process \(processID) does not end: it is killed")
-      Glibc.kill(processID, SIGKILL)
+      end(processID)
       _ = ended.wait(timeout: .now() + 1)
     }
     ended.signal()
   }
 
-  func revive() {
+  func revive() -> Bool {
+    if state.withLock({ $0.isOver }) { return false }
+    while settling.wait(timeout: .now()) == .success {}
     let isResting = state.withLock { state in
       state.deaths = []
       guard state.hosting.state == .quarantined || state.hosting.state == .restarting else { return false }
       state.isRevived = true
       return true
     }
-    guard isResting else { return }
+    guard isResting else { return true }
     wake.signal()
     _ = settling.wait(timeout: .now() + 5)
+    return true
   }
 
   // MARK: Watching
 
   private func watch() {
-    while !state.withLock({ $0.isStopping }) {
-      let start = MonotonicTime.now
+    watching: while !state.withLock({ $0.isStopping }) {
       guard let processID = spawn() else {
         if state.withLock({ $0.isStopping }) { break }
-        change {
-          $0.refusal = Refusal(
-            path: path, reason: .failedToLoad, detail: "no process can be started",
-            remedy: "raise the limits of processes and descriptors")
+        guard state.withLock({ $0.hasServed }) else {
+          change { state in
+            state.refusal = Refusal(
+              path: path, reason: .failedToLoad, detail: "no process can be started",
+              remedy: "raise the limits of processes and descriptors")
+          }
+          settling.signal()
+          break
         }
-        settling.signal()
-        break
+        rest(until: .now() + Self.longestPause.interval)
+        continue
       }
-      var status: Int32 = 0
       // No deadline: a worker lives until it is ended.
-      while waitpid(processID, &status, 0) < 0, errno == EINTR {}
-      // What it has started goes with it.
-      Glibc.kill(-processID, SIGKILL)
-      if let pause = died(status, after: MonotonicTime.now - start) { rest(pause) } else { break }
+      nsp_await_end(processID)
+      var status: Int32 = 0
+      state.withLock { state in
+        // What it has started goes with it.
+        Glibc.kill(-processID, SIGKILL)
+        waitpid(processID, &status, 0)
+        (state.hosting.processID, state.former) = (nil, processID)
+      }
+      switch died(status) {
+      case .startAgain(let pause): rest(until: .now() + pause.interval)
+      case .leaveAlone: rest(until: .distantFuture)
+      case .over: break watching
+      }
     }
     state.withLock { $0.isOver = true }
     whenOver(self)
     ended.signal()
   }
 
-  /// Nil: it is not started again. Otherwise after how long; without end where it has died too often.
-  private func died(_ status: Int32, after life: Duration) -> Duration? {
-    let (wasServing, leash) = state.withLock { state in
+  /// What follows a death.
+  private enum Course {
+    case startAgain(after: Duration)
+    case leaveAlone
+    case over
+  }
+
+  private func died(_ status: Int32) -> Course {
+    let (wasConnected, wasServing, leash) = state.withLock { state in
       defer { (state.isConnected, state.hasAdvertised, state.leash) = (false, false, -1) }
-      return (state.hasAdvertised, state.leash)
+      return (state.isConnected, state.hasAdvertised, state.leash)
     }
     if leash >= 0 { close(leash) }
-    // Which routines ran is known to those who waited for them.
-    if wasServing { _ = parted.wait(timeout: .now() + .milliseconds(200)) }
+    // Which routines ran is known to those who waited for them, and why it refused is the last thing that it said.
+    if wasConnected { _ = parted.wait(timeout: .now() + .milliseconds(500)) }
     defer { settling.signal() }
-    if state.withLock({ $0.isStopping || $0.refusal != nil }) {
-      state.withLock { $0.hosting.processID = nil }
-      return nil
-    }
-    var pause: Duration = .zero
-    var line = ""
+    if state.withLock({ $0.isStopping || $0.refusal != nil && !$0.hasServed }) { return .over }
+    var (course, line) = (Course.leaveAlone, "")
     change { state in
       let now = MonotonicTime.now
       state.deaths = state.deaths.filter { now - $0 < Self.memory } + [now]
@@ -225,21 +263,21 @@ final class WorkerProcess: ProviderProcess {
       (state.running, state.isKilled) = ([], false)
       state.hosting.deaths += 1
       state.hosting.lastDeath = name + place
-      state.hosting.processID = nil
+      state.refusal = nil
       if state.deaths.count >= Self.mostDeaths {
         state.hosting.state = .quarantined
-        pause = .seconds(1 << 30)
         line =
           "\(name)\(place): it has died \(state.deaths.count) times in a minute, and is left alone: nsphost enable lifts that"
       } else {
         state.hosting.state = .restarting
-        pause = min(Self.firstPause * (1 << (state.deaths.count - 1)), Self.longestPause)
+        let pause = min(Self.firstPause * (1 << (state.deaths.count - 1)), Self.longestPause)
+        course = .startAgain(after: pause)
         line =
           "\(name)\(place): it is started again in \(pause.components.attoseconds / 1_000_000_000_000_000 + pause.components.seconds * 1000) ms"
       }
     }
     HostLog.write(.error, provider: manifest.displayName, "its process has died: \(line)")
-    return pause
+    return course
   }
 
   private static func name(of status: Int32, isKilled: Bool) -> String {
@@ -255,8 +293,7 @@ final class WorkerProcess: ProviderProcess {
     SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGALRM: "SIGALRM", SIGTRAP: "SIGTRAP",
   ]
 
-  private func rest(_ pause: Duration) {
-    let end = DispatchTime.now() + min(pause, .seconds(1 << 20)).interval
+  private func rest(until end: DispatchTime) {
     while wake.wait(timeout: end) == .success {
       let goesOn = state.withLock { state in
         defer { state.isRevived = false }
@@ -273,6 +310,7 @@ final class WorkerProcess: ProviderProcess {
     var ends: [Int32] = [-1, -1]
     guard nsp_socket_pair(&ends) == 0 else { return nil }
     defer { close(ends[0]) }
+    while parted.wait(timeout: .now()) == .success {}
     let words = ["nsphost", "worker", path] + arguments
     // Under the lock: it may connect before it is known here otherwise.
     let processID: Int32 = state.withLock { state in
@@ -293,7 +331,7 @@ final class WorkerProcess: ProviderProcess {
   }
 
   private var arguments: [String] {
-    var words = ["--provider", manifest.id.description, "--name", manifest.displayName, "--socket", socket]
+    var words = ["--provider", manifest.id.description, "--name=\(manifest.displayName)", "--socket", socket]
     if !image.isUnloadable { words.append("--keep-mapped") }
     if image.asksForClasses { words.append("--takes-classes") }
     if manifest.allowsPartial { words.append("--allow-partial") }
@@ -327,7 +365,6 @@ extension Duration {
   /// For Dispatch.
   var interval: DispatchTimeInterval {
     let (seconds, attoseconds) = components
-    return .nanoseconds(
-      Int(clamping: seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue) + Int(attoseconds / 1_000_000_000))
+    return .nanoseconds(Int(min(seconds, 1 << 30)) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
   }
 }

@@ -24,7 +24,8 @@ public final class Workers: ProviderProcesses {
     }
     known.withLock { $0[manifest.id, default: []].append(worker) }
     worker.start()
-    if let refusal = worker.settled() {
+    let refusal = worker.settled() ?? (host.catalog[manifest.id]?.provider == nil ? nil : worker.failureToStart)
+    if let refusal {
       worker.stop()
       throw refusal
     }
@@ -32,7 +33,7 @@ public final class Workers: ProviderProcesses {
   }
 
   private func worker(_ processID: Int32) -> WorkerProcess? {
-    known.withLock { known in known.values.lazy.flatMap { $0 }.first { $0.processID == processID } }
+    known.withLock { known in known.values.lazy.flatMap { $0 }.first { $0.isOrWas(processID) } }
   }
 
   /// Whether a process that has connected is one of this host's, and this its first connection: that is the one which it serves over. Others
@@ -50,17 +51,23 @@ public final class Workers: ProviderProcesses {
   /// What the provider of one of these processes is called.
   func name(of processID: Int32) -> String? { worker(processID)?.manifest.displayName }
 
+  /// A worker's file has been loaded: what it provides is about to be attached, behind what it may take the place of.
+  func isAdvertising(_ processID: Int32) { worker(processID)?.isAdvertising() }
+
   func hasAdvertised(_ processID: Int32) { worker(processID)?.hasAdvertised() }
 
   /// What a worker says of its file, or of how it is confined.
   func noted(_ processID: Int32, _ note: WorkerNote) { worker(processID)?.noted(note) }
 
   /// A routine has not returned for longer than the provider is given: its process is killed.
-  func isHung(_ processID: Int32) { worker(processID)?.kill() }
+  func isHung(_ processID: Int32) { worker(processID)?.kill(processID) }
 
   /// The connection of a worker is gone.
   /// - Parameter running: The routines that ran.
-  func lost(_ processID: Int32, running: [String]) { worker(processID)?.lost(running: running) }
+  func lost(_ processID: Int32, running: [String]) { worker(processID)?.lost(processID, running: running) }
+
+  /// Everything that it has said was heard.
+  func parted(_ processID: Int32) { worker(processID)?.hasParted() }
 
   /// Ends all of them.
   func stop() {
