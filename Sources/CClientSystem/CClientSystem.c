@@ -55,7 +55,7 @@ int nsp_client_send(int socket, const void *bytes, size_t count) {
 
 /* To sleep and be woken on another processor costs more than a whole lookup. So an answer is looked for a moment before it is waited for,
    as long as that pays: after a moment in vain the next few are waited for at once, after the next one twice as many. */
-enum { MOMENT = 60000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
+enum { MOMENT = 40000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
 static _Thread_local struct {
   unsigned waits, next;
 } patience __attribute__((tls_model("initial-exec"))) = {0, SHORT_WAIT};

@@ -6,11 +6,12 @@ public struct Patience: Sendable {
   private var sleeps = 0
   private var next = Self.fewSleeps
 
-  private static let momentNanoseconds: Int64 = 60_000
+  private let moment: Int64
   private static let fewSleeps = 8
   private static let manySleeps = 1024
 
-  public init() {}
+  /// - Parameter moment: How long it looks, in nanoseconds.
+  public init(moment: Int64 = 20_000) { self.moment = moment }
 
   /// What `find` finds, or 0.
   public mutating func look(_ find: () -> Int) -> Int {
@@ -18,7 +19,7 @@ public struct Patience: Sendable {
       sleeps -= 1
       return 0
     }
-    let end = MonotonicTime.now.nanoseconds + Self.momentNanoseconds
+    let end = MonotonicTime.now.nanoseconds + moment
     repeat {
       let found = find()
       if found > 0 {

@@ -9,7 +9,8 @@ import Wire
 final class CallChannel: @unchecked Sendable {
   // Unchecked: whoever has taken the channel uses it alone.
   private let descriptor: Int32
-  private var patience = Patience()
+  /// Another process has to be woken first.
+  private var patience = Patience(moment: 60_000)
   private var inbound: [UInt8] = []
   /// Of the call that it carries; 0 for none.
   private let carried = Atomic<UInt16>(0)
