@@ -49,6 +49,8 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input) {
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input, 0);
+  /* What others have opened in this process, without a word about exec, is not the worker's. */
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   status = posix_spawn(&process, program, &actions, &attributes, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);

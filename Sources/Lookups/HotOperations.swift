@@ -214,9 +214,13 @@ extension ProviderHost {
   public func enable(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       try keepSwitch(id, isOn: true)
-      if let advertised = shelf.withLock({ $0.advertised[id] }), catalog[id]?.provider == nil {
-        do { try register(advertised) } catch { throw .busy }
+      let advertised: ProviderModule? = shelf.withLock { shelf in
+        guard let former = shelf.advertised[id], catalog[id]?.provider == nil else { return nil }
+        let advertised = former.renewed()
+        shelf.advertised[id] = advertised
+        return advertised
       }
+      if let advertised { do { try register(advertised) } catch { throw .busy } }
       guard let entry = catalog[id], !entry.path.isEmpty else { return }
       guard let file = shelf.withLock({ $0.files[entry.path] }) else { return try loadAgain(entry) }
       if file.process?.revive() == false { try loadAgain(entry) }

@@ -125,9 +125,9 @@ public final class ProviderHost: Sendable {
     guard isFirst else { throw .alreadyInProgress }
     // One that is enabled meanwhile is registered by whoever enables it, or here.
     if catalog[id]?.isActive == true {
-      do { try register(advertised) } catch {
-        shelf.withLock { $0.advertised[id] = former }
-        throw .notEnoughMemory
+      do throws(NTStatus) { try register(advertised) } catch {
+        shelf.withLock { if $0.advertised[id] === advertised { $0.advertised[id] = former } }
+        throw error == .invalidDeviceState ? .cancelled : .notEnoughMemory
       }
     }
     if let former { deregister(former) }

@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import Glibc
 import ModuleRegistrar
 import QuerySets
@@ -22,6 +23,15 @@ public final class ProviderModule: Sendable {
   private let registrar: ModuleRegistrar
   private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
   private let registration = Mutex<ModuleHandle?>(nil)
+  /// A module is registered once: whoever takes it back meanwhile waits until it has been.
+  private let life = Mutex<Life>(.fresh)
+  private let registering = DispatchGroup()
+
+  private enum Life {
+    case fresh
+    case registered
+    case over
+  }
 
   /// What is lent to the registrar.
   private struct Structures {
@@ -68,6 +78,12 @@ public final class ProviderModule: Sendable {
       ProviderRegistrationInstance: instance)
   }
 
+  /// The same, to be registered anew.
+  public func renewed() -> ProviderModule {
+    ProviderModule(
+      manifest: manifest, routines: routines, version1: version1, file: file, scope: scope, registrar: registrar)
+  }
+
   deinit {
     free(UnsafeMutableRawPointer(mutating: structures.pointee.characteristics.lpszName))
     free(UnsafeMutableRawPointer(mutating: structures.pointee.characteristics.lpszDomains))
@@ -81,6 +97,14 @@ public final class ProviderModule: Sendable {
 
   /// Offers it to every client of the interface. Calls out. Keep it until `deregister` and `waitUntilGone`.
   public func register() throws(NTStatus) {
+    let isFresh = life.withLock { life in
+      guard life == .fresh else { return false }
+      life = .registered
+      registering.enter()
+      return true
+    }
+    guard isFresh else { throw .invalidDeviceState }
+    defer { registering.leave() }
     try registrar.registerProvider(
       UnsafePointer(structures).pointer(to: \.provider)!, context: Unmanaged.passUnretained(self).toOpaque()
     ) { handle in registration.withLock { $0 = handle } }
@@ -88,6 +112,9 @@ public final class ProviderModule: Sendable {
 
   /// Starts to detach it from every client. Calls out. Asked twice, the first time counts.
   public func deregister() {
+    life.withLock { $0 = .over }
+    // No deadline: nothing of a provider runs while its module is registered.
+    registering.wait()
     guard let handle = registration.withLock({ $0 }) else { return }
     _ = try? registrar.deregister(handle, role: .provider)
   }

@@ -19,7 +19,7 @@ public final class Worker: Sendable {
   /// Says hello to the host. Nil when it is not there, or does not want this process.
   /// - Parameter name: What the provider is called.
   public init?(_ id: GUID, name: String, socket: String) {
-    WorkerAdvertisement.name = name
+    WorkerAdvertisement.mark = strdup(name)
     setenv("NSP_SOCKET", socket, 1)
     let descriptor = nsp_client_connect()
     guard descriptor >= 0 else { return nil }
@@ -39,6 +39,10 @@ public final class Worker: Sendable {
   {
     self.takesClasses.store(takesClasses, ordering: .relaxed)
     WorkerDoors.current = Doors(self)
+    // For what is said where it dies meanwhile.
+    let outer = nsp_mark_provider(WorkerAdvertisement.mark)
+    nsp_mark_routine(("a constructor" as StaticString).utf8Start)
+    defer { nsp_mark_restore(outer) }
     let object = try SharedObject(path: path, isUnloadable: isUnloadable)
     file.withLock { $0 = (object, nil) }
     if !advertisesItself {

@@ -13,22 +13,17 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
   private let own: ProviderTraits
   /// Good for once: where the host is gone, so is this process, soon.
   private let first: Mutex<Int32>
-  /// For what the process says when it dies.
-  private let mark: UnsafeMutablePointer<CChar>?
   private(set) lazy var changes = ChangeEvents(self)
 
   init(_ id: GUID, _ routines: NSPV2_ROUTINE, _ version1: Version1Routines?, _ traits: ProviderTraits, _ connection: Int32) {
     (self.version1, own) = (version1, traits)
     first = Mutex(connection)
-    mark = strdup(Self.name)
     super.init(id, routines)
     _ = changes
   }
 
-  deinit { free(mark) }
-
-  /// As people call the provider.
-  nonisolated(unsafe) static var name = "a provider"
+  /// As people call the provider, for what the process says when it dies. Set once, before anything runs.
+  nonisolated(unsafe) static var mark: UnsafeMutablePointer<CChar>?
 
   override func connect() -> (descriptor: Int32, failure: Int32) {
     let descriptor = first.withLock { first in
@@ -57,7 +52,7 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
   }
 
   override func run(_ name: StaticString, _ purpose: Purpose? = nil, _ routine: () -> Void) {
-    let outer = nsp_mark_provider(mark)
+    let outer = nsp_mark_provider(Self.mark)
     nsp_mark_routine(name.utf8Start)
     defer { nsp_mark_restore(outer) }
     if let purpose { InProgress(purpose).run(routine) } else { routine() }

@@ -20,7 +20,8 @@ struct InspectCommand: HostCommand {
 
   func run() throws {
     if !isFile, let running = try options.runningHost() { return try show(running) }
-    let host = options.makeHost()
+    // A file is read, not run; nor is any other.
+    let host = isFile ? ProviderHost() : options.makeHost()
     defer { host.stop() }
     try report(on: host, mayBeFile: true).show()
   }
@@ -85,6 +86,9 @@ struct InspectionReport {
       add("domains", domains.joined(separator: " "))
       add("isolation", isolation(manifest))
       for line in hosting ?? [] { add("confined", line) }
+      if manifest.confinement != Confinement(), entry?.provider != nil, entry?.hosting == nil {
+        add("confined", "not at all: it runs in the host")
+      }
       if let death = entry?.hosting?.lastDeath, let deaths = entry?.hosting?.deaths {
         add("deaths", "\(deaths), the last by \(death)")
       }

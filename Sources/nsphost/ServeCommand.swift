@@ -95,6 +95,11 @@ struct ServeCommand: ParsableCommand {
     for name in configuration.providers.settings.keys.sorted() where !host.catalog.entries.contains(where: { $0.isNamed(name) }) {
       HostLog.write(.warning, "providers.\(name) of the configuration is about no provider that is there")
     }
+    for entry in host.catalog.entries
+    where entry.manifest.confinement != Confinement() && entry.provider != nil && entry.hosting == nil {
+      HostLog.write(
+        .warning, provider: entry.manifest.displayName, "what confines it is not in force: it runs in the host, see isolation")
+    }
     for candidate in host.candidates { if case .refused(let refusal) = candidate.state { Self.tell(refusal) } }
     _ = host.watch { changes in
       for path in changes.loaded { HostLog.write(.info, "loaded \(path)") }

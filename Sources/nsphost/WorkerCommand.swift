@@ -3,6 +3,7 @@ import CConfinement
 import CLastWords
 import CLinux
 import CWinsock
+import Dispatch
 import Glibc
 import Providers
 import QuerySets
@@ -84,26 +85,36 @@ struct WorkerCommand: ParsableCommand {
         kind: .unreachable, what: socket, why: "no host that wants this process listens there",
         remedy: "let nsphost serve start it", isJSON: false)
     }
+    let isOver = DispatchSemaphore(value: 0)
     do throws(Refusal) {
       worker.note(confinement: try confine())
+      HostThreads.run {
+        Self.awaitEnd()
+        isOver.signal()
+        // The host that would kill what hangs may be gone.
+        sleep(5)
+        kill(0, SIGKILL)
+      }
       try worker.serve(
         file, isUnloadable: !keepMapped, allowsPartial: allowPartial, takesClasses: takesClasses, advertisesItself: advertises)
     } catch {
       worker.note(error)
       throw CommandFailure(what: file, why: error.detail, remedy: error.remedy, isJSON: false)
     }
-    var byte: UInt8 = 0
     // No deadline: it serves until the host lets go of it.
+    isOver.wait()
+    worker.finish()
+    // Nobody else ends what it has started.
+    if getppid() == 1 { kill(0, SIGKILL) }
+  }
+
+  /// Waits for the end of standard input, which the host holds.
+  private static func awaitEnd() {
+    var byte: UInt8 = 0
     while true {
       let count = read(0, &byte, 1)
-      if count == 0 || count < 0 && errno != EINTR { break }
+      if count == 0 || count < 0 && errno != EINTR { return }
     }
-    // The host that would kill it may be gone.
-    HostThreads.run {
-      sleep(5)
-      _exit(1)
-    }
-    worker.finish()
   }
 
   // MARK: Confinement
@@ -164,7 +175,7 @@ struct WorkerCommand: ParsableCommand {
     return measures.compactMap { text, standing in
       switch standing {
       case NSP_IN_FORCE: text
-      case NSP_LACKING: "not in force, this kernel lacks it: \(text)"
+      case NSP_LACKING: "not in force, this kernel lacks it or does not hold it against this user: \(text)"
       default: nil
       }
     }

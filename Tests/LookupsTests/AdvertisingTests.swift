@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import Lookups
 import ModuleRegistrar
 import Providers
@@ -47,6 +48,45 @@ import Testing
     #expect(Self.innermost.withLock { $0.depth } == 16)
     #expect(Self.innermost.withLock { $0.error } == .noRecovery)
     Self.recursing.withLock { $0 = nil }
+    host.stop()
+  }
+
+  @Test(
+    "threads that advertise and take back one id, and look it up meanwhile: nothing of it is left, and it can be advertised again"
+  )
+  func contention() throws {
+    let host = ProviderHost(registrar: ModuleRegistrar())
+    let id = Manifest(fileName: "contended.so").id
+    try host.catalog.install(Manifest(id: id, displayName: "contended", nameSpace: .dns))
+    @Sendable func advertise() throws {
+      var table = NSPV2_ROUTINE()
+      table.cbSize = 72
+      table.NSPv2LookupServiceBegin = { _, _, _, _, _ in 0 }
+      table.NSPv2LookupServiceNextEx = { call, _, _, _, _ in WSAProviderCompleteAsyncCall(call, WSA_E_NO_MORE) }
+      table.NSPv2LookupServiceEnd = { _ in 0 }
+      try host.advertise(id, &table)
+    }
+    DispatchQueue.concurrentPerform(iterations: 6) { number in
+      let client = try? host.open(
+        ClientIdentity(processID: Int32(number + 1), userID: 0, groupID: 0, command: "test", processStart: 1)
+      ).session
+      for _ in 0..<200 {
+        switch number % 3 {
+        case 0: try? advertise()
+        case 1: try? host.unadvertise(id)
+        default:
+          guard let client else { return }
+          let query = QuerySet(serviceInstanceName: "x", providerID: id)
+          guard let lookup = try? host.engine.begin(client, query, flags: []) else { continue }
+          _ = try? lookup.next()
+          lookup.end()
+        }
+      }
+    }
+    try? host.unadvertise(id)
+    #expect(host.catalog[id]?.provider == nil)
+    try advertise()
+    #expect(host.catalog[id]?.provider != nil)
     host.stop()
   }
 }

@@ -74,13 +74,15 @@ import Testing
     let before = clock()
     DispatchQueue.concurrentPerform(iterations: 8) { thread in
       while Double(clock() - before) / Double(CLOCKS_PER_SEC) < enduranceSeconds {
-        for number in thread * 8..<thread * 8 + 8 {
+        // A module is registered once.
+        let fresh = (thread * 8..<thread * 8 + 8).map { (number: $0, module: modules[$0].renewed()) }
+        for (number, module) in fresh {
           Self.gone[number].isUp.store(false, ordering: .releasing)
-          #expect(throws: Never.self) { try modules[number].register() }
+          #expect(throws: Never.self) { try module.register() }
         }
-        for number in thread * 8..<thread * 8 + 8 {
-          modules[number].deregister()
-          modules[number].waitUntilGone()
+        for (number, module) in fresh {
+          module.deregister()
+          module.waitUntilGone()
           Self.gone[number].isUp.store(true, ordering: .releasing)
         }
       }

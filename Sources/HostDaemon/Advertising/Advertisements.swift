@@ -1,5 +1,6 @@
 import CLinux
 import CWinsock
+import Dispatch
 import Glibc
 import Lookups
 import Providers
@@ -135,10 +136,17 @@ final class Advertisements: Sendable {
       defer { known = [:] }
       return Array(known)
     }
+    let stopping = DispatchGroup()
     for (id, advertisement) in all {
-      host.unadvertise(id, advertisement.routines)
-      advertisement.provider.hangUp()
+      stopping.enter()
+      HostThreads.run { [host] in
+        host.unadvertise(id, advertisement.routines)
+        advertisement.provider.hangUp()
+        stopping.leave()
+      }
     }
+    // Each within the deadlines of its own provider.
+    stopping.wait()
   }
 
   /// A connection is gone, and with it the process that served these providers, or its wish to.

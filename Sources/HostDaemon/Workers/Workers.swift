@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import Glibc
 import Lookups
 import Providers
@@ -73,7 +74,16 @@ public final class Workers: ProviderProcesses {
   func stop() {
     let all = known.withLock { $0.values.flatMap { $0 } }
     for worker in all { worker.release() }
-    for worker in all { worker.stop() }
+    let stopping = DispatchGroup()
+    for worker in all {
+      stopping.enter()
+      HostThreads.run {
+        worker.stop()
+        stopping.leave()
+      }
+    }
+    // Each is killed where it does not end.
+    stopping.wait()
   }
 }
 
