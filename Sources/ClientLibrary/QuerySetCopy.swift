@@ -59,7 +59,7 @@ enum QuerySetCopy {
         return
       }
       mark(place, &frame)
-      for unit in units { frame.append(unit) }
+      units.withUnsafeBytes { frame.append($0) }
       frame.append(UInt16(0))
     }
 

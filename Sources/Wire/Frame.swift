@@ -111,11 +111,8 @@ public struct FrameWriter {
   public mutating func append(_ value: UnsafeRawBufferPointer) { bytes.append(contentsOf: value) }
 
   private mutating func append<Value: FixedWidthInteger>(bytesOf value: Value) {
-    var rest = value
-    for _ in 0..<MemoryLayout<Value>.size {
-      bytes.append(UInt8(truncatingIfNeeded: rest))
-      rest >>= 8
-    }
+    // Little-endian, as every machine that this runs on.
+    withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
   }
 
   /// Fills up to a multiple of 8.

@@ -25,6 +25,8 @@ final class PendingCall: @unchecked Sendable {
   let memory: UnsafeMutableRawBufferPointer
   /// Whether what the provider leaves in the memory is a record.
   let isLookup: Bool
+  /// The length, and the provider's id.
+  private let own: UnsafeMutableRawPointer
   let length: UnsafeMutablePointer<UInt32>
   let provider: UnsafeMutablePointer<GUID>
   fileprivate var phase = Phase.running
@@ -36,16 +38,16 @@ final class PendingCall: @unchecked Sendable {
   ) {
     (self.advertisement, self.number, self.query, self.epoch) = (advertisement, number, query, epoch)
     (self.memory, self.isLookup) = (memory, isLookup)
-    length = .allocate(capacity: 1)
+    own = .allocate(byteCount: 32, alignment: 16)
+    length = own.bindMemory(to: UInt32.self, capacity: 1)
     length.pointee = UInt32(memory.count)
-    provider = .allocate(capacity: 1)
+    provider = (own + 16).bindMemory(to: GUID.self, capacity: 1)
     provider.pointee = advertisement.id
   }
 
   deinit {
     memory.deallocate()
-    length.deallocate()
-    provider.deallocate()
+    own.deallocate()
   }
 
   fileprivate func outcome(_ code: INT, _ lastError: Int32) -> ProviderOutcome {
