@@ -10,12 +10,7 @@ extension Requests {
   func installClass(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
     // Before anything of it is read.
     guard host.engine.classes.mayWrite(session.identity) else { throw .accessDenied }
-    guard SelfRelative.resolveClass(payload) else { throw .invalidArgument }
-    let new: ServiceClass
-    do throws(QuerySetError) {
-      let info = UnsafeRawPointer(payload.baseAddress!).assumingMemoryBound(to: WSASERVICECLASSINFOW.self)
-      new = try ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(payload)))
-    } catch { throw error.winsockError }
+    let new = try ServiceClass(onTheWire: payload)
     if let failure = try host.engine.classes.install(new, for: session.identity).installation { throw failure }
   }
 
@@ -31,13 +26,7 @@ extension Requests {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let provider = Self.id(&fields), let id = Self.id(&fields) else { throw .invalidArgument }
     let known = try host.engine.classes.serviceClass(id, at: provider, for: session.identity)
-    let start = answer.reserve(known.packedSize)
-    let failure: QuerySetError? = answer.withBytes(from: start) { bytes in
-      do throws(QuerySetError) { try known.pack(into: bytes) } catch { return error }
-      SelfRelative.makeClassRelative(bytes)
-      return nil
-    }
-    if let failure { throw failure.winsockError }
+    do throws(QuerySetError) { try answer.append(known) } catch { throw error.winsockError }
   }
 
   func className(

@@ -179,19 +179,8 @@ struct Requests: Sendable {
     let lookup = try open(&fields, session)
     guard let flags = fields.uint32() else { throw .invalidArgument }
     do throws(LookupError) {
-      try lookup.next(LookupFlags(rawValue: flags)) { view throws(QuerySetError) in try Self.append(view, to: &answer) }
+      try lookup.next(LookupFlags(rawValue: flags)) { view throws(QuerySetError) in try answer.append(view) }
     } catch { throw error.winsockError }
-  }
-
-  /// Packs a record in place and makes it relative.
-  private static func append(_ record: QuerySetView, to answer: inout FrameWriter) throws(QuerySetError) {
-    let start = answer.reserve(try record.packedSize(as: .v1))
-    let failure: QuerySetError? = answer.withBytes(from: start) { bytes in
-      do throws(QuerySetError) { try record.pack(as: .v1, into: bytes) } catch { return error }
-      SelfRelative.makeRelative(bytes)
-      return nil
-    }
-    if let failure { throw failure }
   }
 
   private func end(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
@@ -216,7 +205,7 @@ struct Requests: Sendable {
       do throws(LookupError) {
         try lookup.next { view throws(QuerySetError) in
           let start = answer.reserve(8)
-          try Self.append(view, to: &answer)
+          try answer.append(view)
           answer.set(UInt32(answer.count - start - 8), at: start)
         }
       } catch {

@@ -1,4 +1,5 @@
 import CLastWords
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -9,6 +10,19 @@ import Synchronization
 public enum HostThreads {
   /// Runs `work` on a thread of the host, soon.
   public static func run(_ work: @escaping @Sendable () -> Void) { pool.submit(work) }
+
+  /// Runs `work` for each, on a thread each, and waits until all of it is done. No deadline of its own: the work has them.
+  public static func runEach<Item: Sendable>(_ items: [Item], _ work: @escaping @Sendable (Item) -> Void) {
+    let rest = DispatchGroup()
+    for item in items {
+      rest.enter()
+      run {
+        work(item)
+        rest.leave()
+      }
+    }
+    rest.wait()
+  }
 
   private static let pool = ThreadPool()
 }

@@ -60,14 +60,14 @@ public final class Worker: Sendable {
   }
 
   /// Tells the host how this process is confined, a line each.
-  public func note(confinement lines: [String]) { note(2, lines.joined(separator: "\n")) }
+  public func note(confinement lines: [String]) { note(.confinement, lines.joined(separator: "\n")) }
 
   /// Tells the host why the file can't be used.
-  public func note(_ refusal: Refusal) { note(1, refusal.detail + "\n" + refusal.remedy) }
+  public func note(_ refusal: Refusal) { note(.refusal, refusal.detail + "\n" + refusal.remedy) }
 
-  private func note(_ kind: UInt32, _ text: String) {
+  private func note(_ kind: WorkerNoteKind, _ text: String) {
     var frame = FrameWriter(RequestKind.note.rawValue, request: 0)
-    frame.append(kind)
+    frame.append(kind.rawValue)
     frame.append(UInt32(0))
     frame.append(Array(text.utf8.prefix(8192)))
     _ = FrameChannel.send(connection, &frame)
@@ -166,7 +166,7 @@ public final class Worker: Sendable {
     }
 
     func log(_ handle: UnsafeMutableRawPointer?, _ level: LogLevel, _ text: String) {
-      let query = PendingCalls.shared.origin(of: handle)?.query ?? InProgress.current?.query ?? 0
+      let query = PendingCalls.shared.query(of: handle) ?? InProgress.current?.query ?? 0
       var frame = FrameWriter(RequestKind.log.rawValue, request: 0)
       frame.append(query)
       frame.append(level.rawValue)

@@ -19,3 +19,11 @@ public enum ProviderCall: UInt16 {
   /// On the connection that advertised: the descriptor of another channel comes with it.
   case channel = 0x4F
 }
+
+/// What a note of a worker is about.
+public enum WorkerNoteKind: UInt32 {
+  /// Why its file can't be used, and what to do: a line each.
+  case refusal = 1
+  /// How it is confined: lines.
+  case confinement = 2
+}

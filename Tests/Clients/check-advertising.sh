@@ -19,14 +19,7 @@ done
 chmod 755 "$work" && mkdir -m 755 "$work/plugins" && cp "$samples/hello.so" "$work/plugins/"
 advertiser=$work/advertiser
 
-failed=0
-check() { # name, command...
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>"$work/err"; then echo "ok      $name"; else
-    failed=$((failed + 1)) && echo "FAILED  $name: $*" && sed 's/^/        /' "$work/out" "$work/err" | head -20
-  fi
-}
+. ./check.sh
 serve() {
   "$program" serve --plugins "$work/plugins" --log debug "$@" >"$work/serve.log" 2>>"$work/serve.err" {input}>&- & host=$!
   for _ in $(seq 200); do "$program" providers --exists hello >/dev/null 2>&1 && return; sleep 0.05; done

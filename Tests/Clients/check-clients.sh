@@ -20,14 +20,7 @@ $cc -shared -fPIC -Wall -Wextra -Werror kill-at-write.c -o "$work/kill-at-write.
 export LD_LIBRARY_PATH=$work
 client() { "$work/client" "$@"; }
 
-failed=0
-check() { # name, command...
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>"$work/err"; then echo "ok      $name"; else
-    failed=$((failed + 1)) && echo "FAILED  $name: $*" && sed 's/^/        /' "$work/out" "$work/err" | head -20
-  fi
-}
+. ./check.sh
 says() { local expected=$1; shift; local out; out=$("$@" 2>&1) && [[ $out == *"$expected"* ]] || { echo "$out"; return 1; }; }
 serve() {
   NSP_PLUGIN_PATH=$samples "$program" serve --log debug >"$work/serve.log" 2>"$work/serve.err" &

@@ -129,13 +129,13 @@ final class PendingCalls: @unchecked Sendable {
     return 0
   }
 
-  /// The query that the call which a handle names is part of, and whose it is.
-  func origin(of handle: HANDLE?) -> (query: UInt64, advertisement: Advertisement)? {
+  /// The query that the call which a handle names is part of.
+  func query(of handle: HANDLE?) -> UInt64? {
     let number = UInt(bitPattern: handle)
     let index = Int(number & 0xFF_FFFF) - 1
     return locked {
       guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: number >> 24) else { return nil }
-      return slots[index].call.map { ($0.query, $0.advertisement) }
+      return slots[index].call?.query
     }
   }
 

@@ -16,8 +16,6 @@ struct ProviderOutcome {
   }
 
   /// What an `INT` routine answered: a positive code is the code, -1 the thread's last error (nsp.md §5.3).
-  init(returned code: INT) { self.init(status: Self.status(code)) }
-
   static func status(_ code: INT) -> Int32 {
     guard code != 0 else { return 0 }
     let last = WSAGetLastError()

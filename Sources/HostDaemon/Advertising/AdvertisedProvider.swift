@@ -323,33 +323,19 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     frame.append(UInt32(size))
     frame.append(UInt32(named == nil ? 0 : 1))
     withUnsafeBytes(of: named?.id ?? GUID()) { frame.append($0) }
-    if let known = named?.known { Self.append(known, size, to: &frame) }
     do throws(QuerySetError) {
-      let view = try QuerySetView(reading: set, in: .foreign(block: nil))
-      let start = frame.reserve(try view.packedSize(as: .v1))
-      let failure: QuerySetError? = frame.withBytes(from: start) { bytes in
-        do throws(QuerySetError) { try view.pack(as: .v1, into: bytes) } catch { return error }
-        SelfRelative.makeRelative(bytes)
-        return nil
-      }
-      return failure == nil
+      if let known = named?.known { try frame.append(known) }
+      // Behind the class, at the next multiple of 8.
+      try frame.append(try QuerySetView(reading: set, in: .foreign(block: nil)))
+      return true
     } catch { return false }
-  }
-
-  private static func append(_ known: ServiceClass, _ size: Int, to frame: inout FrameWriter) {
-    let start = frame.reserve(size)
-    frame.withBytes(from: start) { bytes in
-      // The room has the size that was asked for, and the alignment.
-      try? known.pack(into: bytes)
-      SelfRelative.makeClassRelative(bytes)
-    }
   }
 
   // MARK: Service classes
 
   func install(_ new: ServiceClass) -> WinsockError? {
     var frame = frame(.installClass)
-    Self.append(new, new.packedSize, to: &frame)
+    do throws(QuerySetError) { try frame.append(new) } catch { return error.winsockError }
     return failure(call(&frame))
   }
 
@@ -364,18 +350,12 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     withUnsafeBytes(of: serviceClass) { frame.append($0) }
     let answer = call(&frame)
     if let failure = failure(answer) { return .failure(failure) }
-    guard var payload = answer?.payload, var found = payload.withUnsafeMutableBytes({ Self.readClass($0) }) else {
+    guard var payload = answer?.payload, var found = payload.withUnsafeMutableBytes({ try? ServiceClass(onTheWire: $0) }) else {
       return .failure(.systemCallFailure)
     }
     // The id is what was asked for, whatever the provider has made of it.
     found.id = serviceClass
     return .success(found)
-  }
-
-  private static func readClass(_ bytes: UnsafeMutableRawBufferPointer) -> ServiceClass? {
-    guard SelfRelative.resolveClass(bytes), let base = bytes.baseAddress else { return nil }
-    let info = UnsafeRawPointer(base).assumingMemoryBound(to: WSASERVICECLASSINFOW.self)
-    return try? ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(bytes)))
   }
 
   // MARK: Control

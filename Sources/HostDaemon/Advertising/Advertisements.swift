@@ -1,6 +1,5 @@
 import CLinux
 import CWinsock
-import Dispatch
 import Glibc
 import Lookups
 import Providers
@@ -136,17 +135,11 @@ final class Advertisements: Sendable {
       defer { known = [:] }
       return Array(known)
     }
-    let stopping = DispatchGroup()
-    for (id, advertisement) in all {
-      stopping.enter()
-      HostThreads.run { [host] in
-        host.unadvertise(id, advertisement.routines)
-        advertisement.provider.hangUp()
-        stopping.leave()
-      }
-    }
     // Each within the deadlines of its own provider.
-    stopping.wait()
+    HostThreads.runEach(all) { [host] id, advertisement in
+      host.unadvertise(id, advertisement.routines)
+      advertisement.provider.hangUp()
+    }
   }
 
   /// A connection is gone, and with it the process that served these providers, or its wish to.
@@ -251,11 +244,11 @@ extension Requests {
   func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     let processID = connection.process.identity.processID
-    guard connection.isWorker, let kind = fields.uint32(), fields.uint32() != nil else {
+    guard connection.isWorker, let kind = fields.uint32().flatMap(WorkerNoteKind.init(rawValue:)), fields.uint32() != nil else {
       throw .invalidArgument
     }
     let lines = String(decoding: fields.rest, as: UTF8.self).split(separator: "\n").map(String.init)
-    if kind == 2 { return advertisements.workers.noted(processID, .confinement(lines)) }
+    if kind == .confinement { return advertisements.workers.noted(processID, .confinement(lines)) }
     guard lines.count == 2 else { throw .invalidArgument }
     advertisements.workers.noted(processID, .refused(detail: lines[0], remedy: lines[1]))
   }

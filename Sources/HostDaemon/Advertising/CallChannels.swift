@@ -117,9 +117,8 @@ final class CallChannels: Sendable {
   /// Ends a lookup, soon.
   /// - Parameter session: What ends the session comes behind it.
   func end(_ handle: UInt64, session: UInt64, until deadline: MonotonicTime) {
-    // The one that is used next; where every one carries a call, which may wait for this very End, another one.
-    let idle = state.withLock { $0.idle.popLast() }
-    guard let channel = idle ?? take(until: deadline) else { return }
+    // Not one that carries a call, which may wait for this very End.
+    guard let channel = take(until: deadline) else { return }
     let isFirst = state.withLock { state in
       channel.keep(end: handle, of: session, sweep: state.sweeps)
       defer { state.isSweepDue = true }

@@ -1,5 +1,4 @@
 import CWinsock
-import Dispatch
 import Glibc
 import Lookups
 import Providers
@@ -74,16 +73,8 @@ public final class Workers: ProviderProcesses {
   func stop() {
     let all = known.withLock { $0.values.flatMap { $0 } }
     for worker in all { worker.release() }
-    let stopping = DispatchGroup()
-    for worker in all {
-      stopping.enter()
-      HostThreads.run {
-        worker.stop()
-        stopping.leave()
-      }
-    }
     // Each is killed where it does not end.
-    stopping.wait()
+    HostThreads.runEach(all) { $0.stop() }
   }
 }
 
