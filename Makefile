@@ -4,9 +4,11 @@
 SECONDS ?= 60
 BUILD := build
 PROVIDERS := $(BUILD)/providers
+PLUGINS := hosts dns directory email nss
 RELEASE = $(SWIFT) build -c release
 FIXTURES := $(BUILD)/fixtures
-PACKAGES := libffi-dev uuid-dev libsqlite3-dev pkg-config mingw-w64-x86-64-dev gcc-mingw-w64-x86-64 spin
+PACKAGES := libffi-dev uuid-dev libsqlite3-dev libc-ares-dev libidn2-dev libldns-dev pkg-config mingw-w64-x86-64-dev \
+  gcc-mingw-w64-x86-64 spin
 SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
 export NSPHOST_SAMPLES := $(CURDIR)/$(PROVIDERS)
@@ -15,7 +17,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon fuzz clean
+.PHONY: run test install packages samples plugins fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
@@ -61,10 +63,19 @@ check-model: packages
 	Tests/Model/check-model.sh
 
 check-format:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks sample-providers
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Plugins Tests Benchmarks sample-providers
 
 samples: packages
 	$(MAKE) -s -C sample-providers OUT=$(CURDIR)/$(PROVIDERS)
+
+# The providers that ship, each with its manifest. Put into place by renaming, so that a host never sees half a file.
+plugins: packages
+	@install -d -m 755 $(BUILD)/plugins
+	@for name in $(PLUGINS); do \
+	  $(SWIFT) build --product $$name && \
+	  install -m 755 "$$($(SWIFT) build --show-bin-path)/lib$$name.so" $(BUILD)/plugins/.$$name && \
+	  mv $(BUILD)/plugins/.$$name $(BUILD)/plugins/$$name.so && \
+	  install -m 644 Plugins/$$name/$$name.toml $(BUILD)/plugins/ || exit 1; done
 
 fixtures: packages
 	$(MAKE) -s -C Tests/Fixtures OUT=$(CURDIR)/$(FIXTURES)

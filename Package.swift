@@ -27,14 +27,24 @@ let embedded: [SwiftSetting] = [
   .enableExperimentalFeature("Embedded"), .treatAllWarnings(as: .error), .unsafeFlags(["-wmo", "-Osize"]),
 ]
 
-/// libnsp.so shows the client API and nothing else: `Exports/nsp.map` names it.
-let clientExports: [LinkerSetting] = [
-  .unsafeFlags([
-    "-enable-experimental-feature", "Embedded", "-use-ld=lld", "-Xlinker",
-    "--version-script=\(Context.packageDirectory)/Exports/nsp.map", "-Xlinker", "--gc-sections", "-Xlinker",
-    "-soname=libnsp.so.0",
-  ])
-]
+/// libnsp.so shows the client API, the NSS module what glibc asks for, and nothing else.
+let clientExports = embeddedLibrary("libnsp.so.0", exports: "nsp")
+let nssExports = embeddedLibrary("libnss_nsp.so.2", exports: "nss")
+
+func embeddedLibrary(_ name: String, exports: String) -> [LinkerSetting] {
+  [
+    .unsafeFlags([
+      "-enable-experimental-feature", "Embedded", "-use-ld=lld", "-Xlinker",
+      "--version-script=\(Context.packageDirectory)/Exports/\(exports).map", "-Xlinker", "--gc-sections", "-Xlinker",
+      "-soname=\(name)",
+    ])
+  ]
+}
+
+/// A provider that ships exports the routines that it has, and nothing else; what it calls of the host's is found when it is loaded.
+func provider(exports: String) -> [LinkerSetting] {
+  [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--version-script=\(Context.packageDirectory)/Exports/\(exports).map"])]
+}
 
 let package = Package(
   name: "nsphost",
@@ -45,6 +55,16 @@ let package = Package(
     .library(name: "NSPLibrary", type: .dynamic, targets: ["ClientLibrary"]),
     // For clients in Swift.
     .library(name: "NSPClient", targets: ["NSPClient"]),
+    // For providers in Swift.
+    .library(name: "NSPProvider", targets: ["NSPProvider", "CProvider"]),
+    // The providers that ship.
+    .library(name: "hosts", type: .dynamic, targets: ["HostsProvider"]),
+    .library(name: "dns", type: .dynamic, targets: ["DNSProvider"]),
+    .library(name: "directory", type: .dynamic, targets: ["DirectoryProvider"]),
+    .library(name: "email", type: .dynamic, targets: ["EmailProvider"]),
+    .library(name: "nss", type: .dynamic, targets: ["NSSBridge"]),
+    // glibc's door to the host; `make install` gives it its name, libnss_nsp.so.2.
+    .library(name: "NSSModule", type: .dynamic, targets: ["NSSModule"]),
     .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "CallManagement", "Lookups"]),
   ],
   dependencies: [
@@ -55,6 +75,7 @@ let package = Package(
   ],
   targets: [
     .target(name: "CWinsock"),
+    .target(name: "CLastError", dependencies: ["CWinsock"]),
     .systemLibrary(name: "CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
     .target(name: "CDynamicLinker"),
@@ -73,7 +94,7 @@ let package = Package(
     .target(
       name: "Providers",
       dependencies: [
-        "CDynamicLinker", "CFFI", "CLastWords", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown",
+        "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
@@ -94,9 +115,35 @@ let package = Package(
       dependencies: ["CClientSystem", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"],
       swiftSettings: strict),
     .target(name: "CConfinement"),
+    .target(name: "CProvider", dependencies: ["CWinsock"]),
+    .target(name: "NSPProvider", dependencies: ["CProvider", "CWinsock", "QuerySets", "Rundown"], swiftSettings: strict),
+    .target(
+      name: "HostsProvider", dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets"], path: "Plugins/hosts",
+      exclude: ["hosts.toml"], swiftSettings: strict, linkerSettings: provider(exports: "lookups")),
+    .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+    .systemLibrary(name: "CIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
+    .systemLibrary(name: "CLDNS", pkgConfig: "ldns", providers: [.apt(["libldns-dev"])]),
+    .target(name: "Resolver", dependencies: ["CAres", "CIDN", "CLinux"], swiftSettings: strict),
+    .target(
+      name: "DNSProvider", dependencies: ["CLDNS", "CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver"],
+      path: "Plugins/dns", exclude: ["dns.toml"], swiftSettings: strict, linkerSettings: provider(exports: "registrations")),
+    .target(
+      name: "DirectoryProvider",
+      dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets", .product(name: "GRDB", package: "GRDB.swift")],
+      path: "Plugins/directory", exclude: ["directory.toml"], swiftSettings: strict,
+      linkerSettings: provider(exports: "registrations")),
+    .target(
+      name: "EmailProvider", dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver"],
+      path: "Plugins/email", exclude: ["email.toml"], swiftSettings: strict, linkerSettings: provider(exports: "registrations")),
+    .target(
+      name: "NSSBridge", dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets"], path: "Plugins/nss",
+      exclude: ["nss.toml"], swiftSettings: strict, linkerSettings: provider(exports: "lookups")),
+    .target(name: "CNSSModule"),
+    .target(name: "NSSModule", dependencies: ["CNSSModule", "CWinsock"], swiftSettings: embedded, linkerSettings: nssExports),
     // Embedded Swift: the library needs libc alone.
     .target(
-      name: "ClientLibrary", dependencies: ["CClientSystem", "CWinsock"], swiftSettings: embedded, linkerSettings: clientExports),
+      name: "ClientLibrary", dependencies: ["CClientSystem", "CLastError", "CWinsock"], swiftSettings: embedded,
+      linkerSettings: clientExports),
     .target(name: "Wire", swiftSettings: strict),
     .target(name: "NSPClient", dependencies: ["CWinsock", "QuerySets", "Rundown", "Wire"], swiftSettings: strict),
     .target(

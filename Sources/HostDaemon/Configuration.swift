@@ -77,7 +77,7 @@ public struct Configuration: Sendable {
   private static let providerKeys =
     [
       "enabled", "order", "deadline-ms", "grace-ms", "concurrency", "users", "groups", "isolation", "blocking", "advertisers",
-      "advertiser-groups", "serves",
+      "advertiser-groups", "serves", "settings",
     ] + Confinement.keys
 
   /// Reads a file's text. Unknown keys and values of the wrong kind are defects that say where and what to do.
@@ -174,6 +174,12 @@ public struct Configuration: Sendable {
       guard Self.providerKeys.contains(key), let value = table[key] else {
         throw Defect(
           detail: "\(path) has an unknown key \"\(full)\"", remedy: "known are \(Self.providerKeys.joined(separator: ", "))")
+      }
+      if key == "settings" {
+        guard let own = Manifest.settings(in: value) else { throw Self.wrong(full, Manifest.kindOfSettings, path) }
+        settings.own = own
+        for (name, texts) in own { note("\(full).\(name)", texts.joined(separator: ", "), path) }
+        continue
       }
       note(full, try Self.take(key, value, &settings, { kind in Self.wrong(full, kind, path) }), path)
     }

@@ -4,7 +4,9 @@ extension ProviderHost {
   public static let exports: Set<String> = [
     "WSAGetLastError", "WSASetLastError", "GetLastError", "SetLastError", "WSAProviderCompleteAsyncCall",
     "WSAAdvertiseProvider", "WSAUnadvertiseProvider", "NSPHostAllocate", "NSPHostFree", "NSPHostPackQuerySet",
-    "NSPHostWideFromUtf8", "NSPHostUtf8FromWide", "NSPHostLog", "NSPHostCurrentServiceClass", "WSASetEvent", "NmrRegisterClient",
+    "NSPHostWideFromUtf8", "NSPHostUtf8FromWide", "NSPHostLog", "NSPHostCurrentServiceClass", "NSPHostCurrentClient",
+    "NSPHostSetting",
+    "WSASetEvent", "NmrRegisterClient",
     "NmrRegisterProvider",
     "NmrClientAttachProvider",
     "NmrClientDetachProviderComplete", "NmrProviderDetachClientComplete", "NmrDeregisterClient", "NmrDeregisterProvider",

@@ -58,6 +58,29 @@ public func NSPHostCurrentServiceClass(
 }
 
 @c @implementation
+public func NSPHostCurrentClient(_ lpClient: LPNSP_CLIENT?) -> INT {
+  guard let lpClient, lpClient.pointee.cbSize == MemoryLayout<NSP_CLIENT>.size else { return WSAEINVAL }
+  let client = WorkerDoors.current.map { $0.client } ?? RoutineInProgress.client
+  guard let client else { return WSANO_DATA }
+  lpClient.pointee = client
+  return 0
+}
+
+@c @implementation
+public func NSPHostSetting(_ lpProviderId: LPGUID?, _ lpszName: LPCSTR?, _ lpszValue: LPSTR?, _ lpcbValue: LPDWORD?) -> INT {
+  guard let id = lpProviderId?.pointee, let name = lpszName, let size = lpcbValue else { return WSAEINVAL }
+  let known = WorkerDoors.current.map { $0.settings(of: id) } ?? ProviderHost.owner(of: id)?.catalog[id]?.manifest.settings
+  guard let known else { return WSAEINVAL }
+  guard let texts = known[String(cString: name)] else { return WSANO_DATA }
+  let value: [UInt8] = texts.flatMap { [UInt8]($0.utf8) + [0] } + [0]
+  let room = Int(size.pointee)
+  size.pointee = DWORD(value.count)
+  guard let lpszValue, room >= value.count else { return WSAEFAULT }
+  UnsafeMutableRawPointer(lpszValue).copyMemory(from: value, byteCount: value.count)
+  return 0
+}
+
+@c @implementation
 public func WSASetEvent(_ hEvent: HANDLE?) -> BOOL {
   if let worker = WorkerDoors.current {
     if worker.setEvent(hEvent) { return 1 }

@@ -21,6 +21,7 @@ struct CatalogKeeping: Sendable {
   /// What the configuration says over what a manifest says, and what an operator said over both.
   func settle(_ manifest: inout Manifest) {
     settings.apply(to: &manifest)
+    if let file, manifest.settings["state"] == nil { manifest.settings["state"] = [file.directory] }
     manifest.isolation = isForced ? isolation : manifest.isolation ?? isolation
     manifest.isEnabled = record.enabled[manifest.id] ?? manifest.isEnabled
   }

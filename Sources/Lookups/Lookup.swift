@@ -140,7 +140,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private func openAtProvider(_ provider: Provider) -> Result<Opened, WinsockError> {
     let session: ProviderSession
     let argument: SessionArgument
-    switch CallFrame.inside(provider, id, { client.use(provider) }) {
+    switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider) }) {
     case .failure(let error):
       provider.calls.leave()
       return .failure(error)

@@ -12,6 +12,10 @@ public protocol ProviderDoors: AnyObject, Sendable {
   func unadvertise(_ id: GUID) -> WinsockError?
   /// The class that the routine on this thread is called for, and what is known of it.
   var serviceClass: (id: GUID, known: ServiceClass?)? { get }
+  /// Whom the session is for that the startup on this thread opens.
+  var client: NSP_CLIENT? { get }
+  /// The provider's own settings; nil for one that is not here.
+  func settings(of id: GUID) -> Manifest.Settings?
   /// `WSASetEvent`; false for what is no event.
   func setEvent(_ event: UnsafeMutableRawPointer?) -> Bool
   /// `NSPHostLog`.

@@ -67,7 +67,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   private func perform(_ operation: RegistrationOperation, _ flags: UInt32) {
     let session: ProviderSession
     let argument: SessionArgument
-    switch CallFrame.inside(provider, id, { client.use(provider) }) {
+    switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider) }) {
     case .failure(let error):
       _ = attempt.resolve(error)
       return

@@ -18,6 +18,8 @@ public struct ProviderSettings: Sendable, Hashable {
   public var advertisers: AccessList?
   /// Whether one that somebody trusted advertises serves all users.
   public var servesEverybody: Bool?
+  /// The provider's own: each name goes before the same one of the manifest.
+  public var own: Manifest.Settings = [:]
 
   public init() {}
 
@@ -32,6 +34,7 @@ public struct ProviderSettings: Sendable, Hashable {
     manifest.confinement.apply(confinement)
     manifest.advertisers = advertisers ?? manifest.advertisers
     manifest.servesEverybody = servesEverybody ?? manifest.servesEverybody
+    manifest.settings.merge(own) { _, given in given }
   }
 }
 

@@ -38,6 +38,36 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// An address of IPv4 or IPv6 by its 4 or 16 bytes, in network order; nil for another number of them.
+  /// - Parameter scope: The interface of a link-local address of IPv6.
+  public init?(host: some Collection<UInt8>, port: UInt16 = 0, scope: UInt32 = 0) {
+    switch host.count {
+    case 4:
+      var v4 = sockaddr_in()
+      v4.sin_family = sa_family_t(AF_INET)
+      v4.sin_port = port.bigEndian
+      withUnsafeMutableBytes(of: &v4.sin_addr) { $0.copyBytes(from: host) }
+      bytes = withUnsafeBytes(of: &v4) { Array($0) }
+    case 16:
+      var v6 = sockaddr_in6()
+      v6.sin6_family = sa_family_t(AF_INET6)
+      v6.sin6_port = port.bigEndian
+      v6.sin6_scope_id = scope
+      withUnsafeMutableBytes(of: &v6.sin6_addr) { $0.copyBytes(from: host) }
+      bytes = withUnsafeBytes(of: &v6) { Array($0) }
+    default: return nil
+    }
+  }
+
+  /// The 4 or 16 bytes of an address of IPv4 or IPv6; nil for others.
+  public var host: ArraySlice<UInt8>? {
+    switch family {
+    case AF_INET? where bytes.count >= MemoryLayout<sockaddr_in>.size: bytes[4..<8]
+    case AF_INET6? where bytes.count >= MemoryLayout<sockaddr_in6>.size: bytes[8..<24]
+    default: nil
+    }
+  }
+
   public var description: String {
     if bytes.isEmpty { return "-" }
     return bytes.withUnsafeBytes { raw in
@@ -54,7 +84,8 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  private var family: Int32? {
+  /// `AF_INET` and the like; nil where there are too few bytes for one.
+  public var family: Int32? {
     bytes.count < 2 ? nil : bytes.withUnsafeBytes { Int32($0.loadUnaligned(as: sa_family_t.self)) }
   }
 

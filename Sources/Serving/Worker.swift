@@ -12,13 +12,16 @@ import Wire
 public final class Worker: Sendable {
   private let id: GUID
   private let connection: Int32
+  private let settings: Manifest.Settings
   private let takesClasses = Atomic<Bool>(false)
   private let advertised = Mutex<WorkerAdvertisement?>(nil)
   private let file = Mutex<(object: SharedObject, version1: Version1Routines?)?>(nil)
 
   /// Says hello to the host. Nil when it is not there, or does not want this process.
-  /// - Parameter name: What the provider is called.
-  public init?(_ id: GUID, name: String, socket: String) {
+  /// - Parameters:
+  ///   - name: What the provider is called.
+  ///   - settings: The provider's own.
+  public init?(_ id: GUID, name: String, settings: Manifest.Settings = [:], socket: String) {
     WorkerAdvertisement.mark = strdup(name)
     setenv("NSP_SOCKET", socket, 1)
     let descriptor = nsp_client_connect()
@@ -30,7 +33,7 @@ public final class Worker: Sendable {
       close(descriptor)
       return nil
     }
-    (self.id, connection) = (id, descriptor)
+    (self.id, connection, self.settings) = (id, descriptor, settings)
   }
 
   /// Loads the file, and serves what it provides from now on. Throws why it can't; then the host has been told.
@@ -161,6 +164,10 @@ public final class Worker: Sendable {
 
     var serviceClass: (id: GUID, known: ServiceClass?)? { InProgress.current?.serviceClass }
 
+    var client: NSP_CLIENT? { InProgress.current?.client }
+
+    func settings(of id: GUID) -> Manifest.Settings? { id == worker.id ? worker.settings : nil }
+
     func setEvent(_ event: UnsafeMutableRawPointer?) -> Bool {
       worker.advertised.withLock { $0 }?.changes.set(event) ?? false
     }
@@ -185,6 +192,8 @@ public final class Worker: Sendable {
 struct InProgress {
   let query: UInt64
   let serviceClass: (id: GUID, known: ServiceClass?)?
+  /// In a startup: whom the session is for.
+  let client: NSP_CLIENT?
 
   private static let key: pthread_key_t = {
     var key = pthread_key_t()
@@ -197,6 +206,7 @@ struct InProgress {
 
   init(_ purpose: Advertisement.Purpose) {
     query = purpose.query
+    client = purpose.client
     serviceClass = purpose.classID.map { id in (id, purpose.classInfo.flatMap { ServiceClass(onTheWire: $0) }) }
   }
 

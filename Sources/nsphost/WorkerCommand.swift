@@ -41,6 +41,11 @@ struct WorkerCommand: ParsableCommand {
   @Flag(name: .long, help: "The file advertises its provider itself.")
   var advertises = false
 
+  @Option(
+    name: .long, parsing: .singleValue,
+    help: ArgumentHelp("One text of a setting of the provider's own; those of one name make a list.", valueName: "name=text"))
+  var setting: [String] = []
+
   @Option(name: .long, help: "How many bytes it may allocate besides those that it begins with.")
   var memoryBytes: UInt64 = 0
 
@@ -80,7 +85,12 @@ struct WorkerCommand: ParsableCommand {
         what: "worker", why: "\(provider) is no GUID", remedy: "write it as 8-4-4-4-12 hexadecimal digits", isJSON: false)
     }
     nsp_name_process("nsp-" + (name ?? file.lastPathComponent))
-    guard let worker = Worker(id, name: name ?? file.lastPathComponent, socket: socket) else {
+    var settings: Manifest.Settings = [:]
+    for text in setting {
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      settings[parts[0], default: []] += parts.dropFirst()
+    }
+    guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: settings, socket: socket) else {
       throw CommandFailure(
         kind: .unreachable, what: socket, why: "no host that wants this process listens there",
         remedy: "let nsphost serve start it", isJSON: false)

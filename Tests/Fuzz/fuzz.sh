@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 out=build/fuzz
 mkdir -p "$out"
-clang -c -fPIC -ISources/CWinsock/include Sources/CWinsock/LastError.c -o "$out/LastError.o"
+clang -c -fPIC -ISources/CWinsock/include -ISources/CLastError/include Sources/CLastError/LastError.c -o "$out/LastError.o"
 fuzz() { # name, sources...
   local name=$1
   shift

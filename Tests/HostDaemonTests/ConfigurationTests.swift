@@ -136,4 +136,25 @@ import Testing
     #expect(configuration.admits(client(7, 1)) && configuration.admits(client(1, 8)) && configuration.admits(client(0, 0)))
     #expect(!configuration.admits(client(9, 9)))
   }
+
+  @Test("a provider's own settings are lists of texts, and go before the same ones of its manifest")
+  func ownSettings() throws {
+    let text = """
+      [providers.hello.settings]
+      files = ["/a", "/b"]
+      tries = 3
+      loud = true
+      """
+    let configuration = try Configuration(toml: text, path: "x.toml")
+    var manifest = Manifest(id: GUID("3f0c5a1e-6b1d-4b52-9c57-1d0e442a9110")!, displayName: "hello", nameSpace: .dns)
+    manifest.settings = ["files": ["/z"], "kept": ["as it is"]]
+    configuration.providers.apply(to: &manifest)
+    #expect(
+      manifest.settings == ["files": ["/a", "/b"], "tries": ["3"], "loud": ["true"], "kept": ["as it is"]])
+    #expect(configuration.entries.contains { $0.key == "providers.hello.settings.files" && $0.value == "/a, /b" })
+    let failure = #expect(throws: Configuration.Defect.self) {
+      try Configuration(toml: "[providers.hello.settings]\nfiles = [[\"a\"]]", path: "x.toml")
+    }
+    #expect(failure?.detail.hasPrefix("x.toml: providers.hello.settings is not a table of texts") == true)
+  }
 }

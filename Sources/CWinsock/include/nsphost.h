@@ -89,6 +89,30 @@ NSP_EXPORT INT NSPHostUtf8FromWide(LPCWSTR wide, LPSTR text, LPDWORD lpcbText);
    values. WSATYPE_NOT_FOUND: the query names no class, or the thread is in no such routine. WSAEINVAL: nothing was asked for. (NSP §5.5) */
 NSP_EXPORT INT NSPHostCurrentServiceClass(LPGUID lpServiceClassId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOW lpServiceClassInfo);
 
+/* Who a session is for, as the kernel says: a process, its user and its primary group. */
+typedef struct _NSP_CLIENT {
+  DWORD cbSize; /* sizeof(NSP_CLIENT) */
+  DWORD dwProcessId;
+  DWORD dwUserId;
+  DWORD dwGroupId;
+  DWORD dwTraits;
+} NSP_CLIENT, *LPNSP_CLIENT;
+
+/* The client is root or the host's own user: whoever it is, it may change what is the machine's. */
+#define NSP_CLIENT_IS_OPERATOR 0x1
+
+/* The client that the session is opened for, inside NSPv2Startup on the thread that it was called on. cbSize is set by the caller. Returns 0,
+   WSAEINVAL for NULL or another size, or WSANO_DATA anywhere else: what the provider needs later it keeps with its session. */
+NSP_EXPORT INT NSPHostCurrentClient(LPNSP_CLIENT lpClient);
+
+/* What the manifest (`[settings]`) or, before it, the configuration (`[providers.NAME.settings]`) says for the provider: the texts of a value one
+   after the other, each with its NUL, and an empty one behind the last. A value that is not a list is one text; numbers are written in digits,
+   truth as true and false. Both texts are UTF-8. *lpcbValue is the room on entry, the bytes used or needed on return. For any provider of this
+   process, once it is there: inside its routines, and on threads of its own. What the host sets itself, unless they do: "state", the folder
+   where it keeps what outlives it, which need not exist yet. Returns 0, WSAEFAULT when the room is too small (value may be NULL
+   then, with room 0), WSANO_DATA when nothing is set under the name, or WSAEINVAL for NULL or an unknown provider. */
+NSP_EXPORT INT NSPHostSetting(LPGUID lpProviderId, LPCSTR lpszName, LPSTR lpszValue, LPDWORD lpcbValue);
+
 /* The host's own provider of service classes, as WSAGetServiceClassInfo names it: NSP_SCHEMA_PROVIDER initialises a GUID. */
 #define NSP_SCHEMA_PROVIDER \
   { 0x6d1f2c8e, 0x0b7a, 0x4f53, { 0x9b, 0x1e, 0x6a, 0x2f, 0x0c, 0x4d, 0x9e, 0x31 } }
@@ -103,6 +127,9 @@ NSP_EXPORT INT NSPHostCurrentServiceClass(LPGUID lpServiceClassId, LPDWORD lpdwB
    costs next to nothing. Any thread, any time. */
 NSP_EXPORT VOID NSPHostLog(HANDLE hAsyncCall, DWORD dwLevel, LPCSTR lpszText);
 
+NSP_ASSERT_SIZE(NSP_CLIENT, 20);
+NSP_ASSERT_OFFSET(NSP_CLIENT, dwUserId, 8);
+NSP_ASSERT_OFFSET(NSP_CLIENT, dwTraits, 16);
 NSP_ASSERT_SIZE(NSPV2_CHARACTERISTICS, 32);
 NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwNameSpace, 4);
 NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwVersion, 8);

@@ -73,6 +73,8 @@ class Advertisement: @unchecked Sendable {
     var classID: GUID?
     /// What is known of the class: a structure with offsets in the place of pointers.
     var classInfo: UnsafeMutableRawBufferPointer?
+    /// In a startup: whom the session is for.
+    var client: NSP_CLIENT?
   }
 
   /// Runs a routine.
@@ -355,7 +357,7 @@ class Advertisement: @unchecked Sendable {
     guard let call = ProviderCall(rawValue: kind) else { return Int32(WSAEOPNOTSUPP) }
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     switch call {
-    case .startup: return startup(&answer, &opened)
+    case .startup: return startup(payload, &answer, &opened)
     case .cleanup, .rundown:
       guard let argument = fields.uint64() else { return Int32(WSAEINVAL) }
       _ = forget(session: argument)
@@ -379,11 +381,15 @@ class Advertisement: @unchecked Sendable {
     }
   }
 
-  private func startup(_ answer: inout FrameWriter, _ opened: inout Opened) -> Int32 {
+  private func startup(
+    _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter, _ opened: inout Opened
+  ) -> Int32 {
     guard let routine = routines.NSPv2Startup else { return Int32(WSAEOPNOTSUPP) }
     var (id, argument) = (id, UnsafeMutableRawPointer?.none)
     var status: Int32 = 0
-    run("NSPv2Startup") {
+    let client =
+      payload.count >= MemoryLayout<NSP_CLIENT>.size ? UnsafeRawBufferPointer(payload).loadUnaligned(as: NSP_CLIENT.self) : nil
+    run("NSPv2Startup", Purpose(query: 0, client: client)) {
       WSASetLastError(0)
       status = ProviderOutcome.status(routine(&id, &argument))
     }

@@ -149,6 +149,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
 
   func startup() -> Result<SessionArgument, WinsockError> {
     var frame = frame(.startup)
+    withUnsafeBytes(of: RoutineInProgress.client ?? NSP_CLIENT()) { frame.append($0) }
     let answer = call(&frame) { [weak self] late in
       // Nobody has the session.
       if late.status == .success, let argument = Self.argument(late) { self?.clientSessionRundown(argument) }

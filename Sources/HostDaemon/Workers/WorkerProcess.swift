@@ -342,6 +342,7 @@ final class WorkerProcess: ProviderProcess {
     add("--cpu-seconds", rules.processorSeconds)
     add("--descriptors", rules.descriptors)
     add("--processes", rules.processes)
+    for (name, texts) in manifest.settings.sorted(by: { $0.key < $1.key }) { words += texts.map { "--setting=\(name)=\($0)" } }
     if let user = rules.user { words += ["--user", user] }
     if let readable = rules.readable { words += ["--restrict-reading"] + readable.flatMap { ["--allow-read", $0] } }
     if let reachable = rules.reachable { words += ["--restrict-connecting"] + reachable.flatMap { ["--allow-connect", $0] } }

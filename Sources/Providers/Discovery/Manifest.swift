@@ -32,6 +32,9 @@ public struct Manifest: Hashable, Sendable {
     }
   }
 
+  /// Each a list of texts by its name; a value that is not a list is one text.
+  public typealias Settings = [String: [String]]
+
   public var id: GUID
   public var displayName: String
   public var nameSpace: NameSpace
@@ -65,6 +68,8 @@ public struct Manifest: Hashable, Sendable {
   public var advertisers: AccessList?
   /// Whether one that somebody trusted advertises serves all users; nil: as it was installed.
   public var servesEverybody: Bool?
+  /// The provider's own, which the host only passes on (`NSPHostSetting`).
+  public var settings: Settings = [:]
   public var source: Source
 
   public init(

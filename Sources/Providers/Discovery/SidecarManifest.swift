@@ -6,7 +6,7 @@ extension Manifest {
   private static let keys =
     [
       "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
-      "schema", "enabled", "deadline-ms", "grace-ms",
+      "schema", "enabled", "deadline-ms", "grace-ms", "settings",
     ] + Confinement.keys
 
   /// From the text of a sidecar. Keys that it leaves out have the value that the file itself gives, in `base`; keys that start with
@@ -51,6 +51,7 @@ extension Manifest {
       try value("grace-ms", "a number from 1") {
         $0.int.flatMap { (1...86_400_000).contains($0) ? .milliseconds($0) : nil }
       } ?? grace
+    settings = try value("settings", Self.kindOfSettings) { Self.settings(in: $0) } ?? settings
     for key in Confinement.keys {
       var confinement = confinement
       _ = try value(key, Confinement.kind(of: key)) { confinement.take(key, $0) }
@@ -66,6 +67,27 @@ extension Manifest {
     domains = []
     servesAnyDomain = false
     for domain in listed { try add(domain: domain) }
+  }
+
+  /// What a table of a provider's own settings is, for messages.
+  public static let kindOfSettings = "a table of texts, numbers, true or false, and lists of these, without NUL and not empty"
+
+  /// A provider's own settings; nil where something else is among them.
+  public static func settings(in found: any TOMLValueConvertible) -> Settings? {
+    guard let table = found.table else { return nil }
+    var settings: Settings = [:]
+    for key in table.keys {
+      guard let value = table[key] else { return nil }
+      let texts = value.array.map { $0.map(text) } ?? [text(value)]
+      guard !key.isEmpty, texts.allSatisfy({ $0 != nil }) else { return nil }
+      settings[key] = texts.compactMap(\.self)
+    }
+    return settings
+  }
+
+  private static func text(_ value: any TOMLValueConvertible) -> String? {
+    let text = value.string ?? value.int.map(String.init) ?? value.bool.map(String.init)
+    return text.flatMap { $0.isEmpty || $0.utf8.contains(0) ? nil : $0 }
   }
 
   /// How many letters two words are apart (Levenshtein).

@@ -1,6 +1,6 @@
 /* The per-thread last error. In C because Swift has no thread-local variables. Initial-exec: one load or store, no call, and no
    allocation on a provider's first use. */
-#include "winsock2.h"
+#include "CLastError.h"
 
 static _Thread_local DWORD lastError __attribute__((tls_model("initial-exec")));
 

@@ -1,0 +1,48 @@
+import Glibc
+import QuerySets
+
+/// An address as files have it, small enough to keep a hundred thousand of them.
+struct HostAddress: Hashable, Sendable {
+  private let high: UInt64
+  private let low: UInt64
+  let family: Int32
+  private let scope: UInt32
+
+  /// From text such as 192.0.2.1, 2001:db8::1, or fe80::1%eth0. Nil for anything else, an interface that there is not, too.
+  init?(_ text: String) {
+    var text = text
+    let parsed = text.withUTF8 { HostAddress(UnsafeRawBufferPointer($0)) }
+    guard let parsed else { return nil }
+    self = parsed
+  }
+
+  init?(_ text: UnsafeRawBufferPointer) {
+    guard (2...80).contains(text.count) else { return nil }
+    let end = text.firstIndex(of: UInt8(ascii: "%")) ?? text.count
+    let parsed = withUnsafeTemporaryAllocation(byteCount: text.count + 1, alignment: 1) { copy -> HostAddress? in
+      copy.copyMemory(from: text)
+      copy[text.count] = 0
+      copy[end] = 0
+      let characters = copy.baseAddress!.assumingMemoryBound(to: CChar.self)
+      var bytes: (UInt64, UInt64) = (0, 0)
+      if inet_pton(AF_INET, characters, &bytes) == 1, end == text.count { return HostAddress(bytes, AF_INET, 0) }
+      guard inet_pton(AF_INET6, characters, &bytes) == 1 else { return nil }
+      guard end < text.count else { return HostAddress(bytes, AF_INET6, 0) }
+      let interface = characters + end + 1
+      let scope = UInt32(String(cString: interface)) ?? if_nametoindex(interface)
+      return scope == 0 ? nil : HostAddress(bytes, AF_INET6, scope)
+    }
+    guard let parsed else { return nil }
+    self = parsed
+  }
+
+  private init(_ bytes: (UInt64, UInt64), _ family: Int32, _ scope: UInt32) {
+    (high, low, self.family, self.scope) = (bytes.0, bytes.1, family, scope)
+  }
+
+  var socketAddress: SocketAddress {
+    withUnsafeBytes(of: (high, low)) { bytes in
+      SocketAddress(host: bytes.prefix(family == AF_INET ? 4 : 16), scope: scope) ?? SocketAddress(bytes: [])
+    }
+  }
+}

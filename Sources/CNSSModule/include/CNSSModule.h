@@ -1,0 +1,3 @@
+#ifndef NSP_CNSSMODULE_H
+#define NSP_CNSSMODULE_H
+#endif

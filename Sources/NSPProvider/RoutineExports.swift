@@ -1,0 +1,144 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import CProvider
+import CWinsock
+import QuerySets
+import Rundown
+import Synchronization
+
+// The routines of NSPv2 (ws2spi.h) for a provider in Swift. A file exports those that it has.
+
+/// The file's provider, once it is made.
+private let made = Mutex<(any NameSpaceProvider)?>(nil)
+
+private func provider(_ id: LPGUID?) throws(WinsockError) -> any NameSpaceProvider {
+  // Made under the lock, so that it is made once: what is called is the file's own, and waits for nobody.
+  let result: Result<any NameSpaceProvider, WinsockError> = made.withLock { made in
+    if let made { return .success(made) }
+    var error = WSAEPROVIDERFAILEDINIT
+    guard let box = nsp_provider_create(id, &error) else { return .failure(WinsockError(rawValue: error)) }
+    // Retained in `ProviderBox.retained`, for good.
+    let provider = Unmanaged<ProviderBox>.fromOpaque(box).takeUnretainedValue().provider
+    made = provider
+    return .success(provider)
+  }
+  return try result.get()
+}
+
+/// The queries that are open. End may come while NextEx runs, so that a pointer would not do.
+private let answers = HandleTable<Answer>(kind: 1)
+
+/// A session's argument: what the provider keeps for a client.
+private final class SessionBox {
+  let session: any ProviderSession
+  init(_ session: any ProviderSession) { self.session = session }
+}
+
+private func session(_ argument: LPVOID?) -> (any ProviderSession)? {
+  // Borrowed: retained in NSPv2Startup until the session ends.
+  argument.map { Unmanaged<SessionBox>.fromOpaque($0).takeUnretainedValue().session }
+}
+
+/// The host's query set as a value, with the class that its routine is called for.
+private func read(_ set: LPWSAQUERYSET2W?) throws(WinsockError) -> QuerySet {
+  guard let set else { throw .fault }
+  var value: QuerySet
+  do throws(QuerySetError) { value = QuerySet(try QuerySetView(reading: set, in: .foreign(block: nil))) } catch {
+    throw error.winsockError
+  }
+  var serviceClass = GUID()
+  if NSPHostCurrentServiceClass(&serviceClass, nil, nil) == 0 { value.serviceClassID = serviceClass }
+  return value
+}
+
+private func result(_ body: () throws(WinsockError) -> Void) -> INT {
+  do throws(WinsockError) {
+    try body()
+    return NO_ERROR
+  } catch {
+    WSASetLastError(error.rawValue)
+    return SOCKET_ERROR
+  }
+}
+
+@c @implementation
+public func NSPv2Startup(_ lpProviderId: LPGUID?, _ ppvClientSessionArg: UnsafeMutablePointer<LPVOID?>?) -> INT {
+  result { () throws(WinsockError) in
+    guard let client = Client.current, let argument = ppvClientSessionArg else { throw .invalidArgument }
+    guard let session = try provider(lpProviderId).startup(client) else { return }
+    // Retained here, released in `end(_:_:hasVanished:)`.
+    argument.pointee = Unmanaged.passRetained(SessionBox(session)).toOpaque()
+  }
+}
+
+private func end(_ id: LPGUID?, _ argument: LPVOID?, hasVanished: Bool) {
+  guard let argument else { return }
+  // Retained in NSPv2Startup.
+  let box = Unmanaged<SessionBox>.fromOpaque(argument).takeRetainedValue()
+  made.withLock { $0 }?.end(box.session, hasVanished: hasVanished)
+}
+
+@c @implementation
+public func NSPv2Cleanup(_ lpProviderId: LPGUID?, _ pvClientSessionArg: LPVOID?) -> INT {
+  end(lpProviderId, pvClientSessionArg, hasVanished: false)
+  return NO_ERROR
+}
+
+@c @implementation
+public func NSPv2ClientSessionRundown(_ lpProviderId: LPGUID?, _ pvClientSessionArg: LPVOID?) {
+  end(lpProviderId, pvClientSessionArg, hasVanished: true)
+}
+
+@c @implementation
+public func NSPv2LookupServiceBegin(
+  _ lpProviderId: LPGUID?, _ lpqsRestrictions: LPWSAQUERYSET2W?, _ dwControlFlags: DWORD, _ lpvClientSessionArg: LPVOID?,
+  _ lphLookup: LPHANDLE?
+) -> INT {
+  result { () throws(WinsockError) in
+    let provider = try provider(lpProviderId)
+    let query = Query(try read(lpqsRestrictions), flags: LookupFlags(rawValue: dwControlFlags))
+    if query.flags.contains(.containers), !provider.hasContainers { throw .noData }
+    let answer = try provider.lookup(query, for: session(lpvClientSessionArg))
+    guard let handle = answers.insert(answer) else { throw .notEnoughMemory }
+    lphLookup?.pointee = handle.pointer
+  }
+}
+
+@c @implementation
+public func NSPv2LookupServiceNextEx(
+  _ hAsyncCall: HANDLE?, _ hLookup: HANDLE?, _ dwControlFlags: DWORD, _ lpdwBufferLength: LPDWORD?,
+  _ lpqsResults: LPWSAQUERYSET2W?
+) {
+  let call = AsyncHandle(hAsyncCall)
+  guard let answer = answers[Handle(hLookup)], let length = lpdwBufferLength, let block = lpqsResults else {
+    return call.complete(.cancelled)
+  }
+  answer.next(
+    Answer.WaitingNext(call: call, length: length, block: block),
+    skipsKept: LookupFlags(rawValue: dwControlFlags).contains(.flushPrevious))
+}
+
+@c @implementation
+public func NSPv2LookupServiceEnd(_ hLookup: HANDLE?) -> INT {
+  result { () throws(WinsockError) in
+    guard let answer = answers.remove(Handle(hLookup)) else { throw .invalidHandle }
+    answer.end()
+  }
+}
+
+@c @implementation
+public func NSPv2SetServiceEx(
+  _ hAsyncCall: HANDLE?, _ lpProviderId: LPGUID?, _ lpqsRegInfo: LPWSAQUERYSET2W?, _ essOperation: WSAESETSERVICEOP,
+  _ dwControlFlags: DWORD, _ lpvClientSessionArg: LPVOID?
+) {
+  let completion = Completion(hAsyncCall)
+  do throws(WinsockError) {
+    guard let operation = Registration.Operation(rawValue: essOperation.rawValue), dwControlFlags & ~DWORD(SERVICE_MULTIPLE) == 0
+    else { throw .operationNotSupported }
+    let registration = Registration(
+      try read(lpqsRegInfo), operation, isMultiple: dwControlFlags & DWORD(SERVICE_MULTIPLE) != 0)
+    try provider(lpProviderId).set(registration, for: session(lpvClientSessionArg), completion)
+  } catch {
+    completion(error)
+  }
+}

@@ -1,0 +1,88 @@
+import CAres
+import CIDN
+
+/// Asks the Domain Name System, asynchronously: one thread for all queries of a resolver, whatever their number.
+///
+/// Any thread may call. A completion runs once, on the resolver's thread, and must not wait.
+public final class Resolver: Sendable {
+  /// Which servers are asked and how; what is nil is as resolv.conf says.
+  public struct Configuration: Sendable {
+    /// Addresses, each with a port where it is not 53: `192.0.2.1`, `192.0.2.1:5353`, `[2001:db8::1]:53`.
+    public var servers: [String]?
+    public var search: [String]?
+    public var ndots: Int?
+    /// For the first try at a server.
+    public var timeout: Duration?
+    public var tries: Int?
+    public var resolvConf = "/etc/resolv.conf"
+
+    public init() {}
+  }
+
+  /// A type of DNS records, by its number.
+  public struct RecordType: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt16
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    public static let a = RecordType(rawValue: 1)
+    public static let ns = RecordType(rawValue: 2)
+    public static let cname = RecordType(rawValue: 5)
+    public static let soa = RecordType(rawValue: 6)
+    public static let ptr = RecordType(rawValue: 12)
+    public static let mx = RecordType(rawValue: 15)
+    public static let txt = RecordType(rawValue: 16)
+    public static let aaaa = RecordType(rawValue: 28)
+    public static let srv = RecordType(rawValue: 33)
+  }
+
+  /// One record of an answer.
+  public struct Record: Hashable, Sendable {
+    public enum Data: Hashable, Sendable {
+      /// 4 or 16 bytes.
+      case address([UInt8])
+      /// NS, CNAME, PTR: another name.
+      case name(String)
+      case mail(preference: UInt16, exchange: String)
+      case service(priority: UInt16, weight: UInt16, port: UInt16, target: String)
+      /// The strings of one record, in order.
+      case text([[UInt8]])
+      /// Of other types, as it came, names uncompressed.
+      case other([UInt8])
+    }
+
+    /// Whose record it is: the end of the chain, where the question led through CNAMEs.
+    public var owner: String
+    public var type: RecordType
+    /// Seconds.
+    public var timeToLive: UInt32
+    public var data: Data
+  }
+
+  public struct Reply: Sendable {
+    /// Those of the type that was asked for.
+    public var records: [Record]
+    /// The CNAMEs on the way, in order: the name that was asked for first.
+    public var chain: [Record]
+    /// What was asked for in the end: the name with the domain that was found by search.
+    public var canonicalName: String
+  }
+
+  public enum Failure: Error, Hashable, Sendable {
+    /// NXDOMAIN.
+    case noSuchName
+    /// The name is there, without records of the type.
+    case noData
+    /// Worth another try: no server answered in time, or one said SERVFAIL.
+    case temporary
+    /// REFUSED, FORMERR, NOTIMP, or an answer that can't be read.
+    case refused
+    /// It is no name.
+    case invalidName
+    case cancelled
+  }
+
+  /// What a query is cancelled by.
+  public struct Ticket: Hashable, Sendable {
+    let number: UInt64
+  }
+}

@@ -1,0 +1,99 @@
+#!/bin/bash
+# The provider of files like /etc/hosts, in both isolation modes, against real files and glibc's own reading of them.
+#   check-hosts.sh         needs the package's own build and its plugins (make plugins)
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+work=$(mktemp -d)
+. ./host.sh
+trap cleanup EXIT
+all=return-name,return-addr,return-aliases
+
+cat >"$work/first" <<END
+# A comment, and a line with one behind it.
+192.0.2.1   One.example one uno   # three names
+2001:db8::1 one.example
+192.0.2.2	two.example	two
+192.0.2.3   two.example
+   198.51.100.7 indented
+END
+cat >"$work/nsphost.toml" <<END
+[providers.hosts.settings]
+files = ["$work/first", "$work/second"]
+END
+run() {
+  printf '192.0.2.9 nine.example nine\n192.0.2.1 another.example' >"$work/second"
+  serve "$1" hosts
+  check "$1: addresses of a name, of both families, and its aliases" \
+    prints '192.0.2.1    One.example\n2001:db8::1  One.example\n-            one\n-            one.example\n-            uno' \
+    lookup one.example --flags $all
+  check "$1: a name in other letters, and with the root's dot" prints '192.0.2.1    One.example\n2001:db8::1  One.example' lookup ONE.EXAMPLE.
+  check "$1: a name of several lines" prints '192.0.2.2  two.example\n192.0.2.3  two.example' lookup two.example
+  check "$1: an alias leads to the name" prints '198.51.100.7  indented' lookup indented
+  check "$1: the second file, whose last line has no end" prints '192.0.2.1  another.example' lookup another.example
+  check "$1: the names of an address, of the first line that has it" \
+    prints '192.0.2.1  One.example\n-          one\n-          uno' lookup 192.0.2.1 --flags $all
+  check "$1: an address of IPv6" prints '2001:db8::1  one.example' lookup 2001:DB8:0::1
+  check "$1: a name that is nowhere" fails 2 WSASERVICE_NOT_FOUND lookup nobody.example
+  check "$1: containers there are none" fails 2 WSANO_DATA lookup one --flags return-name,LUP_CONTAINERS
+  check "$1: a class of another kind" fails 2 WSASERVICE_NOT_FOUND lookup one --class dns/mx
+
+  changes() {
+    local n
+    for n in 1 2 3 4 5 6 7 8; do
+      # The same length, within the same tick of the file system's clock.
+      printf '192.0.2.1%s moving.example\n' $n >"$work/second"
+      sleep 0.03
+      prints "192.0.2.1$n  moving.example" lookup moving.example || return 1
+    done
+    printf '203.0.113.5 moving.example\n' >"$work/new" && mv "$work/new" "$work/second"
+    prints '203.0.113.5  moving.example' lookup moving.example || return 1
+    rm "$work/second" && fails 2 WSASERVICE_NOT_FOUND lookup moving.example || return 1
+    printf '203.0.113.6 moving.example\n' >"$work/second" && prints '203.0.113.6  moving.example' lookup moving.example
+  }
+  check "$1: what is written, replaced, removed and made anew counts for the next lookup" changes
+
+  garbage() {
+    head -c 300000 /dev/urandom >"$work/second"
+    printf '\n192.0.2.77 behind-it\n999.1.1.1 no-address\n10.0.0.1\n\0\n' >>"$work/second"
+    prints '192.0.2.77  behind-it' lookup behind-it && prints '192.0.2.1    One.example\n2001:db8::1  One.example' lookup one.example &&
+      grep -q "second:1: is no address with names" "$work/serve.err"
+  }
+  check "$1: noise in a file costs what can't be read, and is named" garbage
+  pipe() {
+    rm "$work/second" && mkfifo "$work/second" || return 1
+    prints '198.51.100.7  indented' lookup indented && grep -q "second is left out: it is not a regular file" "$work/serve.err"
+  }
+  check "$1: a pipe in the place of a file keeps nobody waiting" pipe
+  rm "$work/second"
+
+  large() {
+    awk 'BEGIN { for (i = 0; i < 100000; i++) printf "10.%d.%d.%d host%d.example h%d\n", i / 65536, i / 256 % 256, i % 256, i, i }' >"$work/second"
+    prints '10.1.134.159  host99999.example' lookup h99999 && prints '10.0.0.0  host0.example' lookup h0
+  }
+  check "$1: 100,000 lines" large
+  # The order of microseconds that a lookup takes at the provider, by the host's own clock.
+  quick() { lookup "$1" --json | grep -o "\"status\":\"success\",\"took_us\":[0-9]*" | cut -d: -f3; }
+  flat() {
+    local last few=0
+    for _ in 1 2 3 4 5 6 7 8 9; do last=$(quick h99999) && [ "$last" -lt 20000 ] && few=$((few + 1)); done
+    [ $few -ge 5 ] || { echo "$last us"; return 1; }
+  }
+  check "$1: none of which a lookup reads again" flat
+  rm "$work/second"
+  check "$1: every session ended" settles
+}
+run in-process
+run worker
+
+# The same file read by glibc itself.
+agrees() {
+  local name ours theirs
+  for name in one.example one uno two indented; do
+    ours=$(lookup "$name" | awk '{print $1}' | sort)
+    theirs=$(unshare -m sh -c "mount --bind $work/first /etc/hosts && getent -s files ahosts $name" | awk '$2 == "STREAM" {print $1}' | sort)
+    [ -n "$ours" ] && [ "$ours" = "$theirs" ] || { printf '%s: ours:\n%s\ntheirs:\n%s\n' "$name" "$ours" "$theirs"; return 1; }
+  done
+}
+if [ "$(id -u)" = 0 ]; then check "glibc's nss_files says the same of every name" agrees; fi
+stop
+finish
