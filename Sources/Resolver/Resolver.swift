@@ -19,6 +19,11 @@ public final class Resolver: Sendable {
     public init() {}
   }
 
+  /// Why no resolver can be made of a configuration.
+  public struct ConfigurationFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+  }
+
   /// A type of DNS records, by its number.
   public struct RecordType: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt16
@@ -85,4 +90,24 @@ public final class Resolver: Sendable {
   public struct Ticket: Hashable, Sendable {
     let number: UInt64
   }
+
+  public init(_ configuration: Configuration = Configuration()) throws(ConfigurationFailure) {}
+
+  /// Asks for the records of a name. A completion runs once.
+  /// - Parameter searches: Search domains and ndots apply. A name with a final dot is never searched.
+  public func query(
+    _ name: String, _ type: RecordType, searches: Bool = true, completion: @escaping @Sendable (Result<Reply, Failure>) -> Void
+  ) -> Ticket {
+    completion(.failure(.temporary))
+    return Ticket(number: 0)
+  }
+
+  /// Nobody wants the answer any more: the completion runs with `.cancelled`, unless it has run.
+  public func cancel(_ ticket: Ticket) {}
+
+  /// The name whose PTR records are the names of an address, which has 4 or 16 bytes.
+  public static func reverseName(of address: [UInt8]) -> String? { nil }
+
+  /// The name as the Domain Name System has it: labels with letters beyond ASCII by IDNA 2008.
+  public static func asciiName(_ name: String) throws(Failure) -> String { name }
 }
