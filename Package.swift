@@ -135,9 +135,10 @@ let package = Package(
     .target(
       name: "EmailProvider", dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver"],
       path: "Plugins/email", exclude: ["email.toml"], swiftSettings: strict, linkerSettings: provider(exports: "registrations")),
+    .target(name: "CModuleABI", path: "Plugins/nss/ModuleABI"),
     .target(
-      name: "NSSBridge", dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets"], path: "Plugins/nss",
-      exclude: ["nss.toml"], swiftSettings: strict, linkerSettings: provider(exports: "lookups")),
+      name: "NSSBridge", dependencies: ["CModuleABI", "CProvider", "CWinsock", "NSPProvider", "QuerySets"], path: "Plugins/nss",
+      exclude: ["ModuleABI", "nss.toml"], swiftSettings: strict, linkerSettings: provider(exports: "lookups")),
     .target(name: "CNSSModule"),
     .target(name: "NSSModule", dependencies: ["CNSSModule", "CWinsock"], swiftSettings: embedded, linkerSettings: nssExports),
     // Embedded Swift: the library needs libc alone.

@@ -1,12 +1,111 @@
 import CProvider
 import CWinsock
+import Glibc
 import NSPProvider
 import QuerySets
 
+/// Serves what modules of glibc's name service switch know of hosts and services.
 final class NSSBridge: NameSpaceProvider {
-  init(_ settings: Settings) throws(WinsockError) {}
+  private let modules: ModuleChain
 
-  func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer { throw .serviceNotFound }
+  init(_ settings: Settings) throws(WinsockError) {
+    let names = try settings.texts("modules") ?? ["myhostname"]
+    if names.isEmpty { throw Settings.refuse("modules is empty: name one, such as \"myhostname\"") }
+    for name in names {
+      guard Self.isName(name) else {
+        throw Settings.refuse("\(name), of modules, is no name of a module: write NAME for libnss_NAME.so.2")
+      }
+      if name == "nsp" { throw Settings.refuse("nsp, of modules, asks this host, and so itself: leave it out") }
+    }
+    let folder = try settings.text("folder")
+    if let folder, !folder.hasPrefix("/") { throw Settings.refuse("\(folder), of folder, is not an absolute path") }
+    modules = ModuleChain(names, folder: folder)
+  }
+
+  private static func isName(_ text: String) -> Bool {
+    (1...64).contains(text.utf8.count)
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+          UInt8(ascii: "_"), UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+  }
+
+  func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
+    let question = try Question(query)
+    return Answer { [modules] () throws(WinsockError) in try Self.records(question, modules) }
+  }
+
+  /// Waits for the modules.
+  private static func records(_ question: Question, _ modules: ModuleChain) throws(WinsockError) -> [QuerySet] {
+    switch question.subject {
+    case .host(let name):
+      if question.families.isEmpty { throw .noData }
+      return try records(
+        try modules.first { module throws(Shortfall) in
+          try module.host(named: name, families: question.families, withAliases: question.wantsAliases)
+        }, question)
+    case .address(let address):
+      return try records(try modules.first { module throws(Shortfall) in try module.host(at: address) }, question)
+    case .service(let name, let protocolName):
+      return try records(
+        try modules.first { module throws(Shortfall) in try module.service(named: name, over: protocolName) }, question)
+    case .port(let port, let protocolName):
+      return try records(
+        try modules.first { module throws(Shortfall) in try module.service(at: port, over: protocolName) }, question)
+    }
+  }
+
+  private static func records(_ host: FoundHost, _ question: Question) throws(WinsockError) -> [QuerySet] {
+    let wanted = host.addresses.filter { $0.family.map(question.families.contains) ?? false }
+    guard !wanted.isEmpty else { throw .noData }
+    let addresses = wanted.map {
+      ServiceAddress(local: SocketAddress(bytes: []), remote: $0, socketType: 0, protocolNumber: 0)
+    }
+    return [QuerySet(serviceInstanceName: host.name, nameSpace: .dns, addresses: addresses)]
+      + (question.wantsAliases ? host.aliases.map(alias) : [])
+  }
+
+  private static func records(_ service: FoundService, _ question: Question) throws(WinsockError) -> [QuerySet] {
+    guard let transport = Transport(rawValue: service.protocolName) else { throw .noData }
+    let address = ServiceAddress(
+      local: SocketAddress(bytes: []), remote: SocketAddress(host: [0, 0, 0, 0], port: service.port) ?? SocketAddress(bytes: []),
+      socketType: transport.socketType, protocolNumber: transport.protocolNumber)
+    return [QuerySet(serviceInstanceName: service.name, nameSpace: .dns, addresses: [address])]
+      + (question.wantsAliases ? service.aliases.map(alias) : [])
+  }
+
+  private static func alias(_ name: String) -> QuerySet {
+    QuerySet(serviceInstanceName: name, nameSpace: .dns, outputFlags: UInt32(RESULT_IS_ALIAS))
+  }
+}
+
+/// The protocols that have ports, by the names that services have for them.
+private enum Transport: String {
+  case tcp, udp, sctp, dccp
+  case udpLite = "udplite"
+
+  var protocolNumber: Int32 {
+    switch self {
+    case .tcp: 6
+    case .udp: 17
+    case .dccp: 33
+    case .sctp: 132
+    case .udpLite: 136
+    }
+  }
+
+  var socketType: Int32 {
+    switch self {
+    case .tcp, .sctp: 1
+    case .udp, .udpLite: 2
+    // SOCK_DCCP of Linux.
+    case .dccp: 6
+    }
+  }
 }
 
 // swift-format-ignore: AlwaysUseLowerCamelCase
