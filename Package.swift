@@ -108,7 +108,8 @@ let package = Package(
       ],
       swiftSettings: strict, linkerSettings: exports),
     .target(name: "CLinux"),
-    .target(name: "CClientSystem"),
+    .target(name: "CHostSocket"),
+    .target(name: "CClientSystem", dependencies: ["CHostSocket"]),
     // The parts of the client library that a worker is made of, under its folder; no Embedded Swift here.
     .target(
       name: "Serving",
@@ -139,7 +140,7 @@ let package = Package(
     .target(
       name: "NSSBridge", dependencies: ["CModuleABI", "CProvider", "CWinsock", "NSPProvider", "QuerySets"], path: "Plugins/nss",
       exclude: ["ModuleABI", "nss.toml"], swiftSettings: strict, linkerSettings: provider(exports: "lookups")),
-    .target(name: "CNSSModule"),
+    .target(name: "CNSSModule", dependencies: ["CHostSocket"]),
     .target(name: "NSSModule", dependencies: ["CNSSModule", "CWinsock"], swiftSettings: embedded, linkerSettings: nssExports),
     // Embedded Swift: the library needs libc alone.
     .target(

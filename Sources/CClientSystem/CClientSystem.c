@@ -1,16 +1,13 @@
 #define _GNU_SOURCE
 #include "CClientSystem.h"
+#include "CHostSocket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
 /* When the library is loaded, before anybody can fork: what Swift makes at its first use would be made for ever in a child of a fork that
@@ -20,85 +17,17 @@ __attribute__((constructor)) static void begin(void) {
   if (nsp_client_begin != NULL) nsp_client_begin();
 }
 
-static int connect_to(const char *path) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  int descriptor;
-  if (strlen(path) >= sizeof address.sun_path) return -1;
-  strcpy(address.sun_path, path);
-  descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0 || connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0) return descriptor;
-  close(descriptor);
-  return -1;
-}
+int nsp_client_connect(void) { return nsp_host_connect(NSP_HOST_NO_END); }
 
-int nsp_client_connect(void) {
-  char path[sizeof((struct sockaddr_un *)0)->sun_path];
-  const char *given = secure_getenv("NSP_SOCKET"), *folder = geteuid() != 0 ? secure_getenv("XDG_RUNTIME_DIR") : NULL;
-  int descriptor;
-  if (given != NULL && *given != 0) return connect_to(given);
-  if (folder != NULL && snprintf(path, sizeof path, "%s/nsphost/socket", folder) < (int)sizeof path &&
-      (descriptor = connect_to(path)) >= 0)
-    return descriptor;
-  return connect_to("/run/nsphost/socket");
-}
-
-int nsp_client_send(int socket, const void *bytes, size_t count) {
-  const char *next = bytes;
-  while (count > 0) {
-    ssize_t sent = send(socket, next, count, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return -1;
-    next += sent, count -= (size_t)sent;
-  }
-  return 0;
-}
-
-/* To sleep and be woken on another processor costs more than a whole lookup. So an answer is looked for a moment before it is waited for,
-   as long as that pays: after a moment in vain the next few are waited for at once, after the next one twice as many. */
-enum { MOMENT = 40000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
-static _Thread_local struct {
-  unsigned waits, next;
-} patience __attribute__((tls_model("initial-exec"))) = {0, SHORT_WAIT};
-
-static int64_t nanoseconds(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
-uint32_t nsp_client_moment(void) { return (uint32_t)nanoseconds(); }
-
-/* What recv answers; -1 with EAGAIN when nothing came. */
-static ssize_t look(int socket, void *bytes, size_t most) {
-  int64_t end = nanoseconds() + MOMENT;
-  ssize_t got;
-  if (patience.waits > 0) return patience.waits--, errno = EAGAIN, -1;
-  /* Whoever would send may be waiting for this very processor. */
-  do got = recv(socket, bytes, most, MSG_DONTWAIT);
-  while (got < 0 && errno == EAGAIN && (sched_yield(), nanoseconds() < end));
-  if (got >= 0) patience.next = SHORT_WAIT;
-  else patience.waits = patience.next, patience.next = patience.next < LONG_WAIT ? patience.next * 2 : LONG_WAIT;
-  return got;
-}
+int nsp_client_send(int socket, const void *bytes, size_t count) { return nsp_host_send(socket, bytes, count, NSP_HOST_NO_END); }
 
 ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most) {
-  ssize_t got;
-  size_t have = 0;
-  if (least == 0) return 0;
-  got = look(socket, bytes, most);
-  for (;;) {
-    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) return -1;
-    if (got > 0) have += (size_t)got;
-    if (have >= least) return (ssize_t)have;
-    /* Waits in poll: in recv the kernel would wake it when the host has read the request, too. */
-    if (got < 0 && errno == EAGAIN) {
-      struct pollfd readable = {.fd = socket, .events = POLLIN};
-      poll(&readable, 1, -1);
-    }
-    got = recv(socket, (char *)bytes + have, most - have, MSG_DONTWAIT);
-  }
+  return nsp_host_receive(socket, bytes, least, most, NSP_HOST_NO_END);
 }
+
 int nsp_client_receive(int socket, void *bytes, size_t count) { return nsp_client_receive_some(socket, bytes, count, count) < 0 ? -1 : 0; }
+
+uint32_t nsp_client_moment(void) { return (uint32_t)nsp_host_clock(); }
 
 int nsp_client_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor) {
   size_t have = 0;

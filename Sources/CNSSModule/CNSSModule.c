@@ -1,1 +1,109 @@
+#define _GNU_SOURCE
 #include "CNSSModule.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Connections that outlive their call. There are no handlers of fork: whoever holds a place is known by its process, so that a child takes
+   over what its parent held, and closes its copy. Programs close descriptors that are not theirs, and use the numbers again: a connection
+   is known by its device and inode, and one that is not what it was is forgotten. */
+enum { PLACES = 8 };
+static struct place {
+  /* The process of the thread that uses it; 0: nobody. */
+  _Atomic(pid_t) holder;
+  /* The connection and the process that has made it; 0: none. */
+  pid_t owner;
+  int descriptor;
+  uint32_t budget;
+  dev_t device;
+  ino_t inode;
+} places[PLACES];
+
+static int is_same(const struct place *place) {
+  struct stat found;
+  return fstat(place->descriptor, &found) == 0 && found.st_dev == place->device && found.st_ino == place->inode;
+}
+
+static void forget(struct place *place) {
+  if (place->owner != 0 && is_same(place)) close(place->descriptor);
+  place->owner = 0;
+}
+
+/* True where nobody has it, or somebody of another process, of which this one is a child. */
+static int hold(struct place *place, pid_t self) {
+  pid_t holder = atomic_load_explicit(&place->holder, memory_order_relaxed);
+  return holder != self && atomic_compare_exchange_strong_explicit(&place->holder, &holder, self, memory_order_acquire, memory_order_relaxed);
+}
+
+struct nsp_nss_connection nsp_nss_take(void) {
+  pid_t self = getpid();
+  int free = -1;
+  for (int index = 0; index < PLACES; index++) {
+    struct place *place = &places[index];
+    if (!hold(place, self)) continue;
+    if (place->owner == self && is_same(place)) {
+      if (free >= 0) atomic_store_explicit(&places[free].holder, 0, memory_order_release);
+      return (struct nsp_nss_connection){place->descriptor, index, place->budget};
+    }
+    /* The parent's, or no longer what it was. */
+    if (place->owner == self) place->owner = 0;
+    forget(place);
+    if (free < 0) free = index;
+    else atomic_store_explicit(&place->holder, 0, memory_order_release);
+  }
+  return (struct nsp_nss_connection){-1, free, 0};
+}
+
+int nsp_nss_connect(struct nsp_nss_connection *connection, int64_t end) {
+  int descriptor = nsp_host_connect(end);
+  struct stat found;
+  if (descriptor >= 0 && descriptor <= STDERR_FILENO) {
+    /* What a program without standard output prints is not for the host. */
+    int other = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(descriptor);
+    descriptor = other;
+  }
+  if (descriptor < 0) return -1;
+  connection->descriptor = descriptor;
+  if (connection->place < 0 || fstat(descriptor, &found) != 0) return 0;
+  struct place *place = &places[connection->place];
+  /* Before anything else happens to it, so that a child that is made meanwhile knows of it. */
+  place->descriptor = descriptor, place->device = found.st_dev, place->inode = found.st_ino, place->owner = getpid();
+  return 0;
+}
+
+void nsp_nss_keep(struct nsp_nss_connection *connection) {
+  if (connection->place < 0) return nsp_nss_end(connection);
+  places[connection->place].budget = connection->budget;
+  atomic_store_explicit(&places[connection->place].holder, 0, memory_order_release);
+}
+
+void nsp_nss_end(struct nsp_nss_connection *connection) {
+  if (connection->place >= 0) {
+    forget(&places[connection->place]);
+    atomic_store_explicit(&places[connection->place].holder, 0, memory_order_release);
+  } else if (connection->descriptor >= 0) {
+    close(connection->descriptor);
+  }
+  connection->descriptor = connection->place = -1;
+}
+
+int nsp_nss_is_bypassed(void) {
+  const char *given = secure_getenv("NSP_NSS_BYPASS");
+  return given != NULL && *given != 0 && strcmp(given, "0") != 0;
+}
+
+static _Atomic(int64_t) silent_until;
+int64_t nsp_nss_silent_until(void) { return atomic_load_explicit(&silent_until, memory_order_relaxed); }
+void nsp_nss_set_silent_until(int64_t end) { atomic_store_explicit(&silent_until, end, memory_order_relaxed); }
+
+int nsp_nss_hold_cancellation(void) {
+  int former;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &former);
+  return former;
+}
+void nsp_nss_release_cancellation(int former) { pthread_setcancelstate(former, NULL); }

@@ -67,6 +67,7 @@ public struct Configuration: Sendable {
       set: { $0.registrationsPerUser = $1 }),
     Number(key: "limits.bytes-per-user", range: 65536...(1 << 40), get: { $0.bytesPerUser }, set: { $0.bytesPerUser = $1 }),
     Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
+    Number(key: "nss.budget-ms", range: 50...120_000, get: { $0.resolveBudget }, set: { $0.resolveBudget = $1 }),
   ]
 
   private static let keys =

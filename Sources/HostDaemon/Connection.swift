@@ -58,6 +58,11 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     process.identity.isOperator && !isWorker && !server.workers.isWorker(process.identity.processID)
   }
 
+  /// Not for this host itself, nor for the providers that it runs in processes.
+  var mayResolve: Bool {
+    process.identity.processID != getpid() && !server.workers.isWorker(process.identity.processID)
+  }
+
   /// Nothing that it says counts any more.
   var isOver: Bool { state.withLock { $0.isEnding } }
 

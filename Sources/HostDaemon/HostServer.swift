@@ -29,6 +29,8 @@ public struct Limits: Sendable {
   public var registrationsPerUser = 16_384
   /// Of requests that were not served yet and answers that were not read yet.
   public var bytesPerUser = 64 << 20
+  /// How long glibc's module waits for one name, in milliseconds, all providers together. It is told with the answer to its hello.
+  public var resolveBudget = 5_000
   /// Users to whom what is said of a user does not apply.
   public var unlimitedUsers: Set<UInt32> = [0, geteuid()]
 

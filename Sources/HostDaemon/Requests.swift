@@ -87,6 +87,8 @@ struct Requests: Sendable {
       case .note:
         try note(payload, connection)
         return nil
+      case .resolve: try resolve(payload, session, connection, &answer)
+      case .nothing: break
       case .catalogChange: guard try catalogChange(payload, header, connection) else { return nil }
       }
       // What people are shown may be more; who does not read it is closed.
@@ -123,6 +125,7 @@ struct Requests: Sendable {
     answer.append(limits.maximumFrame)
     answer.append(UInt32(getpid()))
     answer.append(UInt32(truncatingIfNeeded: connection.session?.number ?? 0) &+ nonce)
+    answer.append(UInt32(limits.resolveBudget))
     return answer.finish()
   }
 
@@ -277,7 +280,7 @@ extension RequestKind {
   /// What is about serving a provider.
   fileprivate var isForWorkers: Bool {
     switch self {
-    case .hello, .goodbye, .advertise, .unadvertise, .complete, .log, .note: true
+    case .hello, .goodbye, .advertise, .unadvertise, .complete, .log, .note, .nothing: true
     default: false
     }
   }
@@ -285,7 +288,8 @@ extension RequestKind {
   /// Those that end something are always served.
   fileprivate var waitsForProviders: Bool {
     switch self {
-    case .begin, .next, .lookup, .setService, .control, .installClass, .removeClass, .classInfo, .className, .ioctl: true
+    case .begin, .next, .lookup, .resolve, .setService, .control, .installClass, .removeClass, .classInfo, .className, .ioctl:
+      true
     default: false
     }
   }

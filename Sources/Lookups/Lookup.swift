@@ -71,6 +71,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       }
     }
     guard opened > 0 else {
+      lastFailure = state.withLock { failure($0) } ?? lastFailure
       end()
       throw lastFailure
     }
@@ -359,7 +360,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.current += 1
       }
     }
-    let end = state.delivered > 0 || state.hasSaidEnd ? WinsockError.noMore : state.lastFailure ?? .noMore
+    let end = state.delivered > 0 || state.hasSaidEnd ? WinsockError.noMore : failure(state) ?? .noMore
     state.hasSaidEnd = true
     return .answer(.failure(end))
   }

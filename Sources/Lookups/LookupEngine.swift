@@ -20,15 +20,18 @@ public struct LookupEngine: Sendable {
   /// Opens a lookup (`WSALookupServiceBegin`, nsp.md §8.2): chooses providers and calls Begin at each.
   /// - Parameters:
   ///   - takesAll: Every record will be asked for, with no flags of its own.
+  ///   - stopsAtFirst: Providers are asked one after the other, whatever their name space, and the first that delivers supplies everything:
+  ///     as glibc asks its services.
   ///   - id: What the query is called in explanations and logs.
   public func begin(
-    _ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags, takesAll: Bool = false, id: QueryID = .next()
+    _ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags, takesAll: Bool = false, stopsAtFirst: Bool = false,
+    id: QueryID = .next()
   ) throws(WinsockError) -> Lookup {
     if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     let entries = catalog.entries
     let request = RouteRequest(
       client: client.identity, providerID: restrictions.providerID, nameSpace: restrictions.nameSpace,
-      name: restrictions.serviceInstanceName, flags: flags)
+      name: restrictions.serviceInstanceName, flags: flags, isChain: stopsAtFirst)
     let route = try Route(request, in: entries)
     var legs: [Lookup.Leg] = []
     for (place, step) in route.steps.enumerated() {

@@ -80,6 +80,18 @@ extension Lookup {
     var notices: [ChangeNotice] = []
   }
 
+  /// Why nobody has delivered. Of a query that goes from one to the next until somebody knows, whoever can't say counts more than whoever
+  /// knows that there is nothing.
+  func failure(_ state: borrowing State) -> WinsockError? {
+    guard request.isChain else { return state.lastFailure }
+    let gravity: [Set<WinsockError>] = [
+      [.tryAgain, .timedOut, .wouldBlock, .networkDown, .cancelled, .noBuffers], [.noData], [.hostNotFound, .serviceNotFound],
+    ]
+    let failures = state.legs.compactMap(\.record.status)
+    for kinds in gravity { if let failure = failures.first(where: kinds.contains) { return failure } }
+    return state.lastFailure
+  }
+
   /// Who was asked so far, in catalog order, and why the others were not. Of a lookup that has ended: nothing.
   public var trace: QueryTrace {
     let (legs, entries) = state.withLock { ($0.legs, $0.entries) }

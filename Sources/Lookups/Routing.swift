@@ -23,6 +23,8 @@ struct RouteRequest: Sendable {
   var nameSpace: NameSpace
   var name: String?
   var flags: LookupFlags
+  /// All providers are one fall-back chain, but for those of e-mail, who know no hosts.
+  var isChain = false
 
   /// Text after the last "@"; nil when there is none.
   var domain: String? {
@@ -79,6 +81,14 @@ extension Route {
       guard request.isAdmitted(to: entry) else { throw .accessDenied }
       guard let provider = entry.provider else { throw entry.failure == nil ? .serviceNotFound : .providerFailedInit }
       steps = [.provider(provider)]
+      return
+    }
+    if request.isChain {
+      let providers = entries.compactMap { entry in
+        request.mayUse(entry) && entry.provider?.nameSpace != .email ? entry.provider : nil
+      }
+      if providers.isEmpty { throw .systemNotReady }
+      steps = [.chain(providers)]
       return
     }
     var mailIsRouted = false

@@ -68,6 +68,14 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Of an address of IPv4 or IPv6.
+  public var port: UInt16? { host == nil ? nil : UInt16(bytes[2]) << 8 | UInt16(bytes[3]) }
+
+  /// The interface of an address of IPv6; 0 where there is none.
+  public var scope: UInt32 {
+    family == AF_INET6 && host != nil ? bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 24, as: UInt32.self) } : 0
+  }
+
   public var description: String {
     if bytes.isEmpty { return "-" }
     return bytes.withUnsafeBytes { raw in

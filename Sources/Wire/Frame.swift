@@ -75,6 +75,10 @@ public enum RequestKind: UInt16, CaseIterable {
   case log = 24
   /// What a worker tells of itself before it serves; has no answer.
   case note = 25
+  /// Hosts and ports, as glibc asks for them: each provider in turn, until one has it.
+  case resolve = 26
+  /// Answered at once: somebody is there.
+  case nothing = 27
 
   public static let answerBit: UInt16 = 0x8000
 
@@ -85,9 +89,19 @@ public enum WireVersion {
   /// "NSP1".
   public static let magic: UInt32 = 0x3150_534E
   public static let major: UInt16 = 1
-  public static let minor: UInt16 = 0
+  public static let minor: UInt16 = 1
   /// What a frame may have, unless the host is configured otherwise.
   public static let defaultMaximumFrame: UInt32 = 1 << 20
+}
+
+/// What `resolve` asks for.
+public enum ResolveQuestion: UInt32 {
+  /// The addresses of a name.
+  case addresses = 1
+  /// The names of an address, which is given as text.
+  case names = 2
+  /// The port and protocol of a service: `http/tcp`, `80/tcp`, or without a protocol.
+  case port = 3
 }
 
 /// A frame that is being written: fields in order, then its length is filled in.

@@ -31,6 +31,8 @@ struct NSPHost: ParsableCommand {
   static let version = "0.1.0"
 
   static func main() {
+    // What providers look up here, in workers and in programs that these start does not come back through glibc's module.
+    setenv("NSP_NSS_BYPASS", "1", 1)
     do {
       var command = try parseAsRoot()
       try command.run()

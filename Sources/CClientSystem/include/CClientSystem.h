@@ -13,10 +13,8 @@
 /* Makes what the library has once. Written in Swift. */
 void nsp_client_begin(void);
 
-/* A connection to the host: NSP_SOCKET; else $XDG_RUNTIME_DIR/nsphost/socket, unless for root; else /run/nsphost/socket. -1 when
-   nobody listens. A set-user-ID program trusts no environment. */
+/* As in CHostSocket.h, without an end: who waits for the host waits as long as its connection lasts. */
 int nsp_client_connect(void);
-/* All of it, or -1. Never raises SIGPIPE. */
 int nsp_client_send(int socket, const void *bytes, size_t count);
 int nsp_client_receive(int socket, void *bytes, size_t count);
 /* At least `least` bytes and `most` at most: how many; -1. */

@@ -1,0 +1,109 @@
+#define _GNU_SOURCE
+#include "CHostSocket.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t nsp_host_clock(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+/* Waits for something on the socket; 0 when the time is over. */
+static int await(int socket, short what, int64_t end) {
+  for (;;) {
+    struct pollfd one = {.fd = socket, .events = what};
+    struct timespec rest = {0, 0};
+    int64_t left = end == NSP_HOST_NO_END ? 0 : end - nsp_host_clock();
+    int status;
+    if (left > 0) rest.tv_sec = left / 1000000000, rest.tv_nsec = left % 1000000000;
+    status = ppoll(&one, 1, end == NSP_HOST_NO_END ? NULL : &rest, NULL);
+    if (status >= 0 || errno != EINTR) return status != 0;
+  }
+}
+
+static int connect_to(const char *path, int64_t end) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int descriptor;
+  if (strlen(path) >= sizeof address.sun_path) return -1;
+  strcpy(address.sun_path, path);
+  /* Where somebody has a time to keep, not even the host's queue of those who wait for it may keep them longer. */
+  descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (end == NSP_HOST_NO_END ? 0 : SOCK_NONBLOCK), 0);
+  if (descriptor < 0) return -1;
+  while (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0) {
+    struct timespec moment = {0, 1000000};
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN || nsp_host_clock() + moment.tv_nsec >= end) return close(descriptor), -1;
+    /* The queue is full; nothing tells when it is not. */
+    nanosleep(&moment, NULL);
+  }
+  return descriptor;
+}
+
+int nsp_host_connect(int64_t end) {
+  char path[sizeof((struct sockaddr_un *)0)->sun_path];
+  const char *given = secure_getenv("NSP_SOCKET"), *folder = geteuid() != 0 ? secure_getenv("XDG_RUNTIME_DIR") : NULL;
+  int descriptor;
+  if (given != NULL && *given != 0) return connect_to(given, end);
+  if (folder != NULL && snprintf(path, sizeof path, "%s/nsphost/socket", folder) < (int)sizeof path &&
+      (descriptor = connect_to(path, end)) >= 0)
+    return descriptor;
+  return connect_to("/run/nsphost/socket", end);
+}
+
+int nsp_host_send(int socket, const void *bytes, size_t count, int64_t end) {
+  const char *next = bytes;
+  while (count > 0) {
+    ssize_t sent = send(socket, next, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) {
+      next += sent, count -= (size_t)sent;
+    } else if (sent == 0 || (errno != EINTR && (errno != EAGAIN || !await(socket, POLLOUT, end)))) {
+      return -1;
+    }
+  }
+  return 0;
+}
+
+/* To sleep and be woken on another processor costs more than a whole lookup. So an answer is looked for a moment before it is waited for,
+   as long as that pays: after a moment in vain the next few are waited for at once, after the next one twice as many. */
+enum { MOMENT = 40000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
+static _Thread_local struct {
+  unsigned waits, next;
+} patience __attribute__((tls_model("initial-exec"))) = {0, SHORT_WAIT};
+
+/* What recv answers; -1 with EAGAIN when nothing came. */
+static ssize_t look(int socket, void *bytes, size_t most) {
+  int64_t end = nsp_host_clock() + MOMENT;
+  ssize_t got;
+  if (patience.waits > 0) return patience.waits--, errno = EAGAIN, -1;
+  /* Whoever would send may be waiting for this very processor. */
+  do got = recv(socket, bytes, most, MSG_DONTWAIT);
+  while (got < 0 && errno == EAGAIN && (sched_yield(), nsp_host_clock() < end));
+  if (got >= 0) patience.next = SHORT_WAIT;
+  else patience.waits = patience.next, patience.next = patience.next < LONG_WAIT ? patience.next * 2 : LONG_WAIT;
+  return got;
+}
+
+ssize_t nsp_host_receive(int socket, void *bytes, size_t least, size_t most, int64_t end) {
+  ssize_t got;
+  size_t have = 0;
+  if (least == 0) return 0;
+  got = look(socket, bytes, most);
+  for (;;) {
+    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) return -1;
+    if (got > 0) have += (size_t)got;
+    if (have >= least) return (ssize_t)have;
+    /* Waits in poll: in recv the kernel would wake it when the host has read the request, too. */
+    if (got < 0 && errno == EAGAIN && !await(socket, POLLIN, end)) return (ssize_t)have;
+    got = recv(socket, (char *)bytes + have, most - have, MSG_DONTWAIT);
+  }
+}

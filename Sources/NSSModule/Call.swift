@@ -1,0 +1,226 @@
+import CNSSModule
+
+/// What became of one question.
+enum Outcome {
+  case found
+  /// The host's code: nobody has it, or nobody could say.
+  case code(Int32)
+  /// No host answers: `errno` says how that showed.
+  case unavailable(Int32)
+  /// The host is there, and took too long.
+  case late
+}
+
+/// One question to the host, with the times that it keeps: where nobody is there, that shows within 50 ms; where the host waits for others,
+/// the budget that it is configured for is what one name is worth.
+struct Call {
+  private static let millisecond: Int64 = 1_000_000
+  /// Who is silent for so long is asked whether somebody is there, and has to say so before the second is over.
+  private static let firstSilence = 20 * millisecond
+  private static let firstEnd = 50 * millisecond
+  /// The same, once the host has been heard.
+  private static let laterSilence = 200 * millisecond
+  private static let answerTime = 30 * millisecond
+  /// For how long a host that did not answer is left alone.
+  private static let rest = 1_000 * millisecond
+  private static let defaultBudget: UInt32 = 5_000
+  private static let longestText = 1_280
+  private static let firstRoom = 4_096
+  private static let mostBytes = 1 << 17
+
+  /// Asks, and shows the payload of the answer to `read`, where there is one.
+  static func ask(
+    _ question: ResolveQuestion, family: Int32, _ text: UnsafeRawBufferPointer, _ read: (UnsafeRawBufferPointer) -> Void
+  ) -> Outcome {
+    guard text.count <= longestText else { return .code(Code.hostNotFound) }
+    if nsp_nss_is_bypassed() != 0 { return .unavailable(ENOENT) }
+    if nsp_host_clock() < nsp_nss_silent_until() { return .unavailable(ETIMEDOUT) }
+    let former = nsp_nss_hold_cancellation()
+    defer { nsp_nss_release_cancellation(former) }
+    let size = FrameHeader.size + 16 + text.count
+    return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { request in
+      FrameHeader(length: UInt32(size), kind: RequestKind.resolve.rawValue, request: 1).write(to: request)
+      request.storeBytes(of: question.rawValue, toByteOffset: 16, as: UInt32.self)
+      request.storeBytes(of: UInt32(bitPattern: family), toByteOffset: 20, as: UInt32.self)
+      request.storeBytes(of: UInt32(text.count), toByteOffset: 24, as: UInt32.self)
+      request.storeBytes(of: 0, toByteOffset: 28, as: UInt32.self)
+      if let start = text.baseAddress { (request.baseAddress! + 32).copyMemory(from: start, byteCount: text.count) }
+      return ask(UnsafeRawBufferPointer(request), read)
+    }
+  }
+
+  private static func ask(_ request: UnsafeRawBufferPointer, _ read: (UnsafeRawBufferPointer) -> Void) -> Outcome {
+    while true {
+      var connection = nsp_nss_take()
+      let isKept = connection.descriptor >= 0
+      let start = nsp_host_clock()
+      if !isKept {
+        guard nsp_nss_connect(&connection, start + firstEnd) == 0, greet(connection.descriptor, start + firstEnd) else {
+          nsp_nss_end(&connection)
+          return .unavailable(ECONNREFUSED)
+        }
+      }
+      var end = End.gone
+      if nsp_host_send(connection.descriptor, request.baseAddress, request.count, start + firstEnd) == 0 {
+        end = receive(&connection, start, read)
+      }
+      switch end {
+      case .answered(let outcome):
+        nsp_nss_keep(&connection)
+        return outcome
+      case .refused:
+        nsp_nss_end(&connection)
+        return .unavailable(EACCES)
+      case .late:
+        nsp_nss_end(&connection)
+        return .late
+      case .silent:
+        nsp_nss_end(&connection)
+        nsp_nss_set_silent_until(nsp_host_clock() + rest)
+        return .unavailable(ETIMEDOUT)
+      case .gone:
+        nsp_nss_end(&connection)
+        // One that was kept may be one to a host that has been started anew since.
+        if !isKept { return .unavailable(ECONNRESET) }
+      }
+    }
+  }
+
+  private static func greet(_ descriptor: Int32, _ end: Int64) -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { hello in
+      FrameHeader(length: 32, kind: RequestKind.hello.rawValue, request: 0).write(to: hello)
+      hello.storeBytes(of: WireVersion.magic, toByteOffset: 16, as: UInt32.self)
+      hello.storeBytes(of: WireVersion.major, toByteOffset: 20, as: UInt16.self)
+      hello.storeBytes(of: WireVersion.minor, toByteOffset: 22, as: UInt16.self)
+      hello.storeBytes(of: WireVersion.defaultMaximumFrame, toByteOffset: 24, as: UInt32.self)
+      // All of a process's connections through this module are one session.
+      hello.storeBytes(of: 0x0053_534E, toByteOffset: 28, as: UInt32.self)
+      return nsp_host_send(descriptor, hello.baseAddress, 32, end) == 0
+    }
+  }
+
+  private enum End {
+    case answered(Outcome)
+    case refused
+    /// The budget is over.
+    case late
+    /// Nobody has said anything.
+    case silent
+    case gone
+  }
+
+  /// The times of one wait, as a table of what silence means.
+  private struct Watch {
+    private let start: Int64
+    private var heardAt: Int64?
+    private var askedAt: Int64?
+
+    init(_ start: Int64) { self.start = start }
+
+    mutating func heard() { (heardAt, askedAt) = (nsp_host_clock(), nil) }
+    mutating func asked() { askedAt = nsp_host_clock() }
+    var hasAsked: Bool { askedAt != nil }
+
+    /// Until when to wait for the next byte.
+    func end(_ budget: Int64) -> Int64 {
+      switch (heardAt, askedAt) {
+      case (nil, nil): start + firstSilence
+      case (nil, _?): start + firstEnd
+      case (let heard?, nil): min(heard + laterSilence, budget)
+      case (_?, let asked?): min(asked + answerTime, budget)
+      }
+    }
+  }
+
+  private static func receive(_ connection: inout nsp_nss_connection, _ start: Int64, _ read: (UnsafeRawBufferPointer) -> Void)
+    -> End
+  {
+    var watch = Watch(start)
+    var room = firstRoom
+    var end: End?
+    // What has come of a frame that had no room.
+    var rest: UnsafeMutableRawBufferPointer?
+    while end == nil {
+      withUnsafeTemporaryAllocation(byteCount: room, alignment: 8) { buffer in
+        var have = 0
+        if let former = rest {
+          buffer.copyMemory(from: UnsafeRawBufferPointer(former))
+          have = former.count
+          former.deallocate()
+          rest = nil
+        }
+        while end == nil {
+          switch take(UnsafeMutableRawBufferPointer(rebasing: buffer[..<have]), &connection, read) {
+          case .frame(let size, let found):
+            end = found
+            have -= size
+            if have > 0 { memmove(buffer.baseAddress!, buffer.baseAddress! + size, have) }
+            if end != nil || have > 0 { continue }
+          case .nonsense:
+            end = .gone
+            continue
+          case .needs(let size) where size > buffer.count:
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: have, alignment: 8)
+            copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[..<have]))
+            (rest, room) = (copy, size)
+            return
+          case .needs: break
+          }
+          let budget = start + Int64(connection.budget > 0 ? connection.budget : defaultBudget) * millisecond
+          let got = nsp_host_receive(connection.descriptor, buffer.baseAddress! + have, 1, buffer.count - have, watch.end(budget))
+          if got > 0 {
+            have += got
+            watch.heard()
+          } else if got < 0 {
+            end = .gone
+          } else if nsp_host_clock() >= budget {
+            end = .late
+          } else if watch.hasAsked {
+            end = .silent
+          } else {
+            watch.asked()
+            if !askWhetherSomebodyIsThere(connection.descriptor) { end = .silent }
+          }
+        }
+      }
+    }
+    rest?.deallocate()
+    return end ?? .gone
+  }
+
+  private static func askWhetherSomebodyIsThere(_ descriptor: Int32) -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: FrameHeader.size, alignment: 8) { frame in
+      FrameHeader(length: UInt32(FrameHeader.size), kind: RequestKind.nothing.rawValue, request: 2).write(to: frame)
+      return nsp_host_send(descriptor, frame.baseAddress, frame.count, 0) == 0
+    }
+  }
+
+  private enum Taken {
+    /// So many bytes were a whole frame, which may be what was waited for.
+    case frame(Int, End?)
+    /// The first frame has so many, not all of which are here.
+    case needs(Int)
+    case nonsense
+  }
+
+  private static func take(
+    _ bytes: UnsafeMutableRawBufferPointer, _ connection: inout nsp_nss_connection, _ read: (UnsafeRawBufferPointer) -> Void
+  ) -> Taken {
+    guard let header = FrameHeader(UnsafeRawBufferPointer(bytes)) else { return .needs(FrameHeader.size) }
+    guard header.isAcceptable(maximum: UInt32(mostBytes)) else { return .nonsense }
+    let size = Int(header.length)
+    guard bytes.count >= size else { return .needs(size) }
+    let payload = UnsafeRawBufferPointer(rebasing: bytes[FrameHeader.size..<size])
+    switch header.kind {
+    case RequestKind.hello.answer:
+      guard header.status == 0 else { return .frame(size, .refused) }
+      if payload.count >= 20 { connection.budget = payload.loadUnaligned(fromByteOffset: 16, as: UInt32.self) }
+      return .frame(size, nil)
+    case RequestKind.resolve.answer:
+      guard header.status == 0 else { return .frame(size, .answered(.code(header.status))) }
+      read(payload)
+      return .frame(size, .answered(.found))
+    default: return .frame(size, nil)
+    }
+  }
+}

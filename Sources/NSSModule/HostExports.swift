@@ -1,0 +1,173 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase, NoLeadingUnderscores
+
+import CNSSModule
+
+// The hosts database, as glibc asks for it. Any thread.
+
+private func text(_ name: UnsafePointer<CChar>) -> UnsafeRawBufferPointer {
+  UnsafeRawBufferPointer(start: name, count: strlen(name))
+}
+
+/// Fills a `hostent` with the addresses of one family.
+private func pack(
+  _ answer: Answer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>, _ buffer: inout CallerBuffer
+) -> Status {
+  let size = family == AF_INET ? 4 : 16
+  let count = (0..<answer.addressCount).count { answer.address($0).family == family }
+  guard let list = buffer.list(count), let bytes = buffer.place(count * size, alignment: 4), let names = buffer.names(answer)
+  else {
+    return .bufferTooSmall
+  }
+  var next = 0
+  for index in 0..<answer.addressCount {
+    let address = answer.address(index)
+    guard address.family == family, let source = address.bytes.baseAddress else { continue }
+    let target = bytes + next * size
+    target.copyMemory(from: source, byteCount: size)
+    list[next] = target.assumingMemoryBound(to: CChar.self)
+    next += 1
+  }
+  result.pointee.h_name = names.name
+  result.pointee.h_aliases = names.aliases
+  result.pointee.h_addrtype = family
+  result.pointee.h_length = Int32(size)
+  result.pointee.h_addr_list = list
+  return .success
+}
+
+private func host(
+  _ question: ResolveQuestion, _ text: UnsafeRawBufferPointer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>?,
+  _ start: UnsafeMutablePointer<CChar>?, _ size: Int, _ ttlp: UnsafeMutablePointer<Int32>?,
+  _ complete: (Answer, UnsafeMutablePointer<hostent>, inout CallerBuffer) -> Status
+) -> Status {
+  guard let result, var buffer = CallerBuffer(start, size) else { return .bufferTooSmall }
+  var packed = Status.nonsense
+  let outcome = Call.ask(question, family: family, text) { payload in
+    guard let answer = Answer(payload) else { return }
+    packed = complete(answer, result, &buffer)
+    if let seconds = answer.timeToLive { ttlp?.pointee = seconds }
+  }
+  return Status(outcome, packed: packed)
+}
+
+@c @implementation
+public func _nss_nsp_gethostbyname3_r(
+  _ name: UnsafePointer<CChar>?, _ af: Int32, _ result: UnsafeMutablePointer<hostent>?, _ buffer: UnsafeMutablePointer<CChar>?,
+  _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?, _ h_errnop: UnsafeMutablePointer<Int32>?,
+  _ ttlp: UnsafeMutablePointer<Int32>?, _ canonp: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> nss_status {
+  guard let name, af == AF_INET || af == AF_INET6 else { return Status.familyNotSupported.give(errnop, h_errnop) }
+  let status = host(.addresses, text(name), af, result, buffer, buflen, ttlp) { answer, result, buffer in
+    let status = pack(answer, af, result, &buffer)
+    if status.status == NSS_STATUS_SUCCESS { canonp?.pointee = result.pointee.h_name }
+    return status
+  }
+  return status.give(errnop, h_errnop)
+}
+
+@c @implementation
+public func _nss_nsp_gethostbyname2_r(
+  _ name: UnsafePointer<CChar>?, _ af: Int32, _ result: UnsafeMutablePointer<hostent>?, _ buffer: UnsafeMutablePointer<CChar>?,
+  _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?, _ h_errnop: UnsafeMutablePointer<Int32>?
+) -> nss_status {
+  _nss_nsp_gethostbyname3_r(name, af, result, buffer, buflen, errnop, h_errnop, nil, nil)
+}
+
+@c @implementation
+public func _nss_nsp_gethostbyname_r(
+  _ name: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<hostent>?, _ buffer: UnsafeMutablePointer<CChar>?, _ buflen: Int,
+  _ errnop: UnsafeMutablePointer<Int32>?, _ h_errnop: UnsafeMutablePointer<Int32>?
+) -> nss_status {
+  _nss_nsp_gethostbyname3_r(name, AF_INET, result, buffer, buflen, errnop, h_errnop, nil, nil)
+}
+
+@c @implementation
+public func _nss_nsp_gethostbyname4_r(
+  _ name: UnsafePointer<CChar>?, _ pat: UnsafeMutablePointer<UnsafeMutablePointer<gaih_addrtuple>?>?,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?,
+  _ h_errnop: UnsafeMutablePointer<Int32>?, _ ttlp: UnsafeMutablePointer<Int32>?
+) -> nss_status {
+  guard let name, let pat, var room = CallerBuffer(buffer, buflen) else { return Status.bufferTooSmall.give(errnop, h_errnop) }
+  var packed = Status.nonsense
+  let outcome = Call.ask(.addresses, family: AF_UNSPEC, text(name)) { payload in
+    guard let answer = Answer(payload) else { return }
+    packed = pack(answer, pat, &room)
+    if let seconds = answer.timeToLive { ttlp?.pointee = seconds }
+  }
+  return Status(outcome, packed: packed).give(errnop, h_errnop)
+}
+
+/// A list of addresses of all families. The first one is the caller's where it gives one.
+private func pack(
+  _ answer: Answer, _ list: UnsafeMutablePointer<UnsafeMutablePointer<gaih_addrtuple>?>, _ buffer: inout CallerBuffer
+) -> Status {
+  guard answer.addressCount > 0 else { return Status(.code(Code.noData), packed: .success) }
+  let layout = MemoryLayout<gaih_addrtuple>.self
+  let given = list.pointee
+  let needed = answer.addressCount - (given == nil ? 0 : 1)
+  guard let tuples = buffer.place(needed * layout.stride, alignment: layout.alignment), let names = buffer.names(answer) else {
+    return .bufferTooSmall
+  }
+  let own = tuples.assumingMemoryBound(to: gaih_addrtuple.self)
+  func tuple(_ index: Int) -> UnsafeMutablePointer<gaih_addrtuple> {
+    guard let given else { return own + index }
+    return index == 0 ? given : own + (index - 1)
+  }
+  for index in 0..<answer.addressCount {
+    let address = answer.address(index)
+    var new = gaih_addrtuple()
+    new.name = names.name
+    new.family = address.family
+    new.scopeid = address.scope
+    withUnsafeMutableBytes(of: &new.addr) { $0.copyMemory(from: address.bytes) }
+    new.next = index + 1 < answer.addressCount ? tuple(index + 1) : nil
+    tuple(index).initialize(to: new)
+  }
+  if given == nil { list.pointee = own }
+  return .success
+}
+
+@c @implementation
+public func _nss_nsp_gethostbyaddr2_r(
+  _ addr: UnsafeRawPointer?, _ len: socklen_t, _ af: Int32, _ result: UnsafeMutablePointer<hostent>?,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?,
+  _ h_errnop: UnsafeMutablePointer<Int32>?, _ ttlp: UnsafeMutablePointer<Int32>?
+) -> nss_status {
+  guard let addr, af == AF_INET && len == 4 || af == AF_INET6 && len == 16 else {
+    return Status.familyNotSupported.give(errnop, h_errnop)
+  }
+  let status = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { written in
+    _ = inet_ntop(af, addr, written.baseAddress, socklen_t(written.count))
+    return host(.names, text(written.baseAddress!), af, result, buffer, buflen, ttlp) { answer, result, buffer in
+      pack(answer, named: UnsafeRawBufferPointer(start: addr, count: Int(len)), af, result, &buffer)
+    }
+  }
+  return status.give(errnop, h_errnop)
+}
+
+/// The names of an address, and the address that was asked for.
+private func pack(
+  _ answer: Answer, named address: UnsafeRawBufferPointer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>,
+  _ buffer: inout CallerBuffer
+) -> Status {
+  guard let list = buffer.list(1), let bytes = buffer.place(address.count, alignment: 4), let names = buffer.names(answer) else {
+    return .bufferTooSmall
+  }
+  bytes.copyMemory(from: address.baseAddress!, byteCount: address.count)
+  list[0] = bytes.assumingMemoryBound(to: CChar.self)
+  result.pointee.h_name = names.name
+  result.pointee.h_aliases = names.aliases
+  result.pointee.h_addrtype = family
+  result.pointee.h_length = Int32(address.count)
+  result.pointee.h_addr_list = list
+  return .success
+}
+
+@c @implementation
+public func _nss_nsp_gethostbyaddr_r(
+  _ addr: UnsafeRawPointer?, _ len: socklen_t, _ af: Int32, _ result: UnsafeMutablePointer<hostent>?,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?,
+  _ h_errnop: UnsafeMutablePointer<Int32>?
+) -> nss_status {
+  _nss_nsp_gethostbyaddr2_r(addr, len, af, result, buffer, buflen, errnop, h_errnop, nil)
+}

@@ -1,0 +1,81 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase, NoLeadingUnderscores
+
+import CNSSModule
+
+// The services database, as glibc asks for it. Any thread.
+
+/// Protocols that have ports, as /etc/protocols calls them.
+private func protocolName(_ number: UInt16) -> StaticString? {
+  switch Int32(number) {
+  case Int32(IPPROTO_TCP): "tcp"
+  case Int32(IPPROTO_UDP): "udp"
+  case Int32(IPPROTO_DCCP): "dccp"
+  case Int32(IPPROTO_SCTP): "sctp"
+  case Int32(IPPROTO_UDPLITE): "udplite"
+  default: nil
+  }
+}
+
+/// Asks for `first/protocol`, or for `first` alone.
+private func service(
+  _ first: UnsafeRawBufferPointer, _ proto: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<servent>?,
+  _ start: UnsafeMutablePointer<CChar>?, _ size: Int
+) -> Status {
+  guard let result, var buffer = CallerBuffer(start, size) else { return .bufferTooSmall }
+  let given = UnsafeRawBufferPointer(start: proto, count: proto.map { strlen($0) } ?? 0)
+  guard first.count + given.count < 512 else { return .notFound }
+  return withUnsafeTemporaryAllocation(byteCount: first.count + given.count + 1, alignment: 1) { asked in
+    UnsafeMutableRawBufferPointer(rebasing: asked[..<first.count]).copyMemory(from: first)
+    asked[first.count] = UInt8(ascii: "/")
+    UnsafeMutableRawBufferPointer(rebasing: asked[(first.count + 1)...]).copyMemory(from: given)
+    let text = UnsafeRawBufferPointer(rebasing: asked[..<(proto == nil ? first.count : asked.count)])
+    var packed = Status.nonsense
+    let outcome = Call.ask(.port, family: AF_UNSPEC, text) { payload in
+      guard let answer = Answer(payload) else { return }
+      packed = pack(answer, given, result, &buffer)
+    }
+    return Status(outcome, packed: packed)
+  }
+}
+
+private func pack(
+  _ answer: Answer, _ proto: UnsafeRawBufferPointer, _ result: UnsafeMutablePointer<servent>, _ buffer: inout CallerBuffer
+) -> Status {
+  guard answer.port != 0 else { return .notFound }
+  let known = protocolName(answer.protocolNumber)
+  guard known != nil || !proto.isEmpty else { return .notFound }
+  let name =
+    proto.isEmpty ? known.map { UnsafeRawBufferPointer(start: $0.utf8Start, count: $0.utf8CodeUnitCount) } ?? proto : proto
+  guard let names = buffer.names(answer), let text = buffer.text(name) else { return .bufferTooSmall }
+  result.pointee.s_name = names.name
+  result.pointee.s_aliases = names.aliases
+  result.pointee.s_port = Int32(answer.port.bigEndian)
+  result.pointee.s_proto = text
+  return .success
+}
+
+@c @implementation
+public func _nss_nsp_getservbyname_r(
+  _ name: UnsafePointer<CChar>?, _ proto: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<servent>?,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?
+) -> nss_status {
+  guard let name else { return Status.notFound.give(errnop) }
+  return service(UnsafeRawBufferPointer(start: name, count: strlen(name)), proto, result, buffer, buflen).give(errnop)
+}
+
+@c @implementation
+public func _nss_nsp_getservbyport_r(
+  _ port: Int32, _ proto: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<servent>?,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?
+) -> nss_status {
+  withUnsafeTemporaryAllocation(byteCount: 5, alignment: 1) { digits in
+    // In network order, in the lower half.
+    var (rest, start) = (UInt16(truncatingIfNeeded: port).byteSwapped, digits.count)
+    repeat {
+      start -= 1
+      digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+      rest /= 10
+    } while rest > 0
+    return service(UnsafeRawBufferPointer(rebasing: digits[start...]), proto, result, buffer, buflen).give(errnop)
+  }
+}

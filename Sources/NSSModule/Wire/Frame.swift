@@ -1,0 +1,1 @@
+../../Wire/Frame.swift
