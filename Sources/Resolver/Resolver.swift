@@ -1,6 +1,3 @@
-import CAres
-import CIDN
-
 /// Asks the Domain Name System, asynchronously: one thread for all queries of a resolver, whatever their number.
 ///
 /// Any thread may call. A completion runs once, on the resolver's thread, and must not wait.
@@ -38,6 +35,8 @@ public final class Resolver: Sendable {
     public static let txt = RecordType(rawValue: 16)
     public static let aaaa = RecordType(rawValue: 28)
     public static let srv = RecordType(rawValue: 33)
+    /// Whatever there is.
+    public static let any = RecordType(rawValue: 255)
   }
 
   /// One record of an answer.
@@ -51,7 +50,7 @@ public final class Resolver: Sendable {
       case service(priority: UInt16, weight: UInt16, port: UInt16, target: String)
       /// The strings of one record, in order.
       case text([[UInt8]])
-      /// Of other types, as it came, names uncompressed.
+      /// Of other types, as it came, with names spelled out.
       case other([UInt8])
     }
 
@@ -61,6 +60,8 @@ public final class Resolver: Sendable {
     /// Seconds.
     public var timeToLive: UInt32
     public var data: Data
+    /// The data as it came, with names spelled out.
+    public var bytes: [UInt8]
   }
 
   public struct Reply: Sendable {
@@ -91,23 +92,31 @@ public final class Resolver: Sendable {
     let number: UInt64
   }
 
-  public init(_ configuration: Configuration = Configuration()) throws(ConfigurationFailure) {}
+  private let thread: ResolverThread
+
+  public init(_ configuration: Configuration = Configuration()) throws(ConfigurationFailure) {
+    thread = try ResolverThread(configuration)
+  }
+
+  deinit { thread.stop() }
 
   /// Asks for the records of a name. A completion runs once.
   /// - Parameter searches: Search domains and ndots apply. A name with a final dot is never searched.
   public func query(
     _ name: String, _ type: RecordType, searches: Bool = true, completion: @escaping @Sendable (Result<Reply, Failure>) -> Void
   ) -> Ticket {
-    completion(.failure(.temporary))
-    return Ticket(number: 0)
+    query(name, [type], searches: searches) { completion($0[0]) }
   }
 
-  /// Nobody wants the answer any more: the completion runs with `.cancelled`, unless it has run.
-  public func cancel(_ ticket: Ticket) {}
+  /// Asks for records of several types at once, of one name: a search ends at the first name that has any of them.
+  /// - Parameter completion: Gets a result for each type, in their order.
+  public func query(
+    _ name: String, _ types: [RecordType], searches: Bool = true,
+    completion: @escaping @Sendable ([Result<Reply, Failure>]) -> Void
+  ) -> Ticket {
+    thread.ask(name, types, searches: searches, completion)
+  }
 
-  /// The name whose PTR records are the names of an address, which has 4 or 16 bytes.
-  public static func reverseName(of address: [UInt8]) -> String? { nil }
-
-  /// The name as the Domain Name System has it: labels with letters beyond ASCII by IDNA 2008.
-  public static func asciiName(_ name: String) throws(Failure) -> String { name }
+  /// Nobody wants the answers any more: the completion runs with `.cancelled`, unless it has run.
+  public func cancel(_ ticket: Ticket) { thread.cancel(ticket) }
 }

@@ -1,0 +1,135 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// The thread of a resolver: everything of c-ares happens on it, whatever the number of queries. Others leave it notes.
+final class ResolverThread: Sendable {
+  private let poll: Int32
+  private let wake: Int32
+  private let configuration: Resolver.Configuration
+  private let notes = Mutex<Notes>(Notes())
+
+  private enum Note: Sendable {
+    case ask(UInt64, Question)
+    case cancel(UInt64)
+  }
+
+  struct Question: Sendable {
+    let name: String
+    let types: [Resolver.RecordType]
+    let searches: Bool
+    let completion: @Sendable ([Result<Resolver.Reply, Resolver.Failure>]) -> Void
+  }
+
+  private struct Notes {
+    var last: UInt64 = 0
+    var waiting: [Note] = []
+    var isStopped = false
+  }
+
+  private static let wakeNumber = UInt64.max
+
+  init(_ configuration: Resolver.Configuration) throws(Resolver.ConfigurationFailure) {
+    self.configuration = configuration
+    poll = nsp_poll_create()
+    wake = nsp_eventfd()
+    guard poll >= 0, wake >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), Self.wakeNumber) == 0 else {
+      throw Resolver.ConfigurationFailure(description: "there are no descriptors left")
+    }
+    // Made for its failure alone: what is wrong with the configuration is told to whom it belongs.
+    _ = try Servers(ServerSettings(configuration), poll: poll, arrivals: Arrivals())
+    guard start() else { throw Resolver.ConfigurationFailure(description: "no thread could be started") }
+  }
+
+  deinit {
+    if poll >= 0 { close(poll) }
+    if wake >= 0 { close(wake) }
+  }
+
+  private func start() -> Bool {
+    var (all, previous) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    // Those that code brings upon itself: blocked, they would end the process without a word.
+    for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] { sigdelset(&all, number) }
+    pthread_sigmask(SIG_SETMASK, &all, &previous)
+    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+    var thread = pthread_t()
+    // The thread's own reference; given up when it ends, or here where there is none.
+    let context = Unmanaged.passRetained(self).toOpaque()
+    let status = pthread_create(
+      &thread, nil,
+      { context in
+        Unmanaged<ResolverThread>.fromOpaque(context!).takeRetainedValue().run()
+        return nil
+      }, context)
+    guard status == 0 else {
+      Unmanaged<ResolverThread>.fromOpaque(context).release()
+      return false
+    }
+    pthread_detach(thread)
+    return true
+  }
+
+  // MARK: Any thread
+
+  func ask(
+    _ name: String, _ types: [Resolver.RecordType], searches: Bool,
+    _ completion: @escaping @Sendable ([Result<Resolver.Reply, Resolver.Failure>]) -> Void
+  ) -> Resolver.Ticket {
+    let question = Question(name: name, types: types, searches: searches, completion: completion)
+    let number = notes.withLock { notes in
+      notes.last += 1
+      return notes.last
+    }
+    leave(.ask(number, question))
+    return Resolver.Ticket(number: number)
+  }
+
+  func cancel(_ ticket: Resolver.Ticket) { leave(.cancel(ticket.number)) }
+
+  /// What is asked by then is cancelled.
+  func stop() {
+    notes.withLock { $0.isStopped = true }
+    nsp_eventfd_signal(wake)
+  }
+
+  private func leave(_ note: Note) {
+    let wakes = notes.withLock { notes in
+      notes.waiting.append(note)
+      return notes.waiting.count == 1
+    }
+    if wakes { nsp_eventfd_signal(wake) }
+  }
+
+  // MARK: The thread
+
+  private func run() {
+    let desk = Desk(configuration, poll: poll)
+    var ready = [nsp_ready](repeating: nsp_ready(), count: Int(NSP_MOST_EVENTS))
+    while true {
+      // Without questions there is nothing to wait for but notes.
+      let count = nsp_poll_wait(poll, &ready, Int32(ready.count), desk.patience ?? -1)
+      for event in ready.prefix(Int(max(0, count))) {
+        if event.number == Self.wakeNumber { clearWake() } else { desk.process(Int32(truncatingIfNeeded: event.number)) }
+      }
+      desk.processTimeouts()
+      let (waiting, isStopped) = notes.withLock { notes in
+        defer { notes.waiting = [] }
+        return (notes.waiting, notes.isStopped)
+      }
+      for note in waiting {
+        switch note {
+        case .ask(let number, let question): desk.accept(question, number)
+        case .cancel(let number): desk.cancel(number)
+        }
+      }
+      desk.handOut()
+      if isStopped { return desk.cancelAll() }
+    }
+  }
+
+  private func clearWake() {
+    var count: UInt64 = 0
+    _ = read(wake, &count, MemoryLayout<UInt64>.size)
+  }
+}
