@@ -4,8 +4,8 @@ import Synchronization
 
 /// What a provider answers one query with: records, one after the other, then how it ended.
 ///
-/// They may be known at once, be found on the thread that asks for the first one, or come later from any thread. The host asks for one
-/// record at a time; whoever asks for one that is not there yet is answered when it comes, or with `WSA_E_CANCELLED` when the query ends.
+/// They may be known at once, be found on the thread that asks for the first one, come later from any thread, or come in pieces as they
+/// are asked for. The host asks for one record at a time; whoever asks for one that is not there yet is answered when it comes, or with `WSA_E_CANCELLED` when the query ends.
 public final class Answer: Sendable {
   private let state: Mutex<State>
 
@@ -16,6 +16,9 @@ public final class Answer: Sendable {
     var ending: WinsockError?
     /// Finds everything, when the first record is asked for.
     var find: (@Sendable () throws(WinsockError) -> [QuerySet])?
+    /// Begins to find the next piece, each time that there is nothing left to deliver; not while a piece is being found.
+    var more: (@Sendable (Answer) -> Void)?
+    var isFinding = false
     var waiting: WaitingNext?
     var cancel: (@Sendable () -> Void)?
     var isOver = false
@@ -40,6 +43,16 @@ public final class Answer: Sendable {
   /// - Parameter cancel: The query has ended before: nobody wants it any more.
   public init(cancel: (@Sendable () -> Void)? = nil) { state = Mutex(State(records: [], cancel: cancel)) }
 
+  /// Comes in pieces.
+  /// - Parameters:
+  ///   - first: What is known already.
+  ///   - more: Somebody waits for the next piece: begins to find it, and does not wait for that. One `deliver`, of one record or more,
+  ///     or `finish` follows, from any thread.
+  ///   - cancel: The query has ended before: nobody wants the rest.
+  public init(_ first: [QuerySet], more: @escaping @Sendable (Answer) -> Void, cancel: (@Sendable () -> Void)? = nil) {
+    state = Mutex(State(records: first[...], more: more, cancel: cancel))
+  }
+
   // MARK: The provider's side
 
   /// Any thread. What comes for a query that has ended is dropped.
@@ -56,7 +69,8 @@ public final class Answer: Sendable {
       guard !state.isOver, state.ending == nil else { return nil }
       state.records += records
       state.ending = ending
-      if ending != nil { state.cancel = nil }
+      state.isFinding = false
+      if ending != nil { (state.more, state.cancel) = (nil, nil) }
       guard let waiting = state.waiting, let outcome = Self.next(&state, waiting) else { return nil }
       state.waiting = nil
       return (waiting, outcome)
@@ -71,14 +85,17 @@ public final class Answer: Sendable {
     if let find {
       do throws(WinsockError) { finish(with: try find()) } catch { finish(error) }
     }
-    let outcome: WinsockError? = state.withLock { state in
-      if state.isOver { return .cancelled }
+    let (outcome, more): (WinsockError?, (@Sendable (Answer) -> Void)?) = state.withLock { state in
+      if state.isOver { return (.cancelled, nil) }
       if skipsKept { state.records = state.records.dropFirst() }
-      let outcome = Self.next(&state, next)
-      if outcome == nil { state.waiting = next }
-      return outcome
+      if let outcome = Self.next(&state, next) { return (outcome, nil) }
+      state.waiting = next
+      guard let more = state.more, !state.isFinding else { return (nil, nil) }
+      state.isFinding = true
+      return (nil, more)
     }
     if let outcome { next.call.complete(outcome) }
+    more?(self)
   }
 
   /// Writes the next record into the block. Nil where none is there yet.
@@ -101,7 +118,7 @@ public final class Answer: Sendable {
     let (waiting, cancel) = state.withLock { state in
       state.isOver = true
       state.records = []
-      state.find = nil
+      (state.find, state.more) = (nil, nil)
       return (state.waiting.take(), state.cancel.take())
     }
     waiting?.call.complete(.cancelled)

@@ -49,14 +49,27 @@ struct QueryArguments: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("The service, where a name space has several at one name.", valueName: "name"))
   var service: String?
 
+  @Option(name: .customLong("version"), help: ArgumentHelp("Of this version only.", valueName: "number"))
+  var version: UInt32?
+
+  @Option(name: .long, help: ArgumentHelp("Of this version or a later one only.", valueName: "number"))
+  var atLeast: UInt32?
+
   @Option(
     name: .long,
     help: ArgumentHelp("Lookup flags, separated by commas, such as return-name,return-addr or LUP_DEEP.", valueName: "flags"))
   var flags: LookupFlags = [.returnName, .returnAddress, .returnBlob, .returnComment]
 
+  func validate() throws {
+    if version != nil, atLeast != nil { throw ValidationError("--version and --at-least exclude each other") }
+  }
+
   func querySet(class id: GUID?) -> QuerySet {
-    QuerySet(
-      serviceInstanceName: name, serviceClassID: id, nameSpace: namespace, providerID: provider, context: service)
+    let asked =
+      version.map { ServiceVersion(number: $0, comparator: .equal) }
+      ?? atLeast.map { ServiceVersion(number: $0, comparator: .notLess) }
+    return QuerySet(
+      serviceInstanceName: name, serviceClassID: id, version: asked, nameSpace: namespace, providerID: provider, context: service)
   }
 }
 
@@ -192,6 +205,8 @@ struct LookupReport {
       var name: String
       var address: String?
       var provider: String
+      var context: String?
+      var version: UInt32?
       var comment: String?
       var blob: String?
     }
@@ -218,7 +233,8 @@ struct LookupReport {
         return addresses.map { address in
           .init(
             name: record.serviceInstanceName ?? query.name, address: address, provider: providerName(record.providerID),
-            comment: record.comment, blob: record.blob.map(Output.hexadecimal))
+            context: record.context.flatMap { $0.isEmpty ? nil : $0 }, version: record.version?.number, comment: record.comment,
+            blob: record.blob.map(Output.hexadecimal))
         }
       },
       asked: trace?.lines.map { line in

@@ -62,10 +62,25 @@ struct RegistrationArguments: ParsableArguments {
   @Option(name: .long, help: "A comment to keep with the registration.")
   var comment: String?
 
+  @Option(name: .customLong("version"), help: ArgumentHelp("The version of the service.", valueName: "number"))
+  var version: UInt32?
+
+  @Option(name: .long, help: ArgumentHelp("Registers for so long, with providers that can.", valueName: "seconds"))
+  var expires: UInt32?
+
+  @Flag(name: .long, help: "Registers until the session ends, with providers that can.")
+  var session = false
+
+  /// How long it is to live, in the words that providers know.
+  private var lifetime: String? {
+    let words = (session ? ["session"] : []) + (expires.map { ["expires=\($0)"] } ?? [])
+    return words.isEmpty ? nil : words.joined(separator: ";")
+  }
+
   func querySet(class id: GUID?) -> QuerySet {
     QuerySet(
-      serviceInstanceName: name, serviceClassID: id, comment: comment, nameSpace: namespace, providerID: provider,
-      context: service,
+      serviceInstanceName: name, serviceClassID: id, version: version.map { ServiceVersion(number: $0, comparator: .equal) },
+      comment: comment, nameSpace: namespace, providerID: provider, context: service, queryString: lifetime,
       addresses: addresses.map { ServiceAddress(local: $0, remote: $0, socketType: 0, protocolNumber: 0) })
   }
 

@@ -1,0 +1,181 @@
+import Foundation
+import GRDB
+import Glibc
+import NSPProvider
+import QuerySets
+import Synchronization
+
+/// The database of the store: `directory.db` with its log beside it, or memory. What was written is there after a crash of the host, and
+/// after a loss of power. Any thread may call; who reads does not wait for who writes.
+final class DirectoryDatabase: Sendable {
+  /// Why it can't be used, and what to do.
+  private struct Defect: Error {
+    var detail: String
+    var remedy: String
+    var isTemporary = false
+  }
+
+  let runs: Runs
+  private let database: any DatabaseWriter
+  private let path: String?
+  /// Which file it is, to notice when it is moved away.
+  private let identity: [UInt64]
+  /// What the log was told last, so that each defect is said once.
+  private let said = Mutex<String?>(nil)
+
+  /// - Parameter directory: Made where it is missing. Nil: kept in memory.
+  init(directory: String?) throws(WinsockError) {
+    path = directory.map { $0 + "/directory.db" }
+    do {
+      if let directory, let path {
+        try FileManager.default.createDirectory(
+          atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // The log beside it is made with the mode of this one: what is registered shows by lookups, to whom it may.
+        try Self.own(path)
+        try Self.own(directory + "/directory.runs")
+        runs = try Runs(directory + "/directory.runs")
+        database = try DatabasePool(path: path, configuration: Self.configuration)
+      } else {
+        runs = try Runs(nil)
+        database = try DatabaseQueue(configuration: Self.configuration)
+      }
+      identity = Self.identity(of: path)
+      if try database.read(Self.migrator.hasBeenSuperseded) {
+        throw Defect(
+          detail: "a later version of nsphost has made it", remedy: "use that version, or move it away to start with an empty one"
+        )
+      }
+      try Self.migrator.migrate(database)
+      // The log is written through before anybody is told that something is registered.
+      try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+    } catch {
+      let defect = Self.defect(error)
+      HostLog.say(.error, "\(path ?? "the store") can't be used: \(defect.detail): \(defect.remedy)")
+      throw defect.isTemporary ? .tryAgain : .providerFailedInit
+    }
+  }
+
+  private static let configuration: GRDB.Configuration = {
+    var configuration = GRDB.Configuration()
+    configuration.label = "directory"
+    configuration.maximumReaderCount = 4
+    configuration.busyMode = .timeout(5)
+    configuration.prepareDatabase { database in
+      // Whatever the file says, it runs no code of its own.
+      try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
+    }
+    return configuration
+  }()
+
+  /// Makes a file, where it is missing, that nobody but its owner can open; one that is there must be this user's or root's.
+  private static func own(_ path: String) throws {
+    let new = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    if new >= 0 { close(new) }
+    guard new >= 0 || errno == EEXIST else { throw SystemError() }
+    // Not opened here: to close it would give up the locks that another connection of this process has.
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw SystemError() }
+    guard status.st_mode & S_IFMT == S_IFREG, status.st_uid == 0 || status.st_uid == geteuid() else {
+      throw Defect(detail: "\(path) is no file of this user", remedy: "move it away")
+    }
+    if status.st_mode & 0o077 != 0, status.st_uid == geteuid() { chmod(path, 0o600) }
+  }
+
+  private static func identity(of path: String?) -> [UInt64] {
+    var status = stat()
+    guard let path, stat(path, &status) == 0 else { return [] }
+    return [UInt64(status.st_dev), UInt64(status.st_ino)]
+  }
+
+  private static let migrator: DatabaseMigrator = {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE run (id INTEGER PRIMARY KEY NOT NULL) STRICT;
+          CREATE TABLE instance (
+            id INTEGER PRIMARY KEY NOT NULL,
+            context TEXT NOT NULL, name TEXT NOT NULL, class TEXT NOT NULL, space INTEGER NOT NULL,
+            written_context TEXT NOT NULL, written_name TEXT NOT NULL,
+            is_registered INTEGER NOT NULL, version INTEGER, comparator INTEGER,
+            comment TEXT, query_string TEXT, blob BLOB, protocols TEXT NOT NULL,
+            owner INTEGER NOT NULL, is_trusted INTEGER NOT NULL, registered INTEGER NOT NULL, expires INTEGER,
+            run INTEGER REFERENCES run (id) ON DELETE CASCADE, session INTEGER
+          ) STRICT;
+          CREATE UNIQUE INDEX instance_by_name ON instance (name, context, class, space);
+          CREATE INDEX instance_by_context ON instance (context, name, class, space);
+          CREATE INDEX instance_by_owner ON instance (owner);
+          CREATE INDEX instance_by_expiry ON instance (expires) WHERE expires IS NOT NULL;
+          CREATE INDEX instance_by_session ON instance (run, session) WHERE run IS NOT NULL;
+          CREATE TABLE address (
+            instance INTEGER NOT NULL REFERENCES instance (id) ON DELETE CASCADE, place INTEGER NOT NULL,
+            local BLOB NOT NULL, remote BLOB NOT NULL, type INTEGER NOT NULL, protocol INTEGER NOT NULL, host BLOB,
+            PRIMARY KEY (instance, place)
+          ) STRICT, WITHOUT ROWID;
+          CREATE INDEX address_by_host ON address (host, instance) WHERE host IS NOT NULL;
+          """)
+    }
+    return migrator
+  }()
+
+  // MARK: Using it
+
+  /// One state of the database. Waits for the disk at most.
+  func read<Result>(_ body: (Database) throws -> Result) throws(WinsockError) -> Result {
+    do {
+      let result = try database.read(body)
+      settle()
+      return result
+    } catch { throw said(error) }
+  }
+
+  /// One transaction, which has reached the disk when this returns. What the body throws undoes it.
+  func write<Result>(_ body: (Database) throws -> Result) throws(WinsockError) -> Result {
+    do {
+      guard Self.identity(of: path) == identity else {
+        throw Defect(detail: "it was moved away or replaced", remedy: "start the host again", isTemporary: true)
+      }
+      let result = try database.write(body)
+      settle()
+      return result
+    } catch { throw said(error) }
+  }
+
+  private func settle() { said.withLock { $0 = nil } }
+
+  private func said(_ error: any Error) -> WinsockError {
+    if let answer = error as? WinsockError { return answer }
+    let defect = Self.defect(error)
+    let text = "\(path ?? "the store"): \(defect.detail): \(defect.remedy)"
+    let isNew = said.withLock { said in
+      defer { said = text }
+      return said != text
+    }
+    if isNew { HostLog.say(.error, text) }
+    return .tryAgain
+  }
+
+  /// Something in it that this provider can't have written.
+  static func damage(_ what: String) -> DatabaseError { DatabaseError(resultCode: .SQLITE_CORRUPT, message: what) }
+
+  private static func defect(_ error: any Error) -> Defect {
+    if let defect = error as? Defect { return defect }
+    if let error = error as? SystemError {
+      return Defect(detail: error.text, remedy: "see that the host can write the folder, or set state for this provider")
+    }
+    guard let failure = error as? DatabaseError else {
+      return Defect(
+        detail: error.localizedDescription, remedy: "see that the host can write the folder, or set state for this provider")
+    }
+    let remedy =
+      switch failure.resultCode {
+      case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+        "move it away, with its -wal and -shm; sqlite3 FILE .recover may save what is in it"
+      case .SQLITE_FULL: "make room there"
+      case .SQLITE_BUSY: "see which process keeps it"
+      default: "see that the host can write the folder, or set state for this provider"
+      }
+    let isTemporary = [.SQLITE_FULL, .SQLITE_BUSY].contains(failure.resultCode)
+    return Defect(detail: failure.message ?? "\(failure.resultCode)", remedy: remedy, isTemporary: isTemporary)
+  }
+}

@@ -1,0 +1,158 @@
+import CWinsock
+import Foundation
+import GRDB
+import QuerySets
+
+/// What tells one instance from another, as the database has it.
+struct InstanceKey: Sendable {
+  var context: String
+  var name: String
+  /// Empty for none.
+  var serviceClass: String
+  var nameSpace: UInt32
+}
+
+/// A registration as it is kept: everything that was said with it, who said it, and how long it lives.
+struct Instance: Sendable {
+  var key: InstanceKey
+  /// Its context is the whole path from the top.
+  var set: QuerySet
+  /// False once it was deregistered: it is there, and nobody serves it.
+  var isRegistered = true
+  var owner: UInt32
+  /// Whoever wrote it last, and all before, were operators.
+  var isTrusted: Bool
+  /// Milliseconds since 1970, as those below.
+  var registered: Int64
+  var expires: Int64?
+  /// The session that it ends with.
+  var session: (run: Int64, number: Int64)?
+}
+
+// MARK: Rows
+
+extension Instance {
+  static let columns = """
+    instance.id, context, name, class, space, written_context, written_name, is_registered, version, comparator, comment, \
+    query_string, blob, protocols, owner, is_trusted, registered, expires, run, session
+    """
+
+  /// From a row of `columns`, with its addresses. Nothing that the row says is believed.
+  init(_ row: Row, _ database: Database) throws {
+    key = InstanceKey(
+      context: try row.value(1), name: try row.value(2), serviceClass: try row.value(3), nameSpace: try row.number(4))
+    set = QuerySet(
+      serviceInstanceName: try row.value(6), serviceClassID: GUID(key.serviceClass), comment: try row.optional(10),
+      nameSpace: NameSpace(rawValue: key.nameSpace), context: try row.value(5), queryString: try row.optional(11),
+      blob: (try row.optional(12) as Data?).map { Array($0) })
+    guard (set.serviceClassID == nil) == key.serviceClass.isEmpty, let protocols = Self.protocols(try row.value(13)) else {
+      throw DirectoryDatabase.damage("an instance in it is damaged")
+    }
+    set.protocols = protocols
+    if let version: Int64 = try row.optional(8) {
+      guard let number = UInt32(exactly: version), let how = ServiceVersion.Comparator(rawValue: try row.number(9)) else {
+        throw DirectoryDatabase.damage("a version in it is damaged")
+      }
+      set.version = ServiceVersion(number: number, comparator: how)
+    }
+    isRegistered = try row.value(7)
+    owner = try row.number(14)
+    isTrusted = try row.value(15)
+    registered = try row.value(16)
+    expires = try row.optional(17)
+    session = try Self.session(row)
+    set.addresses = try Self.addresses(database, of: try row.value(0))
+  }
+
+  private static func session(_ row: Row) throws -> (run: Int64, number: Int64)? {
+    guard let run: Int64 = try row.optional(18) else { return nil }
+    return (run, try row.value(19))
+  }
+
+  private static func addresses(_ database: Database, of id: Int64) throws -> [ServiceAddress] {
+    let statement = try database.cachedStatement(
+      sql: "SELECT local, remote, type, protocol FROM address WHERE instance = ? ORDER BY place")
+    let rows = try Row.fetchCursor(statement, arguments: [id])
+    var addresses: [ServiceAddress] = []
+    while let row = try rows.next() {
+      addresses.append(
+        ServiceAddress(
+          local: SocketAddress(bytes: Array(try row.value(0) as Data)),
+          remote: SocketAddress(bytes: Array(try row.value(1) as Data)),
+          socketType: try row.number(2), protocolNumber: try row.number(3)))
+    }
+    return addresses
+  }
+
+  /// Pairs such as `2:6`, with spaces between them.
+  private static func protocols(_ text: String) -> [ProtocolPair]? {
+    let pairs = text.split(separator: " ").map { pair -> ProtocolPair? in
+      let numbers = pair.split(separator: ":").compactMap { Int32($0) }
+      return numbers.count == 2 ? ProtocolPair(addressFamily: numbers[0], protocolNumber: numbers[1]) : nil
+    }
+    return pairs.contains { $0 == nil } ? nil : pairs.compactMap(\.self)
+  }
+
+  /// The instance of a key with the number of its row; nil where there is none.
+  static func find(_ database: Database, _ key: InstanceKey) throws -> (id: Int64, instance: Instance)? {
+    let statement = try database.cachedStatement(
+      sql: "SELECT \(columns) FROM instance WHERE name = ? AND context = ? AND class = ? AND space = ?")
+    guard
+      let row = try Row.fetchOne(statement, arguments: [key.name, key.context, key.serviceClass, Int64(key.nameSpace)])
+    else { return nil }
+    return (try row.value(0), try Instance(row, database))
+  }
+
+  /// Writes all of it, in place of the row of this number where one is given.
+  func save(_ database: Database, as id: Int64?) throws {
+    if let id { try Self.remove(database, id) }
+    let statement = try database.cachedStatement(
+      sql: """
+        INSERT INTO instance (id, context, name, class, space, written_context, written_name, is_registered, version,
+          comparator, comment, query_string, blob, protocols, owner, is_trusted, registered, expires, run, session)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """)
+    let protocols = set.protocols.map { "\($0.addressFamily):\($0.protocolNumber)" }.joined(separator: " ")
+    try statement.execute(arguments: [
+      id, key.context, key.name, key.serviceClass, Int64(key.nameSpace), set.context, set.serviceInstanceName, isRegistered,
+      set.version.map { Int64($0.number) }, set.version.map { Int64($0.comparator.rawValue) }, set.comment, set.queryString,
+      set.blob.map { Data($0) }, protocols, Int64(owner), isTrusted, registered, expires, session?.run, session?.number,
+    ])
+    let id = id ?? database.lastInsertedRowID
+    let insert = try database.cachedStatement(
+      sql: "INSERT INTO address (instance, place, local, remote, type, protocol, host) VALUES (?, ?, ?, ?, ?, ?, ?)")
+    for (place, address) in set.addresses.enumerated() {
+      try insert.execute(arguments: [
+        id, place, Data(address.local.bytes), Data(address.remote.bytes), Int64(address.socketType),
+        Int64(address.protocolNumber),
+        address.remote.host.map { Data($0) },
+      ])
+    }
+  }
+
+  static func remove(_ database: Database, _ id: Int64) throws {
+    try database.cachedStatement(sql: "DELETE FROM instance WHERE id = ?").execute(arguments: [id])
+  }
+}
+
+/// Values of a row whose database somebody else may have written.
+extension Row {
+  func optional<Value: DatabaseValueConvertible>(_ column: Int) throws -> Value? {
+    let value: DatabaseValue = self[column]
+    if value.isNull { return nil }
+    guard let read = Value.fromDatabaseValue(value) else { throw DirectoryDatabase.damage("a value in it is of the wrong kind") }
+    return read
+  }
+
+  func value<Value: DatabaseValueConvertible>(_ column: Int) throws -> Value {
+    guard let read: Value = try optional(column) else { throw DirectoryDatabase.damage("a value in it is missing") }
+    return read
+  }
+
+  func number<Number: FixedWidthInteger>(_ column: Int) throws -> Number {
+    guard let read = Number(exactly: try value(column) as Int64) else {
+      throw DirectoryDatabase.damage("a number in it is out of range")
+    }
+    return read
+  }
+}

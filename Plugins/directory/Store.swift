@@ -1,0 +1,99 @@
+import Dispatch
+import GRDB
+import Glibc
+import NSPProvider
+import QuerySets
+import Synchronization
+
+/// The instances, and who may find which of them now. Any thread may call.
+final class Store: Sendable {
+  private let database: DirectoryDatabase
+  /// Changes happen here, one after the other and in the order in which they were asked for: each waits for the disk.
+  private let changing = DispatchQueue(label: "directory.changes")
+  /// Sessions that have ended and whose instances are not removed yet: nobody finds them any more.
+  private let ended = Mutex<Set<Int64>>([])
+  /// What a change removes besides, at most: those that wait behind it do not wait for long.
+  private static let expiredAtOnce = 200
+
+  init(directory: String?) throws(WinsockError) {
+    database = try DirectoryDatabase(directory: directory)
+    try database.write { try self.purge($0, Self.now, atMost: .max) }
+  }
+
+  var run: Int64 { database.runs.mine }
+
+  /// Milliseconds since 1970: what expires does so while no host runs, too.
+  static var now: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
+  // MARK: Changing
+
+  /// Done, and on the disk, when the completion is called.
+  func change(_ change: Change, _ completion: Completion) {
+    changing.async { [self] in
+      do throws(WinsockError) {
+        try database.write { database in
+          let now = Self.now
+          try purge(database, now, atMost: Self.expiredAtOnce)
+          try change.perform(database, at: now)
+        }
+        completion()
+      } catch {
+        completion(error)
+      }
+    }
+  }
+
+  /// What was registered until the end of a session goes.
+  func end(_ session: Int64) {
+    ended.withLock { _ = $0.insert(session) }
+    changing.async { [self] in
+      do throws(WinsockError) {
+        try database.write { database in
+          try database.execute(sql: "DELETE FROM instance WHERE run = ? AND session = ?", arguments: [run, session])
+        }
+        ended.withLock { _ = $0.remove(session) }
+      } catch {
+        // They stay hidden as long as this run lasts, and the next one removes them.
+      }
+    }
+  }
+
+  /// Removes what has expired, and what sessions of runs have left that ended without being asked.
+  private func purge(_ database: Database, _ now: Int64, atMost count: Int) throws {
+    try database.cachedStatement(
+      sql: "DELETE FROM instance WHERE id IN (SELECT id FROM instance WHERE expires <= ? LIMIT ?)"
+    ).execute(arguments: [now, count])
+    let runs = try database.cachedStatement(sql: "SELECT id FROM run")
+    for run in try Int64.fetchAll(runs) where self.database.runs.isOver(run) {
+      try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [run])
+    }
+  }
+
+  // MARK: Finding
+
+  /// The next piece of a search. Takes about as long as its rows, and waits for nobody who writes.
+  func next(_ search: inout some Search) throws(WinsockError) -> [QuerySet] {
+    var copy = search
+    defer { search = copy }
+    let moment = Moment(now: Self.now, run: run, ended: ended.withLock { $0 })
+    return try database.read { try copy.next($0, moment) }
+  }
+}
+
+/// What of the database counts as there.
+struct Moment: Sendable {
+  var now: Int64
+  var run: Int64
+  var ended: Set<Int64>
+
+  /// Whether an instance is alive, by the columns of its row.
+  func isAlive(expires: Int64?, run: Int64?, session: Int64?) -> Bool {
+    if let expires, expires <= now { return false }
+    guard let run, let session else { return true }
+    return run != self.run || !ended.contains(session)
+  }
+}
