@@ -125,6 +125,7 @@ let package = Package(
     .systemLibrary(name: "CIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CLDNS", pkgConfig: "ldns", providers: [.apt(["libldns-dev"])]),
     .target(name: "Resolver", dependencies: ["CAres", "CIDN", "CLinux"], swiftSettings: strict),
+    .target(name: "ResolverSettings", dependencies: ["NSPProvider", "QuerySets", "Resolver"], swiftSettings: strict),
     .target(
       name: "DNSProvider", dependencies: ["CLDNS", "CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver"],
       path: "Plugins/dns", exclude: ["dns.toml"], swiftSettings: strict, linkerSettings: provider(exports: "registrations")),
@@ -134,7 +135,7 @@ let package = Package(
       path: "Plugins/directory", exclude: ["directory.toml"], swiftSettings: strict,
       linkerSettings: provider(exports: "registrations")),
     .target(
-      name: "EmailProvider", dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver"],
+      name: "EmailProvider", dependencies: ["CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver", "ResolverSettings"],
       path: "Plugins/email", exclude: ["email.toml"], swiftSettings: strict, linkerSettings: provider(exports: "registrations")),
     .target(name: "CModuleABI", path: "Plugins/nss/ModuleABI"),
     .target(

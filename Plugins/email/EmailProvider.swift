@@ -2,11 +2,77 @@ import CProvider
 import CWinsock
 import NSPProvider
 import QuerySets
+import Resolver
+import ResolverSettings
 
+/// From an e-mail address to the endpoints of its services: what sessions have published, and for the addresses of the rest of the world
+/// what their domains offer in the Domain Name System.
 final class EmailProvider: NameSpaceProvider {
-  init(_ settings: Settings) throws(WinsockError) {}
+  private let publications = Publications()
+  /// Nil where the settings say that the rest of the world is not to be asked for.
+  private let resolver: Resolver?
 
-  func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer { throw .serviceNotFound }
+  init(_ settings: Settings) throws(WinsockError) {
+    resolver = try settings.truth("discover", default: true) ? try Resolver(settings) : nil
+  }
+
+  func startup(_ client: Client) throws(WinsockError) -> (any ProviderSession)? { EmailSession(client) }
+
+  func end(_ session: any ProviderSession, hasVanished: Bool) {
+    if let session = session as? EmailSession { publications.end(session) }
+  }
+
+  func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
+    guard let session = session as? EmailSession, let service = Service(query.restrictions.context) else {
+      throw .invalidArgument
+    }
+    if query.flags.contains(.returnPreferredNames) {
+      guard (query.name ?? "").isEmpty else { throw .invalidArgument }
+      return try preferredNames(query, service, for: session.client)
+    }
+    // Queries of all name spaces come by here: most names are no addresses.
+    guard let name = query.name, let address = EmailAddress(name) else { throw .serviceNotFound }
+    let isSecure = query.flags.contains(.secure)
+    let published = publications.records(address, service) { publisher in
+      !isSecure || publisher.isOperator || publisher.userID == session.client.userID
+    }
+    // Whoever publishes an address says all that there is at it.
+    if let published {
+      if published.isEmpty { throw .noData }
+      return Answer(published)
+    }
+    // Nobody vouches for what the Domain Name System says.
+    guard let resolver, !isSecure else { throw .serviceNotFound }
+    let services = MailService.asked(service)
+    if services.isEmpty { throw .serviceNotFound }
+    return try Discovery.answer(address, services, query, resolver)
+  }
+
+  private func preferredNames(_ query: Query, _ service: Service, for client: Client) throws(WinsockError) -> Answer {
+    let names = publications.preferredNames(of: client.userID, service)
+    if names.isEmpty { throw .noData }
+    return Answer(
+      names.map { name in
+        QuerySet(
+          serviceInstanceName: name, nameSpace: .email, context: query.restrictions.context,
+          outputFlags: LookupFlags.returnPreferredNames.rawValue)
+      })
+  }
+
+  func set(_ registration: Registration, for session: (any ProviderSession)?, _ completion: Completion) {
+    guard let session = session as? EmailSession, let name = registration.set.serviceInstanceName,
+      let address = EmailAddress(name),
+      let service = Service(registration.set.context)
+    else { return completion(.invalidArgument) }
+    completion(publications.change(address, service, registration, by: session))
+  }
+}
+
+/// A client, and whom it belongs to. What it has published is in `Publications`.
+final class EmailSession: ProviderSession {
+  let client: Client
+
+  init(_ client: Client) { self.client = client }
 }
 
 // swift-format-ignore: AlwaysUseLowerCamelCase
