@@ -64,7 +64,7 @@ public final class Resolver: Sendable {
     public var bytes: [UInt8]
   }
 
-  public struct Reply: Sendable {
+  public struct Reply: Hashable, Sendable {
     /// Those of the type that was asked for.
     public var records: [Record]
     /// The CNAMEs on the way, in order: the name that was asked for first.
