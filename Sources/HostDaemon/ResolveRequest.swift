@@ -1,0 +1,124 @@
+import CWinsock
+import Glibc
+import Lookups
+import QuerySets
+import Sessions
+import Wire
+
+/// What glibc asks through its module: hosts and ports, in the form that it needs, of the first provider that has them.
+extension Requests {
+  func resolve(
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ connection: Connection, _ answer: inout FrameWriter
+  ) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let question = fields.uint32().flatMap(ResolveQuestion.init), let family = fields.uint32(), let size = fields.uint32(),
+      fields.uint32() != nil, let text = fields.bytes(Int(size)), !text.contains(0),
+      let name = String(validating: text, as: UTF8.self)
+    else { throw .invalidArgument }
+    // What the host or a provider in its care looks up would come back to it, and again.
+    guard connection.mayResolve else { throw .operationNotSupported }
+    var query = QuerySet(serviceInstanceName: name, serviceClassID: question.serviceClass)
+    if family != 0 { query.protocols = [ProtocolPair(addressFamily: Int32(bitPattern: family), protocolNumber: 0)] }
+    // Of what anybody can register, that of those whom the asking user trusts anyway.
+    let flags: LookupFlags = [.returnName, .returnAddress, .returnAliases, .returnBlob, .secure]
+    let lookup = try host.engine.begin(session, query, flags: flags, takesAll: true, stopsAtFirst: true)
+    defer { lookup.end() }
+    var found = ResolvedName(family: family)
+    var ending = WinsockError.noMore
+    while ending == .noMore, !found.isFull {
+      do throws(LookupError) {
+        try lookup.next { view throws(QuerySetError) in found.add(QuerySet(view)) }
+      } catch {
+        ending = error.winsockError
+        break
+      }
+    }
+    guard found.answers(question) else { throw ending == .noMore ? .noData : ending }
+    found.append(to: &answer, asked: name)
+  }
+}
+
+extension ResolveQuestion {
+  fileprivate var serviceClass: GUID {
+    switch self {
+    case .addresses: GUID(Data1: 0x2A803, Data2: 0, Data3: 0, Data4: (0xC0, 0, 0, 0, 0, 0, 0, 0x46))
+    case .names: GUID(Data1: 0x2A801, Data2: 0, Data3: 0, Data4: (0xC0, 0, 0, 0, 0, 0, 0, 0x46))
+    case .port: GUID(Data1: 0x2A802, Data2: 0, Data3: 0, Data4: (0xC0, 0, 0, 0, 0, 0, 0, 0x46))
+    }
+  }
+}
+
+/// The records of one name, put together, and bounded: whoever asks has to find room for all of it.
+private struct ResolvedName {
+  private let family: UInt32
+  private var names: [String] = []
+  private var addresses: [SocketAddress] = []
+  private var port: UInt16 = 0
+  private var protocolNumber: UInt16 = 0
+  private var timeToLive: UInt32 = .max
+  private var hasRecord = false
+  private var size = 0
+
+  private static let mostNames = 512
+  private static let mostAddresses = 1024
+  private static let longestName = 1024
+  private static let mostBytes = 48 << 10
+
+  init(family: UInt32) { self.family = family }
+
+  /// Names may be known of an address that nobody has said again; a host without addresses is none.
+  func answers(_ question: ResolveQuestion) -> Bool { hasRecord && (question == .names || !addresses.isEmpty) }
+
+  var isFull: Bool { size >= Self.mostBytes || names.count >= Self.mostNames || addresses.count >= Self.mostAddresses }
+
+  mutating func add(_ record: QuerySet) {
+    if record.outputFlags & UInt32(RESULT_IS_ALIAS) == 0 { hasRecord = true }
+    if let name = record.serviceInstanceName, Self.isUsable(name), !names.contains(name), names.count < Self.mostNames {
+      names.append(name)
+      size += name.utf8.count
+    }
+    for address in record.addresses {
+      let remote = address.remote
+      guard remote.host != nil, let number = remote.family, family == 0 || UInt32(number) == family else { continue }
+      if addresses.isEmpty, address.protocolNumber > 0 { protocolNumber = UInt16(clamping: address.protocolNumber) }
+      if addresses.isEmpty { port = remote.port ?? 0 }
+      guard !addresses.contains(remote), addresses.count < Self.mostAddresses else { continue }
+      addresses.append(remote)
+      size += 24
+    }
+    if let seconds = record.blob.flatMap(Self.timeToLive) { timeToLive = min(timeToLive, seconds) }
+  }
+
+  /// No program expects a space or a control in a host's name.
+  private static func isUsable(_ name: String) -> Bool {
+    !name.isEmpty && name.utf8.count <= longestName && name.utf8.allSatisfy { $0 > 32 && $0 != 127 }
+  }
+
+  /// From a blob of DNS records (nspdns.h).
+  private static func timeToLive(_ blob: [UInt8]) -> UInt32? {
+    blob.withUnsafeBytes { bytes in
+      guard bytes.count >= 8, bytes.loadUnaligned(as: UInt32.self) == 0x4450_534E else { return nil }
+      return bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+    }
+  }
+
+  /// As in docs/wire.md.
+  func append(to answer: inout FrameWriter, asked: String) {
+    let names = names.isEmpty ? [asked] : names
+    answer.append(UInt32(names.count))
+    answer.append(UInt32(addresses.count))
+    answer.append(timeToLive)
+    answer.append(port)
+    answer.append(protocolNumber)
+    for address in addresses {
+      answer.append(UInt32(address.family ?? 0))
+      answer.append(address.scope)
+      let host = Array(address.host ?? [])
+      answer.append(host + [UInt8](repeating: 0, count: 16 - host.count))
+    }
+    for name in names {
+      answer.append(UInt16(name.utf8.count))
+      answer.append(Array(name.utf8))
+    }
+  }
+}
