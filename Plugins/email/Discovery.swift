@@ -64,10 +64,10 @@ final class Discovery: Sendable {
     if isLate { resolver.cancel(ticket) }
   }
 
-  private func take(_ results: [Result<Resolver.Reply, Resolver.Failure>], for question: DiscoveryState.Question) {
+  private func take(_ outcomes: [DiscoveryState.Outcome], for question: DiscoveryState.Question) {
     let effects = state.withLock { state in
       state.asked.removeValue(forKey: question)
-      return state.discovery.handle(question, results.map { $0.map(\.records) })
+      return state.discovery.handle(question, outcomes)
     }
     perform(effects)
   }
@@ -85,13 +85,26 @@ final class Discovery: Sendable {
 
   private func record(_ endpoint: DiscoveryState.Endpoint) -> QuerySet {
     let offer = endpoint.offer
-    let addresses = endpoint.addresses.compactMap { SocketAddress(host: $0, port: offer.port) }
+    let addresses = endpoint.found.addresses.compactMap { SocketAddress(host: $0, port: offer.port) }
     return QuerySet(
       serviceInstanceName: name, comment: "\(offer.target):\(offer.port)", nameSpace: .email, context: endpoint.service.name,
       addresses: addresses.map { address in
         ServiceAddress(
           local: SocketAddress(bytes: []), remote: address, socketType: Int32(SOCK_STREAM.rawValue),
           protocolNumber: Int32(IPPROTO_TCP))
-      })
+      }, blob: endpoint.blob)
+  }
+}
+
+extension DiscoveryState.Endpoint {
+  /// `NSP_DNS_BLOB` (nspdns.h), of a record that was made from several: without data.
+  fileprivate var blob: [UInt8] {
+    var blob = NSP_DNS_BLOB()
+    blob.dwMagic = DWORD(NSP_DNS_MAGIC)
+    blob.dwTtl = min(offer.timeToLive, found.timeToLive)
+    blob.wType = (offer.type ?? found.firstType).rawValue
+    if offer.type != nil { (blob.wPriority, blob.wWeight) = (offer.priority, offer.weight) }
+    if offer.type == .srv { blob.wPort = offer.port }
+    return withUnsafeBytes(of: blob) { Array($0.prefix(MemoryLayout<NSP_DNS_BLOB>.offset(of: \.abData)!)) }
   }
 }

@@ -23,8 +23,15 @@ struct DiscoveryState: Sendable {
   struct Endpoint: Sendable {
     var service: MailService
     var offer: Offer
+    var found: Addresses
+  }
+
+  struct Addresses: Sendable {
     /// Of 4 or 16 bytes each.
-    var addresses: [[UInt8]]
+    var addresses: [[UInt8]] = []
+    var firstType = Resolver.RecordType.a
+    /// Seconds, for all of them and the way to them.
+    var timeToLive = UInt32.max
   }
 
   private enum Phase {
@@ -34,7 +41,7 @@ struct DiscoveryState: Sendable {
   }
 
   /// What is answered of one type.
-  typealias Records = Result<[Resolver.Record], Resolver.Failure>
+  typealias Outcome = Result<Resolver.Reply, Resolver.Failure>
 
   /// A domain that names more than these is not served any better by the rest of them.
   private static let offersPerService = 20
@@ -48,7 +55,7 @@ struct DiscoveryState: Sendable {
   /// In order; nil where the answer is not there yet.
   private var offers: [[Offer]?]
   /// The addresses of those that were asked for; nil where the answer is not there yet.
-  private var targets: [String: [[UInt8]]?] = [:]
+  private var targets: [String: Addresses?] = [:]
   /// The first endpoint that is not delivered yet.
   private var next = (service: 0, offer: 0)
   private var hasDelivered = false
@@ -73,21 +80,20 @@ struct DiscoveryState: Sendable {
   }
 
   /// - Parameter results: One for each type that was asked for.
-  mutating func handle(_ question: Question, _ results: [Records]) -> [Effect] {
+  mutating func handle(_ question: Question, _ outcomes: [Outcome]) -> [Effect] {
     switch (phase, question) {
     case (.asking, .offers(let index)):
-      for result in results { note(result, isOfDomain: services[index].question == .mail) }
-      let found = results.flatMap { offered(services[index], $0) }
+      for outcome in outcomes { note(outcome, isOfDomain: services[index].question == .mail) }
+      let found = outcomes.flatMap { offered(services[index], $0) }
       offers[index] = found
       return found.flatMap { ask($0.target) } + settle()
     case (.asking, .addresses(let name)):
       // A target that is not there, or not reachable by the wanted families, is none; it says nothing of the domain.
-      for case .failure(let failure) in results { note(failure) }
-      let records = results.flatMap { ((try? $0.get()) ?? []).prefix(Self.addressesPerTarget) }
-      targets[name] = records.compactMap { if case .address(let bytes) = $0.data { bytes } else { nil } }
+      for case .failure(let failure) in outcomes { note(failure) }
+      targets[name] = Self.addresses(outcomes.compactMap { try? $0.get() })
       return settle()
     case (.askingDomain, .domain):
-      for result in results { note(result, isOfDomain: true) }
+      for outcome in outcomes { note(outcome, isOfDomain: true) }
       return finish()
     case (.over, _), (.asking, .domain), (.askingDomain, _): return []
     }
@@ -98,8 +104,8 @@ struct DiscoveryState: Sendable {
 
   // MARK: What answers say
 
-  private mutating func note(_ result: Records, isOfDomain: Bool) {
-    switch result {
+  private mutating func note(_ outcome: Outcome, isOfDomain: Bool) {
+    switch outcome {
     case .success, .failure(.noData): domainIsThere = true
     case .failure(.noSuchName): domainIsMissing = domainIsMissing || isOfDomain
     case .failure(let failure): note(failure)
@@ -110,27 +116,18 @@ struct DiscoveryState: Sendable {
     switch failure {
     case .noSuchName, .noData, .cancelled: break
     case .temporary: self.failure = .tryAgain
-    case .refused: self.failure = self.failure ?? .noRecovery
+    case .refused: self.failure = self.failure ?? .refused
     case .invalidName: domainIsMissing = true
     }
   }
 
   /// What a service's answer comes to, in the order in which it is to be tried.
-  private func offered(_ service: MailService, _ result: Records) -> [Offer] {
+  private func offered(_ service: MailService, _ outcome: Outcome) -> [Offer] {
     var found: [Offer] = []
-    switch result {
-    case .success(let records):
-      found = records.compactMap { record in
-        switch record.data {
-        case .service(let priority, let weight, let port, let target):
-          Offer(priority: priority, weight: weight, port: port, target: Self.name(target))
-        case .mail(let preference, let exchange):
-          Offer(priority: preference, weight: 0, port: MailService.mailPort, target: Self.name(exchange))
-        default: nil
-        }
-      }
+    switch outcome {
+    case .success(let reply): found = reply.records.compactMap { Offer($0, timeToLive: reply.timeToLive) }
     case .failure(.noData) where service.question == .mail:
-      found = [Offer(priority: 0, weight: 0, port: MailService.mailPort, target: domain)]
+      found = [Offer(priority: 0, weight: 0, port: MailService.mailPort, target: domain, type: nil, timeToLive: .max)]
     case .failure: break
     }
     var chance = SystemRandomNumberGenerator()
@@ -139,8 +136,18 @@ struct DiscoveryState: Sendable {
     return Array(offers.prefix(Self.offersPerService))
   }
 
-  /// Without the root's dot.
-  private static func name(_ target: String) -> String { target.hasSuffix(".") ? String(target.dropLast()) : target }
+  private static func addresses(_ replies: [Resolver.Reply]) -> Addresses {
+    var found = Addresses()
+    for reply in replies {
+      let addresses = reply.records.prefix(addressesPerTarget).compactMap { record in
+        if case .address(let bytes) = record.data { bytes } else { nil }
+      }
+      if found.addresses.isEmpty, let type = reply.records.first?.type { found.firstType = type }
+      found.addresses += addresses
+      found.timeToLive = min(found.timeToLive, reply.timeToLive)
+    }
+    return found
+  }
 
   private mutating func ask(_ target: String) -> [Effect] {
     guard targets[target] == nil else { return [] }
@@ -159,8 +166,8 @@ struct DiscoveryState: Sendable {
         continue
       }
       let offer = found[next.offer]
-      guard case .some(.some(let addresses)) = targets[offer.target] else { break }
-      if !addresses.isEmpty { ready.append(Endpoint(service: services[next.service], offer: offer, addresses: addresses)) }
+      guard case .some(.some(let found)) = targets[offer.target] else { break }
+      if !found.addresses.isEmpty { ready.append(Endpoint(service: services[next.service], offer: offer, found: found)) }
       next.offer += 1
     }
     hasDelivered = hasDelivered || !ready.isEmpty
@@ -177,4 +184,28 @@ struct DiscoveryState: Sendable {
     if let failure { return [.finish(failure)] }
     return [.finish(domainIsMissing && !domainIsThere ? .serviceNotFound : .noData)]
   }
+}
+
+extension Offer {
+  /// From a record of a service or of mail; nil for others.
+  fileprivate init?(_ record: Resolver.Record, timeToLive: UInt32) {
+    switch record.data {
+    case .service(let priority, let weight, let port, let target):
+      self.init(
+        priority: priority, weight: weight, port: port, target: Self.name(target), type: record.type, timeToLive: timeToLive)
+    case .mail(let preference, let exchange):
+      self.init(
+        priority: preference, weight: 0, port: MailService.mailPort, target: Self.name(exchange), type: record.type,
+        timeToLive: timeToLive)
+    default: return nil
+    }
+  }
+
+  /// Without the root's dot.
+  private static func name(_ target: String) -> String { target.hasSuffix(".") ? String(target.dropLast()) : target }
+}
+
+extension Resolver.Reply {
+  /// How long it may be kept, with the way to it.
+  fileprivate var timeToLive: UInt32 { (records + chain).map(\.timeToLive).min() ?? 0 }
 }

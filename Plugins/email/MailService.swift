@@ -1,3 +1,5 @@
+import Resolver
+
 /// A service of e-mail, and how a domain says in the Domain Name System where it is.
 struct MailService: Sendable, Equatable {
   enum Question: Sendable, Equatable {
@@ -39,6 +41,10 @@ struct Offer: Hashable, Sendable {
   var weight: UInt16
   var port: UInt16
   var target: String
+  /// Of the record that says so; nil where none does, and the domain stands for itself.
+  var type: Resolver.RecordType?
+  /// Seconds.
+  var timeToLive: UInt32
 
   /// In the order in which a client is to try them (RFC 2782): by priority, and among equals by chance, according to their weights.
   static func ordered(_ offers: [Offer], using generator: inout some RandomNumberGenerator) -> [Offer] {

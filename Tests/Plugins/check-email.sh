@@ -35,7 +35,7 @@ database:
 zone:
 END
 {
-  srv imaps '0 0 993 imap' && srv imap '0 0 143 imap' && srv submissions '0 0 465 out' && srv submission '0 0 587 out'
+  srv imaps '7 9 993 imap' && srv imap '0 0 143 imap' && srv submissions '0 0 465 out' && srv submission '0 0 587 out'
   srv jmap '0 0 443 imap' && srv pop3s '0 0 995 imap' && srv pop3 '0 0 110 imap' && srv sieve '0 0 4190 alias'
   printf '@ MX 20 second\n@ MX 10 first\nimap A 192.0.2.1\nimap AAAA 2001:db8::1\nout A 192.0.2.2\nfirst A 192.0.2.3\nsecond AAAA 2001:db8::4\nalias CNAME imap\n'
 } | zone full.test
@@ -190,7 +190,9 @@ pop3 a@full.test 192.0.2.1:110 [2001:db8::1]:110 (imap.full.test:110)
 sieve a@full.test 192.0.2.1:4190 [2001:db8::1]:4190 (alias.full.test:4190)
 submissions a@full.test 192.0.2.2:465 (out.full.test:465)' client look=a@full.test,pop3 look=a@full.test,sieve look=a@full.test,SUBMISSIONS
   check "$mode: GetAddrInfoEx finds them" says 'ann@full.test 192.0.2.1:443 6 0\nann@full.test [2001:db8::1]:443 6 0' client resolve=ann@full.test,jmap
-  check "$mode: nsphost says where from" grep -q '"comment":"imap.full.test:993"' <(lookup ann@full.test --namespace email --service imaps --json)
+  check "$mode: nsphost says where from, and a blob what the record is made of" \
+    grep -q '"blob":"4e5350443c000000210007000900e10300000000","comment":"imap.full.test:993","context":"imaps"' \
+    <(lookup ann@full.test --namespace email --service imaps --json)
   weighs() {
     local out first
     out=$(client $(printf 'look=a@order.test,imap %.0s' $(seq 60)))
@@ -211,7 +213,7 @@ submissions a@full.test 192.0.2.2:465 (out.full.test:465)' client look=a@full.te
   check "$mode: a domain that names many targets, and one with many addresses" \
     says '20\nimaps a@big.test and 256 in all (big.big.test:993)' eval 'client look=a@many.test,imap | wc -l; client look=a@big.test,imap'
   check "$mode: what nobody vouches for is not secure; a service that is none of e-mail" says '10108\n10108' client secure=a@full.test,imap look=a@full.test,gopher
-  check "$mode: what is no domain, and one that the server refuses to answer for" says '10108\n10108\n11003' client "look=a@$(printf 'x%.0s' $(seq 70)).test,imap" 'look=a@x y.test,imap' 'look=a@elsewhere.example,imap'
+  check "$mode: what is no domain, and one that the server refuses to answer for" says '10108\n10108\n10112' client "look=a@$(printf 'x%.0s' $(seq 70)).test,imap" 'look=a@x y.test,imap' 'look=a@elsewhere.example,imap'
 
   silent() {
     kill -STOP $knot
@@ -241,8 +243,9 @@ endures() {
   before=$(descriptors "$process") memoryBefore=$(memory "$process")
   says '0 failed\nok' client storm=600,y@storm.test cancel=4000,a@full.test || return 1
   settles || return 1
-  after=$(descriptors "$process")
-  [ "$after" -le $((before + 2)) ] || { echo "descriptors: $before, then $after"; return 1; }
+  # A worker keeps a connection for each of the threads that were busy at once.
+  settled() { after=$(descriptors "$process") && [ "$after" -le $((before + 8)) ]; }
+  soon settled || { echo "descriptors: $before, then $after"; return 1; }
   [ "$(memory "$process")" -le $((memoryBefore + 16384)) ] || { echo "kB: $memoryBefore, then $(memory "$process")"; return 1; }
   echo "$mode: $process: descriptors $before $after, kB $memoryBefore $(memory "$process")" >>"${NSPHOST_MEASURED:-/dev/null}"
 }
