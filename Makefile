@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples plugins fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon fuzz clean
+.PHONY: run test install packages samples plugins nss-module fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
@@ -76,6 +76,11 @@ plugins: packages
 	  install -m 755 "$$($(SWIFT) build --show-bin-path)/lib$$name.so" $(BUILD)/plugins/.$$name && \
 	  mv $(BUILD)/plugins/.$$name $(BUILD)/plugins/$$name.so && \
 	  install -m 644 Plugins/$$name/$$name.toml $(BUILD)/plugins/ || exit 1; done
+
+# What glibc loads, as it is installed: without what a debugger needs.
+nss-module: packages
+	$(SWIFT) build --product NSSModule
+	strip -R .swift_ast -o $(BUILD)/libnss_nsp.so.2 "$$($(SWIFT) build --show-bin-path)/libNSSModule.so"
 
 fixtures: packages
 	$(MAKE) -s -C Tests/Fixtures OUT=$(CURDIR)/$(FIXTURES)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 /* Connections that outlive their call. There are no handlers of fork: whoever holds a place is known by its process, so that a child takes
    over what its parent held, and closes its copy. Programs close descriptors that are not theirs, and use the numbers again: a connection
    is known by its device and inode, and one that is not what it was is forgotten. */
-enum { PLACES = 8 };
+enum { PLACES = 32 };
 static struct place {
   /* The process of the thread that uses it; 0: nobody. */
   _Atomic(pid_t) holder;
@@ -90,6 +91,25 @@ void nsp_nss_end(struct nsp_nss_connection *connection) {
     close(connection->descriptor);
   }
   connection->descriptor = connection->place = -1;
+}
+
+int nsp_nss_may_be_busy(const struct nsp_nss_connection *connection) {
+  struct ucred peer = {0};
+  socklen_t size = sizeof peer;
+  char path[64], text[512], *end;
+  ssize_t got = -1;
+  int file;
+  if (getsockopt(connection->descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)peer.pid);
+  file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  got = read(file, text, sizeof text - 1);
+  close(file);
+  if (got <= 0) return 0;
+  text[got] = 0;
+  /* Behind the name, which may have parentheses of its own: R, S and D go on; T, t, Z and X do not. */
+  end = strrchr(text, ')');
+  return end != NULL && end[1] == ' ' && strchr("RSD", end[2]) != NULL && end[2] != 0;
 }
 
 int nsp_nss_is_bypassed(void) {

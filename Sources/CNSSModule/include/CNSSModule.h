@@ -33,6 +33,9 @@ void nsp_nss_keep(struct nsp_nss_connection *connection);
 /* Closes it, and gives its place back. */
 void nsp_nss_end(struct nsp_nss_connection *connection);
 
+/* Whether the process at the other end is there and not stopped, as far as this one can see. */
+int nsp_nss_may_be_busy(const struct nsp_nss_connection *connection);
+
 /* Whether this process does not want the module (NSP_NSS_BYPASS), or is the host or in its care. */
 int nsp_nss_is_bypassed(void);
 /* Until when the host is taken for one that does not answer. */
