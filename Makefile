@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples plugins nss-module fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon fuzz clean
+.PHONY: run test install packages samples plugins nss-module fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
@@ -94,6 +94,24 @@ bench-daemon: samples
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product NSPLibrary
 	@Benchmarks/floor/run.sh $(CURDIR)/$(PROVIDERS)
+
+# The same names through glibc's files, nscd, dnsmasq and this host; writes the tables of docs/benchmarks.md. It needs no root where users
+# may have namespaces.
+PEERS := $(BUILD)/peers
+bench-peers: packages peers-packages
+	$(RELEASE) --product nsphost
+	$(RELEASE) --product hosts
+	$(RELEASE) --product NSSModule
+	rm -rf $(PEERS)
+	install -d $(PEERS)/plugins
+	install -m 755 "$$($(RELEASE) --show-bin-path)/libhosts.so" $(PEERS)/plugins/hosts.so
+	install -m 644 Plugins/hosts/hosts.toml $(PEERS)/plugins/
+	install -m 755 "$$($(RELEASE) --show-bin-path)/libNSSModule.so" $(PEERS)/libnss_nsp.so.2
+	@Benchmarks/peers/run.sh "$$($(RELEASE) --show-bin-path)/nsphost" $(PEERS)/plugins $(PEERS)/libnss_nsp.so.2
+
+# Servers to compare with: they are installed, and not started.
+peers-packages:
+	@Benchmarks/peers/install.sh nscd dnsmasq-base iproute2
 
 fuzz: packages
 	Tests/Fuzz/fuzz.sh $(SECONDS)
