@@ -95,7 +95,7 @@ start() {
     sleep 0.05
   done
   cat "$home/log" >&2
-  fail "$peer does not answer (attempt $attempt)"
+  fail "$peer does not answer, or not with the address of $name (attempt $attempt)"
 }
 
 stop() {

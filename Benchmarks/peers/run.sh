@@ -35,7 +35,8 @@ work=$(mktemp -d)
 inside=
 finish() {
   [ -z "$inside" ] || { kill -KILL "$inside" 2>/dev/null && wait "$inside" 2>/dev/null; } || true
-  rm -rf "$work"
+  # What was killed may be about to write a last file.
+  rm -rf "$work" 2>/dev/null || { sleep 1 && rm -rf "$work"; }
 }
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
