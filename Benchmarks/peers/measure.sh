@@ -80,7 +80,8 @@ prepare() {
   echo "hosts: $service" >"$home/etc/nsswitch.conf"
 }
 
-as_client() { nsenter --target "${init[$peer]}" --mount "$@"; }
+# In the server's process namespace too: a host looks at who its clients are, and clients find /proc/self.
+as_client() { nsenter --target "${init[$peer]}" --mount --pid "$@"; }
 
 start() {
   local home=$work/$size/$peer name address attempt

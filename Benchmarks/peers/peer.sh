@@ -1,6 +1,6 @@
 #!/bin/bash
-# One peer, as the first process of a mount and a process namespace of its own: when it is killed, so is its server. Clients enter the
-# mount namespace, and find there an /etc that says whom to ask and a /run with the server's socket.
+# One peer, as the first process of a mount and a process namespace of its own: when it is killed, so is its server. Clients enter
+# both, and find there an /etc that says whom to ask and a /run with the server's socket.
 #
 #   peer.sh PEER HOME
 set -euo pipefail
