@@ -97,17 +97,16 @@ bench-daemon: samples
 
 # The same names through glibc's files, nscd, dnsmasq and this host; writes the tables of docs/benchmarks.md. It needs no root where users
 # may have namespaces.
-PEERS := $(BUILD)/peers
 bench-peers: packages peers-packages
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product hosts
 	$(RELEASE) --product NSSModule
-	rm -rf $(PEERS)
-	install -d $(PEERS)/plugins
-	install -m 755 "$$($(RELEASE) --show-bin-path)/libhosts.so" $(PEERS)/plugins/hosts.so
-	install -m 644 Plugins/hosts/hosts.toml $(PEERS)/plugins/
-	install -m 755 "$$($(RELEASE) --show-bin-path)/libNSSModule.so" $(PEERS)/libnss_nsp.so.2
-	@Benchmarks/peers/run.sh "$$($(RELEASE) --show-bin-path)/nsphost" $(PEERS)/plugins $(PEERS)/libnss_nsp.so.2
+	rm -rf $(BUILD)/peers
+	install -d $(BUILD)/peers/plugins
+	install -m 755 "$$($(RELEASE) --show-bin-path)/libhosts.so" $(BUILD)/peers/plugins/hosts.so
+	install -m 644 Plugins/hosts/hosts.toml $(BUILD)/peers/plugins/
+	install -m 755 "$$($(RELEASE) --show-bin-path)/libNSSModule.so" $(BUILD)/peers/libnss_nsp.so.2
+	@Benchmarks/peers/run.sh "$$($(RELEASE) --show-bin-path)/nsphost" $(BUILD)/peers/plugins $(BUILD)/peers/libnss_nsp.so.2
 
 # Servers to compare with: they are installed, and not started.
 peers-packages:

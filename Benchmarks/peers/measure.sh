@@ -3,6 +3,9 @@
 # figures in WORK/records.
 #
 #   measure.sh WORK NSPHOST PLUGINS
+#
+# What is measured is in the environment: NAMES, CLIENTS, PEERS, ROUNDS, MILLISECONDS, STARTS.
+# shellcheck disable=SC2153
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$1 nsphost=$2 plugins=$3
@@ -34,13 +37,11 @@ make_names() {
   shuf -n $measured --random-source="$work/$size/all" "$work/$size/all" >"$work/$size/names" 2>/dev/null ||
     cp "$work/$size/all" "$work/$size/names"
   { echo "127.0.0.1 localhost" && cat "$work/$size/all"; } >"$etc/hosts"
-  cp /etc/passwd /etc/group "$etc/"
+  cp -r /etc/passwd /etc/group /etc/ld.so.conf /etc/ld.so.conf.d "$etc/"
+  echo /peers/module >>"$etc/ld.so.conf"
   echo "multi on" >"$etc/host.conf"
   echo "nameserver 127.0.0.1" >"$etc/resolv.conf"
   echo "hosts: files" >"$etc/nsswitch.server"
-  # Where a library lies counts: the module is found by ld.so's cache, as an installed one is, and all peers have that cache.
-  { cat /etc/ld.so.conf 2>/dev/null || true; echo "$work/module"; } >"$work/ld.so.conf"
-  (cd /etc && ldconfig -X -f "$work/ld.so.conf" -C "$etc/ld.so.cache" 2>/dev/null)
 }
 
 # Programs and libraries that two peers have in common are copied for each: what is resident of them would count half otherwise.
@@ -86,12 +87,13 @@ as_client() { nsenter --target "${init[$peer]}" --mount --pid "$@"; }
 start() {
   local home=$work/$size/$peer name address attempt
   prepare
-  unshare --mount --pid --fork --kill-child --mount-proc --propagation private "$here/peer.sh" "$peer" "$home" >"$home/log" 2>&1 &
+  unshare --mount --pid --fork --kill-child --mount-proc --propagation private \
+    "$here/peer.sh" "$peer" "$work" "$size/$peer" >"$home/log" 2>&1 &
   holder[$peer]=$!
   read -r address name <"$work/$size/names"
   for attempt in $(seq 600); do
     init[$peer]=$(children_of "${holder[$peer]}")
-    [ -z "${init[$peer]}" ] || ! as_client "$work/once" "$name" "$address" 2>/dev/null || return 0
+    [ -z "${init[$peer]}" ] || ! as_client /peers/once "$name" "$address" 2>/dev/null || return 0
     kill -0 "${holder[$peer]}" 2>/dev/null || break
     sleep 0.05
   done
@@ -108,12 +110,12 @@ record() { echo "$*" >>"$work/records"; }
 
 measure_starts() {
   local time
-  time=$(as_client "$work/resolve" start "$names" "$STARTS" "$work/once") || fail "$peer: new processes"
+  time=$(as_client /peers/resolve start "$names" "$STARTS" /peers/once) || fail "$peer: new processes"
   record start "$size" 0 "$peer" "$time"
 }
 measure_load() {
   local p50 p99 each_second
-  as_client "$work/resolve" load "$names" "$clients" "$MILLISECONDS" >"$work/figures" || fail "$peer: $clients clients"
+  as_client /peers/resolve load "$names" "$clients" "$MILLISECONDS" >"$work/figures" || fail "$peer: $clients clients"
   read -r p50 p99 each_second <"$work/figures"
   record p50 "$size" "$clients" "$peer" "$p50"
   record p99 "$size" "$clients" "$peer" "$p99"
@@ -132,14 +134,14 @@ measure_memory() {
 
 ip link set lo up
 for size in $NAMES; do
-  names=$work/$size/names
+  names=/peers/$size/names
   make_names
   warming=()
   for peer in $PEERS; do
     echo "$size names: $peer" >&2
     start
     [ "$peer" = files ] && continue
-    as_client "$work/resolve" warm "$names" &
+    as_client /peers/resolve warm "$names" &
     warming+=($!)
   done
   for process in "${warming[@]}"; do wait "$process" || fail "a peer does not know all names"; done

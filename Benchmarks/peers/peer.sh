@@ -1,14 +1,39 @@
 #!/bin/bash
-# One peer, as the first process of a mount and a process namespace of its own: when it is killed, so is its server. Clients enter
-# both, and find there an /etc that says whom to ask and a /run with the server's socket.
+# One peer, as the first process of a mount and a process namespace of its own: when it is killed, so is its server. Clients enter both,
+# and find there an /etc that says whom to ask, a /run with the server's socket, and WORK as /peers.
 #
-#   peer.sh PEER HOME
+#   peer.sh PEER WORK FOLDER    the peer's own files are in FOLDER, below WORK
 set -euo pipefail
-peer=$1 home=$2
-mount --bind "$home/etc" /etc
-mount -t tmpfs tmpfs /run
-mkdir /run/nscd /run/nsphost
-[ ! -f "$home/folders" ] || while read -r folder; do mount --bind "$home/runtime$folder" "$folder"; done <"$home/folders"
+peer=$1 work=$2 home=/peers/$3
+
+# A root of its own, whose folders belong to whoever runs this: a host takes no plugins from below a folder of a stranger, and in a
+# user's namespace that is what root's are.
+root=$work/$3/root
+mkdir "$root"
+mount -t tmpfs -o mode=755 tmpfs "$root"
+for entry in /*; do
+  case $entry in
+    /etc | /run | /tmp | /peers) mkdir "$root$entry" ;;
+    *)
+      if [ -L "$entry" ]; then cp -P "$entry" "$root/"; fi
+      if [ ! -L "$entry" ] && [ -d "$entry" ]; then mkdir "$root$entry" && mount --rbind "$entry" "$root$entry"; fi
+      ;;
+  esac
+done
+chmod 1777 "$root/tmp"
+mkdir -p "$root/peers" "$root/run/nscd" "$root/run/nsphost"
+mount --bind "$work" "$root/peers"
+mount --bind "$work/$3/etc" "$root/etc"
+cd "$root"
+pivot_root . .
+umount -l .
+
+# Where a library lies counts: the module is found by ld.so's cache, as an installed one is, and all peers have that cache.
+ldconfig -X
+[ ! -f "$home/folders" ] || while read -r folder; do
+  mkdir -p "$folder"
+  mount --bind "$home/runtime$folder" "$folder"
+done <"$home/folders"
 
 # Servers read the names from `files`, whatever their clients are told to do.
 serve() {

@@ -4,11 +4,12 @@
 #
 #   run.sh NSPHOST PLUGINS MODULE    the program, the folder with hosts.so and hosts.toml, the path of libnss_nsp.so.2
 set -euo pipefail
-export NAMES=${NAMES:-10 1000 100000}   # names in the hosts file
-export CLIENTS=${CLIENTS:-1 8 64}       # processes that ask at once
-export ROUNDS=${ROUNDS:-5}              # of all peers, turn by turn; each figure is the median of the rounds
-export MILLISECONDS=${MILLISECONDS:-400} # each client asks so long in each round
-export STARTS=${STARTS:-100}            # processes that are started to resolve one name, in each round
+umask 022
+export NAMES=${NAMES:-10 1000 100000}      # names in the hosts file
+export CLIENTS=${CLIENTS:-1 8 64}          # processes that ask at once
+export ROUNDS=${ROUNDS:-5}                 # of all peers, turn by turn; each figure is the median of the rounds
+export MILLISECONDS=${MILLISECONDS:-400}   # each client asks so long in each round
+export STARTS=${STARTS:-100}               # processes that are started to resolve one name, in each round
 export PEERS=${PEERS:-files nscd nscd-mapped dnsmasq nsp nsp-worker}
 PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,8 +23,13 @@ fail() {
 for tool in unshare nsenter mount ip ldconfig nscd dnsmasq awk; do
   command -v $tool >/dev/null || fail "$tool is missing: make bench-peers installs what it needs"
 done
-[ -x "$1" ] && [ -f "$2/hosts.so" ] && [ -f "$2/hosts.toml" ] && [ -f "$3" ] ||
-  fail "$1, $2/hosts.so, $2/hosts.toml or $3 is missing: make bench-peers builds them"
+for file in "$1" "$2/hosts.so" "$2/hosts.toml" "$3"; do
+  [ -f "$file" ] || fail "$file is missing: make bench-peers builds it"
+done
+
+for marker in '<!-- tables:' '<!-- end of the tables'; do
+  grep -q "^$marker" "$tables" || fail "$tables has no line that begins with $marker"
+done
 
 # Port 53 is free in a network of its own; and when the first process of a process namespace ends, every server in it is killed.
 namespaces=(--mount --net --pid --fork --kill-child --mount-proc --propagation private)
