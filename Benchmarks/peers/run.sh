@@ -11,6 +11,8 @@ export ROUNDS=${ROUNDS:-5}                 # of all peers, turn by turn; each fi
 export MILLISECONDS=${MILLISECONDS:-400}   # each client asks so long in each round
 export STARTS=${STARTS:-100}               # processes that are started to resolve one name, in each round
 export PEERS=${PEERS:-files nscd nscd-mapped dnsmasq nsp nsp-worker}
+# Of another host, or for other libraries.
+unset NSP_SOCKET NSP_CONFIG NSP_PLUGIN_PATH LD_LIBRARY_PATH LD_PRELOAD
 PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 tables=${TABLES:-$here/../../docs/benchmarks.md}
