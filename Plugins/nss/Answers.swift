@@ -8,6 +8,14 @@ struct FoundHost: Sendable {
   /// In seconds; nil where the module does not say.
   var timeToLive: UInt32?
 
+  /// With addresses of these families alone.
+  func limited(to families: [Int32]) throws(Shortfall) -> FoundHost {
+    var host = self
+    host.addresses.removeAll { address in !families.contains { $0 == address.family } }
+    if host.addresses.isEmpty { throw .noData }
+    return host
+  }
+
   /// Adds what another function of the same module says of the same host.
   mutating func add(_ other: FoundHost) {
     for alias in [other.name] + other.aliases where alias != name && !aliases.contains(alias) { aliases.append(alias) }

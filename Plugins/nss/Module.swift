@@ -21,10 +21,10 @@ struct Module: Sendable {
     functions.findsAddresses || functions.findsHosts || functions.findsNames || functions.findsServices
   }
 
-  /// The addresses of a name, of the families given; others may come along.
+  /// The addresses of a name, of these families alone.
   func host(named name: String, families: [Int32], withAliases: Bool) throws(Shortfall) -> FoundHost {
     guard functions.findsAddresses else { return try hosts(named: name, families: families) }
-    var host = try functions.addresses(of: name)
+    var host = try functions.addresses(of: name).limited(to: families)
     if host.name.isEmpty { host.name = name }
     // The function that knows all addresses knows no aliases; those that do are asked for the families that there are.
     if withAliases, functions.findsHosts {
@@ -50,7 +50,7 @@ struct Module: Sendable {
       }
     }
     guard let found else { throw shortfall }
-    return found
+    return try found.limited(to: families)
   }
 
   func host(at address: SocketAddress) throws(Shortfall) -> FoundHost { try functions.host(at: address) }

@@ -31,6 +31,7 @@ final class ModuleChain: Sendable {
   /// Those that can be loaded, which is tried once: with the first question, since their constructors may take any time.
   private func modules() -> [Module] {
     if let modules = loaded.withLock({ $0 }) { return modules }
+    ModuleFunctions.prepare()
     // Not under the lock, because it runs their code. Whoever asks at the same time is given the same files by the dynamic linker.
     var modules: [Module] = []
     var complaints: [(HostLog.Level, String)] = []

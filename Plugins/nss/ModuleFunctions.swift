@@ -25,6 +25,9 @@ struct ModuleFunctions: Sendable {
   private let getservbyname: nsp_getservbyname?
   private let getservbyport: nsp_getservbyport?
 
+  /// What glibc does before it calls any module.
+  static func prepare() { nsp_read_host_configuration() }
+
   /// Runs the constructors of the file, which may take any time.
   init(of module: String, file: String) throws(LoadError) {
     // Never closed: modules keep things by thread, and glibc doesn't close them either.
@@ -57,70 +60,101 @@ struct ModuleFunctions: Sendable {
   /// The addresses of a name, of every family; no aliases.
   func addresses(of name: String) throws(Shortfall) -> FoundHost {
     guard let gethostbyname4 else { throw .lacking }
-    var first: UnsafeMutablePointer<gaih_addrtuple>?
-    var timeToLive: Int32 = -1
-    return try call {
-      first = nil
-      return gethostbyname4(name, &first, $0.start, $0.size, &$0.error, &$0.hostError, &timeToLive)
-    } read: { memory throws(Shortfall) in
-      try memory.host(first, timeToLive: timeToLive)
+    return try Self.withText(name) { name throws(Shortfall) in
+      var first: UnsafeMutablePointer<gaih_addrtuple>?
+      var timeToLive: Int32 = -1
+      return try Self.call {
+        first = nil
+        return gethostbyname4(name, &first, $0.start, $0.size, &$0.error, &$0.hostError, &timeToLive)
+      } read: { memory throws(Shortfall) in
+        try memory.host(first, timeToLive: timeToLive)
+      }
     }
   }
 
   /// The host of a name with its aliases, and the addresses of one family. A module that can't tell families apart gives those that it has.
   func host(named name: String, family: Int32) throws(Shortfall) -> FoundHost {
     guard findsHosts else { throw .lacking }
-    var host = hostent()
-    var timeToLive: Int32 = -1
-    var canonicalName: UnsafeMutablePointer<CChar>?
-    return try call {
-      host = hostent()
-      if let gethostbyname3 {
-        return gethostbyname3(
-          name, family, &host, $0.start, $0.size, &$0.error, &$0.hostError, &timeToLive, &canonicalName)
+    return try Self.withText(name) { name throws(Shortfall) in
+      var canonicalName: UnsafeMutablePointer<CChar>?
+      return try Self.callForHost { room, host, timeToLive in
+        if let gethostbyname3 {
+          return gethostbyname3(
+            name, family, &host, room.start, room.size, &room.error, &room.hostError, &timeToLive, &canonicalName)
+        }
+        if let gethostbyname2 {
+          return gethostbyname2(name, family, &host, room.start, room.size, &room.error, &room.hostError)
+        }
+        return gethostbyname?(name, &host, room.start, room.size, &room.error, &room.hostError) ?? NSS_STATUS_UNAVAIL
       }
-      if let gethostbyname2 { return gethostbyname2(name, family, &host, $0.start, $0.size, &$0.error, &$0.hostError) }
-      return gethostbyname?(name, &host, $0.start, $0.size, &$0.error, &$0.hostError) ?? NSS_STATUS_UNAVAIL
-    } read: { memory throws(Shortfall) in
-      try memory.host(host, timeToLive: timeToLive)
     }
   }
 
   /// The host of an address.
   func host(at address: SocketAddress) throws(Shortfall) -> FoundHost {
     guard findsNames, let family = address.family, let bytes = address.host.map(Array.init) else { throw .lacking }
-    let length = socklen_t(bytes.count)
-    var host = hostent()
-    var timeToLive: Int32 = -1
-    return try call {
-      host = hostent()
-      if let gethostbyaddr2 {
-        return gethostbyaddr2(bytes, length, family, &host, $0.start, $0.size, &$0.error, &$0.hostError, &timeToLive)
+    return try bytes.withUnsafeBufferPointer { bytes throws(Shortfall) in
+      let length = socklen_t(bytes.count)
+      return try Self.callForHost { room, host, timeToLive in
+        if let gethostbyaddr2 {
+          return gethostbyaddr2(
+            bytes.baseAddress, length, family, &host, room.start, room.size, &room.error, &room.hostError, &timeToLive)
+        }
+        return gethostbyaddr?(bytes.baseAddress, length, family, &host, room.start, room.size, &room.error, &room.hostError)
+          ?? NSS_STATUS_UNAVAIL
       }
-      return gethostbyaddr?(bytes, length, family, &host, $0.start, $0.size, &$0.error, &$0.hostError) ?? NSS_STATUS_UNAVAIL
-    } read: { memory throws(Shortfall) in
-      try memory.host(host, timeToLive: timeToLive)
     }
   }
 
   /// A service by its name or an alias; of any protocol where none is named.
   func service(named name: String, over protocolName: String?) throws(Shortfall) -> FoundService {
     guard let getservbyname else { throw .lacking }
-    var service = servent()
-    return try call {
-      service = servent()
-      return getservbyname(name, protocolName, &service, $0.start, $0.size, &$0.error)
-    } read: { memory throws(Shortfall) in
-      try memory.service(service)
+    return try Self.withText(name) { name throws(Shortfall) in
+      try Self.withText(protocolName) { protocolName throws(Shortfall) in
+        try Self.callForService { room, service in
+          getservbyname(name, protocolName, &service, room.start, room.size, &room.error)
+        }
+      }
     }
   }
 
   func service(at port: UInt16, over protocolName: String?) throws(Shortfall) -> FoundService {
     guard let getservbyport else { throw .lacking }
+    return try Self.withText(protocolName) { protocolName throws(Shortfall) in
+      try Self.callForService { room, service in
+        getservbyport(Int32(port.bigEndian), protocolName, &service, room.start, room.size, &room.error)
+      }
+    }
+  }
+
+  // MARK: What they have in common
+
+  /// A text of C, which lasts until the answer has been read: modules may answer with what they were asked with.
+  private static func withText<Found>(
+    _ text: String?, _ body: (UnsafePointer<CChar>?) throws(Shortfall) -> Found
+  ) throws(Shortfall) -> Found {
+    guard let text else { return try body(nil) }
+    return try text.utf8CString.withUnsafeBufferPointer { text throws(Shortfall) in try body(text.baseAddress) }
+  }
+
+  private static func callForHost(
+    _ function: (inout Room, inout hostent, inout Int32) -> nss_status
+  ) throws(Shortfall) -> FoundHost {
+    var host = hostent()
+    var timeToLive: Int32 = -1
+    return try call {
+      host = hostent()
+      return function(&$0, &host, &timeToLive)
+    } read: { memory throws(Shortfall) in
+      try memory.host(host, timeToLive: timeToLive)
+    }
+  }
+
+  private static func callForService(_ function: (inout Room, inout servent) -> nss_status) throws(Shortfall) -> FoundService {
     var service = servent()
     return try call {
       service = servent()
-      return getservbyport(Int32(port.bigEndian), protocolName, &service, $0.start, $0.size, &$0.error)
+      return function(&$0, &service)
     } read: { memory throws(Shortfall) in
       try memory.service(service)
     }
@@ -137,11 +171,11 @@ struct ModuleFunctions: Sendable {
   }
 
   /// Calls a function with more and more room until that is enough, then reads what it has left there.
-  private func call<Found>(
+  private static func call<Found>(
     _ function: (inout Room) -> nss_status, read: (ModuleMemory) throws(Shortfall) -> Found
   ) throws(Shortfall) -> Found {
-    var size = Self.smallestBuffer
-    while size <= Self.largestBuffer {
+    var size = smallestBuffer
+    while size <= largestBuffer {
       // The module writes to it during the call only; it is ours before and after, and freed at the end of each round.
       let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
       defer { buffer.deallocate() }

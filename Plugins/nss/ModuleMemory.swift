@@ -10,7 +10,6 @@ struct ModuleMemory {
   /// A list that goes on has no end.
   private static let mostEntries = 4096
   private static let longestText = 1024
-  private static let pageSize: UInt = 4096
 
   private let buffer: UnsafeRawBufferPointer
 
@@ -26,7 +25,7 @@ struct ModuleMemory {
     }
     var addresses: [SocketAddress] = []
     for entry in try list(at: UInt(bitPattern: host.h_addr_list), "addresses") {
-      guard let bytes = bytes(at: entry, count: length), let address = SocketAddress(host: bytes) else {
+      guard let bytes = Region(of: entry, buffer).bytes(count: length), let address = SocketAddress(host: bytes) else {
         throw .rubbish("an address that leads nowhere")
       }
       addresses.append(address)
@@ -44,7 +43,9 @@ struct ModuleMemory {
     while next != 0 {
       entries += 1
       guard entries <= Self.mostEntries else { throw .rubbish("a list of addresses that has no end") }
-      guard let tuple = load(gaih_addrtuple.self, at: next) else { throw .rubbish("an address that leads nowhere") }
+      guard let tuple = Region(of: next, buffer).load(gaih_addrtuple.self) else {
+        throw .rubbish("an address that leads nowhere")
+      }
       if host.name.isEmpty, tuple.name != nil { host.name = try name(at: UInt(bitPattern: tuple.name), "host") }
       if let address = socketAddress(tuple), !host.addresses.contains(address) { host.addresses.append(address) }
       next = UInt(bitPattern: tuple.next)
@@ -77,10 +78,12 @@ struct ModuleMemory {
   /// The addresses up to the NULL that ends a list; none for a list that is not there.
   private func list(at start: UInt, _ what: String) throws(Shortfall) -> [UInt] {
     guard start != 0 else { return [] }
+    let region = Region(of: start, buffer)
     var entries: [UInt] = []
     while true {
-      let (place, overflows) = start.addingReportingOverflow(UInt(entries.count * MemoryLayout<UInt>.stride))
-      guard !overflows, let entry = load(UInt.self, at: place) else { throw .rubbish("a list of \(what) that leads nowhere") }
+      guard let entry = region.load(UInt.self, at: entries.count * MemoryLayout<UInt>.stride) else {
+        throw .rubbish("a list of \(what) that leads nowhere")
+      }
       if entry == 0 { return entries }
       guard entries.count < Self.mostEntries else { throw .rubbish("a list of \(what) that has no end") }
       entries.append(entry)
@@ -94,53 +97,59 @@ struct ModuleMemory {
   }
 
   private func name(at address: UInt, _ what: String) throws(Shortfall) -> String {
-    guard let bytes = text(at: address), !bytes.isEmpty, let name = String(validating: bytes, as: UTF8.self) else {
-      throw .rubbish("the name of the \(what) is no text")
-    }
+    guard let bytes = Region(of: address, buffer).text(most: Self.longestText), !bytes.isEmpty,
+      let name = String(validating: bytes, as: UTF8.self)
+    else { throw .rubbish("the name of the \(what) is no text") }
     return name
+  }
+}
+
+/// The memory that a pointer leads to. What begins in the buffer ends in it; elsewhere the kernel knows what is there.
+private struct Region {
+  private static let pageSize: UInt = 4096
+
+  private let start: UInt
+  /// The rest of the buffer from there.
+  private let rest: UnsafeRawBufferPointer?
+
+  init(of start: UInt, _ buffer: UnsafeRawBufferPointer) {
+    self.start = start
+    let first = UInt(bitPattern: buffer.baseAddress)
+    let isInside = start >= first && start - first < UInt(buffer.count)
+    rest = isInside ? UnsafeRawBufferPointer(rebasing: buffer[Int(start - first)...]) : nil
+  }
+
+  func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int = 0) -> Value? {
+    bytes(at: offset, count: MemoryLayout<Value>.size)?.withUnsafeBytes { $0.loadUnaligned(as: type) }
   }
 
   /// Bytes up to their NUL, which comes soon.
-  private func text(at address: UInt) -> [UInt8]? {
+  func text(most: Int) -> [UInt8]? {
+    if let rest {
+      let text = rest.prefix(most + 1)
+      return text.firstIndex(of: 0).map { Array(text[..<$0]) }
+    }
     var text: [UInt8] = []
-    var place = address
-    while text.count <= Self.longestText {
+    while text.count <= most {
       // No piece crosses into another page, which need not be there.
-      let piece = min(64, Self.pageSize - place % Self.pageSize, left(from: place))
-      guard piece > 0, let bytes = bytes(at: place, count: Int(piece)) else { return nil }
+      let piece = min(64, Self.pageSize - (start &+ UInt(text.count)) % Self.pageSize)
+      guard let bytes = bytes(at: text.count, count: Int(piece)) else { return nil }
       if let end = bytes.firstIndex(of: 0) {
         text += bytes[..<end]
-        return text.count <= Self.longestText ? text : nil
+        return text.count <= most ? text : nil
       }
       text += bytes
-      let (next, overflows) = place.addingReportingOverflow(piece)
-      if overflows { return nil }
-      place = next
     }
     return nil
   }
 
-  private func load<Value: BitwiseCopyable>(_ type: Value.Type, at address: UInt) -> Value? {
-    bytes(at: address, count: MemoryLayout<Value>.size)?.withUnsafeBytes { $0.loadUnaligned(as: type) }
-  }
-
-  private func bytes(at address: UInt, count: Int) -> [UInt8]? {
-    if let inside = offset(of: address) {
-      guard count <= buffer.count - inside else { return nil }
-      return Array(buffer[inside..<inside + count])
-    }
-    guard let pointer = UnsafeRawPointer(bitPattern: address) else { return nil }
+  func bytes(at offset: Int = 0, count: Int) -> [UInt8]? {
+    if let rest { return offset + count <= rest.count ? Array(rest[offset..<offset + count]) : nil }
+    let (address, overflows) = start.addingReportingOverflow(UInt(offset))
+    guard !overflows, let pointer = UnsafeRawPointer(bitPattern: address) else { return nil }
     var copy = [UInt8](repeating: 0, count: count)
     // Copied by the kernel, which looks whether something is there.
     let status = copy.withUnsafeMutableBytes { nsp_copy_memory($0.baseAddress, pointer, count) }
     return status == 0 ? copy : nil
   }
-
-  private func offset(of address: UInt) -> Int? {
-    let start = UInt(bitPattern: buffer.baseAddress)
-    return address >= start && address - start < UInt(buffer.count) ? Int(address - start) : nil
-  }
-
-  /// How many bytes of the buffer are left from an address in it; any number from one elsewhere.
-  private func left(from address: UInt) -> UInt { offset(of: address).map { UInt(buffer.count - $0) } ?? .max }
 }

@@ -44,12 +44,15 @@ final class NSSBridge: NameSpaceProvider {
     switch question.subject {
     case .host(let name):
       if question.families.isEmpty { throw .noData }
-      return try records(
+      return records(
         try modules.first { module throws(Shortfall) in
           try module.host(named: name, families: question.families, withAliases: question.wantsAliases)
         }, question)
     case .address(let address):
-      return try records(try modules.first { module throws(Shortfall) in try module.host(at: address) }, question)
+      return records(
+        try modules.first { module throws(Shortfall) in
+          try module.host(at: address).limited(to: question.families)
+        }, question)
     case .service(let name, let protocolName):
       return try records(
         try modules.first { module throws(Shortfall) in try module.service(named: name, over: protocolName) }, question)
@@ -59,10 +62,8 @@ final class NSSBridge: NameSpaceProvider {
     }
   }
 
-  private static func records(_ host: FoundHost, _ question: Question) throws(WinsockError) -> [QuerySet] {
-    let wanted = host.addresses.filter { $0.family.map(question.families.contains) ?? false }
-    guard !wanted.isEmpty else { throw .noData }
-    let addresses = wanted.map {
+  private static func records(_ host: FoundHost, _ question: Question) -> [QuerySet] {
+    let addresses = host.addresses.map {
       ServiceAddress(local: SocketAddress(bytes: []), remote: $0, socketType: 0, protocolNumber: 0)
     }
     return [QuerySet(serviceInstanceName: host.name, nameSpace: .dns, addresses: addresses)]

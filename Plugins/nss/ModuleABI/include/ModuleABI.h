@@ -17,6 +17,9 @@ typedef nss_gethostbyaddr_r *nsp_gethostbyaddr;
 typedef nss_getservbyname_r *nsp_getservbyname;
 typedef nss_getservbyport_r *nsp_getservbyport;
 
+/* Has glibc read /etc/host.conf, which it does before it calls modules: without it, `files` gives one address of a name alone. Any thread. */
+void nsp_read_host_configuration(void);
+
 /* Copies memory of this process, if all of it is there: an address that leads nowhere is an answer, not a crash. 0, or -1. Any thread. */
 int nsp_copy_memory(void *to, const void *from, size_t count);
 
