@@ -7,8 +7,9 @@ PROVIDERS := $(BUILD)/providers
 PLUGINS := hosts dns directory email nss
 RELEASE = $(SWIFT) build -c release
 FIXTURES := $(BUILD)/fixtures
-PACKAGES := libffi-dev uuid-dev libsqlite3-dev libc-ares-dev libidn2-dev libldns-dev pkg-config mingw-w64-x86-64-dev \
-  gcc-mingw-w64-x86-64 spin
+PACKAGES := libffi-dev uuid-dev libsqlite3-dev libc-ares-dev libidn2-dev libldns-dev pkg-config
+TEST_PACKAGES := mingw-w64-x86-64-dev gcc-mingw-w64-x86-64 spin knot knot-dnsutils curl openssh-client iputils-ping python3
+PEER_PACKAGES := nscd dnsmasq-base iproute2
 SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
 export NSPHOST_SAMPLES := $(CURDIR)/$(PROVIDERS)
@@ -17,7 +18,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages samples plugins nss-module fixtures check-abi check-embedding check-model check-clients check-confinement check-format sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-clients check-plugins check-confinement check-format sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples
 	$(SWIFT) build --product nsphost
@@ -31,6 +32,7 @@ test: check-format check-abi check-embedding check-model check-confinement check
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	$(MAKE) check-clients
+	$(MAKE) check-plugins
 	$(MAKE) sanitize
 
 # The suite once more, under ThreadSanitizer, in a build of its own. The command's tests run the program itself, which the
@@ -39,7 +41,7 @@ sanitize: samples fixtures
 	NSPHOST_SANITIZER=thread TSAN_OPTIONS="halt_on_error=1" \
 	  $(SWIFT) test --sanitize thread --scratch-path .build/tsan --skip CommandTests
 
-check-abi: packages
+check-abi: test-packages
 	Tests/ABI/check-abi.sh
 
 check-embedding: packages
@@ -55,11 +57,18 @@ check-clients: samples fixtures windows
 	Tests/Clients/check-advertising.sh
 	Tests/Clients/check-faults.sh
 
+# The providers that ship, and glibc's door, against the real thing.
+check-plugins: test-packages plugins nss-module
+	$(SWIFT) build --product nsphost
+	$(SWIFT) build --product NSPLibrary
+	@for name in $(PLUGINS); do echo "Tests/Plugins/check-$$name.sh" && Tests/Plugins/check-$$name.sh || exit 1; done
+	Tests/NSSModule/check-nss-module.sh
+
 # What a provider's process may do, tried against this kernel.
 check-confinement: packages
 	Tests/Confinement/check-confinement.sh
 
-check-model: packages
+check-model: test-packages
 	Tests/Model/check-model.sh
 
 check-format:
@@ -97,7 +106,7 @@ bench-daemon: samples
 
 # The same names through glibc's files, nscd, dnsmasq and this host; writes the tables of docs/benchmarks.md. It needs no root where users
 # may have namespaces.
-bench-peers: packages peers-packages
+bench-peers: peers-packages
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product hosts
 	$(RELEASE) --product NSSModule
@@ -108,15 +117,11 @@ bench-peers: packages peers-packages
 	install -m 755 "$$($(RELEASE) --show-bin-path)/libNSSModule.so" $(BUILD)/peers/libnss_nsp.so.2
 	@Benchmarks/peers/run.sh "$$($(RELEASE) --show-bin-path)/nsphost" $(BUILD)/peers/plugins $(BUILD)/peers/libnss_nsp.so.2
 
-# Servers to compare with: they are installed, and not started.
-peers-packages:
-	@Benchmarks/peers/install.sh nscd dnsmasq-base iproute2
-
 fuzz: packages
 	Tests/Fuzz/fuzz.sh $(SECONDS)
 
-# The command, the client library with nsp.pc, the library for programs that embed the host with nsphost.pc, the headers, and the
-# units for systemd. Providers need the headers alone. For sources written for Windows: their headers, libnspwindows.a and nsp-windows.pc.
+# The command, the providers that ship, the client library with nsp.pc, glibc's module, the library for programs that embed the host with
+# nsphost.pc, the headers, and the units for systemd. Providers need the headers alone. For sources written for Windows: their headers, libnspwindows.a and nsp-windows.pc.
 install: packages install-windows
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product NSPHostLibrary -Xlinker -soname=libnsphost.so.0
@@ -130,6 +135,13 @@ install: packages install-windows
 	strip "$(DESTDIR)$(PREFIX)/lib/libnsp.so.$(VERSION)"
 	ln -sf libnsp.so.$(VERSION) "$(DESTDIR)$(PREFIX)/lib/libnsp.so.0"
 	ln -sf libnsp.so.0 "$(DESTDIR)$(PREFIX)/lib/libnsp.so"
+	$(RELEASE) --product NSSModule
+	strip -R .swift_ast -o "$(DESTDIR)$(PREFIX)/lib/libnss_nsp.so.2" "$$($(RELEASE) --show-bin-path)/libNSSModule.so"
+	install -d "$(DESTDIR)$(PREFIX)/lib/nsp"
+	for name in $(PLUGINS); do \
+	  $(RELEASE) --product $$name && \
+	  install -m 755 "$$($(RELEASE) --show-bin-path)/lib$$name.so" "$(DESTDIR)$(PREFIX)/lib/nsp/$$name.so" && \
+	  install -m 644 Plugins/$$name/$$name.toml "$(DESTDIR)$(PREFIX)/lib/nsp/" || exit 1; done
 	install -m 644 Sources/CWinsock/include/*.h "$(DESTDIR)$(PREFIX)/include/nsphost/"
 	for name in nsphost nsp; do \
 	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/$$name.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" && \
@@ -141,16 +153,15 @@ install: packages install-windows
 
 include Sources/CWindows/windows.mk
 
-# Installs what is missing of the Debian packages; asks for root only then.
+# Installs what is missing of the Debian packages; asks for root only then. The servers among them are not started.
 packages:
-	@missing=""; for package in $(PACKAGES); do \
-	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
-	command -v clang >/dev/null || missing="$$missing clang"; \
-	command -v c++ >/dev/null || missing="$$missing g++"; \
-	if [ -n "$$missing" ]; then \
-	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  echo "installing$$missing"; \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq $$missing >/dev/null; fi
+	@packaging/install-packages.sh $(PACKAGES) $(if $(shell command -v clang),,clang) $(if $(shell command -v c++),,g++)
+
+test-packages: packages
+	@packaging/install-packages.sh $(TEST_PACKAGES)
+
+peers-packages: packages
+	@packaging/install-packages.sh $(PEER_PACKAGES)
 
 clean:
 	rm -rf .build $(BUILD)

@@ -170,7 +170,7 @@ let package = Package(
       dependencies: [
         "CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown", "ServiceClasses",
       ],
-      path: "Benchmarks", exclude: ["floor"], swiftSettings: strict),
+      path: "Benchmarks", exclude: ["floor", "peers"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
     .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),

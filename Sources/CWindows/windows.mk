@@ -26,14 +26,14 @@ check-windows: windows
 
 # The samples in the style of Windows, compiled for Linux against these headers, and for Windows against mingw-w64's. Those have two
 # routines of a provider return int, and WSAAdvertiseProvider take one pointer too many: pointer types are not compared there.
-check-windows-style: packages $(WINDOWS_SAMPLES:%=%.o) $(WINDOWS_SAMPLES:%=%.obj)
+check-windows-style: test-packages $(WINDOWS_SAMPLES:%=%.o) $(WINDOWS_SAMPLES:%=%.obj)
 	@echo "compiled for Linux and for Windows: $(notdir $(WINDOWS_SAMPLES))"
 
 $(BUILD)/windows-style/%.o: sample-providers/windows-style/%.c $(WINDOWS_HEADERS)
 	@mkdir -p $(@D)
 	clang -fshort-wchar -DUNICODE -D_UNICODE -Wall -Wextra -Werror $(WINDOWS_INCLUDES) -c $< -o $@
 
-$(BUILD)/windows-style/%.obj: sample-providers/windows-style/%.c | packages
+$(BUILD)/windows-style/%.obj: sample-providers/windows-style/%.c | test-packages
 	@mkdir -p $(@D)
 	$(MINGW) -DUNICODE -D_UNICODE -D_WIN32_WINNT=0x0602 -Wall -Wextra -Werror -Wno-incompatible-pointer-types -c $< -o $@
 

@@ -25,3 +25,5 @@ build "ported-synchronous" $cxx -std=c++20 -DNMR_COMPAT_SYNC_DEREGISTER ported.c
 expected=$(sed -n 's/^ *\([A-Za-z0-9]*\);$/\1/p' ../../Exports/nsphost.map | sort)
 found=$(nm -D --defined-only "$work/usr/local/lib/libnsphost.so" | awk '{print $3}' | sort)
 [ "$expected" = "$found" ] && echo "ok      libnsphost.so exports its C ABI and nothing else"
+NSP_SOCKET=$work/none STATE_DIRECTORY=$work/state "$work/usr/local/bin/nsphost" providers --plugins "$work/usr/local/lib/nsp" | grep -q "^6 providers" && echo "ok      the installed providers load"
+[ "$(stat -c %s "$work/usr/local/lib/libnss_nsp.so.2")" -le 98304 ] && echo "ok      libnss_nsp.so.2 has 96 KB at most"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what is missing of the Debian packages that it is given. A server among them is for the benchmark alone: it is neither started
-# now nor when the machine starts.
+# Installs what is missing of the Debian packages that it is given. A server among them is for tests and benchmarks, which start it themselves:
+# it is started neither now nor with the machine.
 set -euo pipefail
 missing=()
 for package in "$@"; do
@@ -22,4 +22,5 @@ apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 for package in "${missing[@]}"; do
   [ ! -e "/etc/init.d/$package" ] || update-rc.d "$package" disable
+  [ ! -e "/lib/systemd/system/$package.service" ] || systemctl disable -q "$package" 2>/dev/null || true
 done
