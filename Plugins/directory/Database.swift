@@ -22,6 +22,8 @@ final class DirectoryDatabase: Sendable {
   private let identity: [UInt64]
   /// What the log was told last, so that each defect is said once.
   private let said = Mutex<String?>(nil)
+  /// What is wrong inside the file, once that is known: from then on it is left as it is.
+  private let damage = Mutex<Defect?>(nil)
 
   /// - Parameter directory: Made where it is missing. Nil: kept in memory.
   init(directory: String?) throws(WinsockError) {
@@ -120,9 +122,22 @@ final class DirectoryDatabase: Sendable {
 
   // MARK: Using it
 
+  /// Looks for damage in all of it, which a lookup need not meet. Takes as long as reading it does.
+  func examine() {
+    do {
+      let found = try database.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+      if let found, found != "ok" { throw Self.damage(found) }
+    } catch {
+      guard (error as? DatabaseError)?.resultCode == .SQLITE_CORRUPT else { return }
+      damage.withLock { $0 = Self.defect(error) }
+      _ = said(error)
+    }
+  }
+
   /// One state of the database. Waits for the disk at most.
   func read<Result>(_ body: (Database) throws -> Result) throws(WinsockError) -> Result {
     do {
+      if let damage = damage.withLock({ $0 }) { throw damage }
       let result = try database.read(body)
       settle()
       return result
@@ -132,6 +147,7 @@ final class DirectoryDatabase: Sendable {
   /// One transaction, which has reached the disk when this returns. What the body throws undoes it.
   func write<Result>(_ body: (Database) throws -> Result) throws(WinsockError) -> Result {
     do {
+      if let damage = damage.withLock({ $0 }) { throw damage }
       guard Self.identity(of: path) == identity else {
         throw Defect(detail: "it was moved away or replaced", remedy: "start the host again", isTemporary: true)
       }

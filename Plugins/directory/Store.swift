@@ -17,7 +17,10 @@ final class Store: Sendable {
 
   init(directory: String?) throws(WinsockError) {
     database = try DirectoryDatabase(directory: directory)
-    try database.write { try self.purge($0, Self.now, atMost: .max) }
+    let runs = database.runs
+    let former = try database.read { try Self.formerRuns($0, runs) }
+    if !former.isEmpty { try database.write { try Self.remove($0, former) } }
+    DispatchQueue.global(qos: .utility).async { [database] in database.examine() }
   }
 
   var run: Int64 { database.runs.mine }
@@ -37,7 +40,7 @@ final class Store: Sendable {
       do throws(WinsockError) {
         try database.write { database in
           let now = Self.now
-          try purge(database, now, atMost: Self.expiredAtOnce)
+          try purge(database, now)
           try change.perform(database, at: now)
         }
         completion()
@@ -62,15 +65,22 @@ final class Store: Sendable {
     }
   }
 
-  /// Removes what has expired, and what sessions of runs have left that ended without being asked.
-  private func purge(_ database: Database, _ now: Int64, atMost count: Int) throws {
+  /// Removes what has expired, and what sessions have left whose processes ended without a word.
+  private func purge(_ database: Database, _ now: Int64) throws {
     try database.cachedStatement(
       sql: "DELETE FROM instance WHERE id IN (SELECT id FROM instance WHERE expires <= ? LIMIT ?)"
-    ).execute(arguments: [now, count])
-    let runs = try database.cachedStatement(sql: "SELECT id FROM run")
-    for run in try Int64.fetchAll(runs) where self.database.runs.isOver(run) {
-      try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [run])
-    }
+    ).execute(arguments: [now, Self.expiredAtOnce])
+    try Self.remove(database, try Self.formerRuns(database, self.database.runs))
+  }
+
+  /// Those that have left something and are over.
+  private static func formerRuns(_ database: Database, _ runs: Runs) throws -> [Int64] {
+    try Int64.fetchAll(try database.cachedStatement(sql: "SELECT id FROM run")).filter(runs.isOver)
+  }
+
+  /// With what was registered in their sessions.
+  private static func remove(_ database: Database, _ runs: [Int64]) throws {
+    for run in runs { try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [run]) }
   }
 
   // MARK: Finding
