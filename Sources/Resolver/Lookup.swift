@@ -113,8 +113,9 @@ struct Lookup {
       }
       guard let alias = owned.first(where: { $0.type == .cname }), case .name(let target) = alias.data else { break }
       let isLoop = Self.areSame(target, alias.owner) || question.chain.contains { Self.areSame($0.owner, target) }
+      // The name is there, and leads nowhere.
       guard !isLoop, question.chain.count < Self.longestChain else {
-        question.outcome = .failure(.refused)
+        question.outcome = .failure(.noData)
         return nil
       }
       question.chain.append(alias)
@@ -126,7 +127,7 @@ struct Lookup {
     }
     question.continuations += 1
     guard question.continuations <= Self.mostContinuations else {
-      question.outcome = .failure(.refused)
+      question.outcome = .failure(.noData)
       return nil
     }
     question.refusals = 0
@@ -142,9 +143,10 @@ struct Lookup {
     return start()
   }
 
-  /// Of a search's failures the one that counts: that the name is there somewhere, else that it may be, else that it is not.
+  /// Of a search's failures the one that counts: that the name is there somewhere, else that it may be, else that it is not. A server
+  /// that refuses says nothing of the name; those of one zone refuse whatever is not in it.
   private static func saysMore(_ one: Resolver.Failure, _ other: Resolver.Failure?) -> Resolver.Failure {
-    let order: [Resolver.Failure] = [.cancelled, .noData, .temporary, .refused, .noSuchName, .invalidName]
+    let order: [Resolver.Failure] = [.cancelled, .noData, .temporary, .noSuchName, .refused, .invalidName]
     return order.first { $0 == one || $0 == other } ?? one
   }
 
