@@ -18,9 +18,17 @@ struct FoundHost: Sendable {
 
   /// Adds what another function of the same module says of the same host.
   mutating func add(_ other: FoundHost) {
-    for alias in [other.name] + other.aliases where alias != name && !aliases.contains(alias) { aliases.append(alias) }
-    for address in other.addresses where !addresses.contains(address) { addresses.append(address) }
+    aliases = (aliases + [other.name] + other.aliases).withoutRepetition(except: [name])
+    addresses = (addresses + other.addresses).withoutRepetition()
     timeToLive = [timeToLive, other.timeToLive].compactMap { $0 }.min()
+  }
+}
+
+extension Sequence where Element: Hashable {
+  /// Each element once, where it comes first; those that are there already not at all.
+  func withoutRepetition(except known: Set<Element> = []) -> [Element] {
+    var known = known
+    return filter { known.insert($0).inserted }
   }
 }
 

@@ -32,7 +32,7 @@ struct ModuleMemory {
     }
     return FoundHost(
       name: try name(at: UInt(bitPattern: host.h_name), "host"), aliases: try names(at: UInt(bitPattern: host.h_aliases)),
-      addresses: addresses, timeToLive: UInt32(exactly: timeToLive))
+      addresses: addresses.withoutRepetition(), timeToLive: UInt32(exactly: timeToLive))
   }
 
   /// Linked addresses, the first of which has the name.
@@ -47,10 +47,11 @@ struct ModuleMemory {
         throw .rubbish("an address that leads nowhere")
       }
       if host.name.isEmpty, tuple.name != nil { host.name = try name(at: UInt(bitPattern: tuple.name), "host") }
-      if let address = socketAddress(tuple), !host.addresses.contains(address) { host.addresses.append(address) }
+      if let address = socketAddress(tuple) { host.addresses.append(address) }
       next = UInt(bitPattern: tuple.next)
     }
     guard entries > 0 else { throw .rubbish("no addresses") }
+    host.addresses = host.addresses.withoutRepetition()
     return host
   }
 

@@ -66,7 +66,7 @@ final class NSSBridge: NameSpaceProvider {
     let addresses = host.addresses.map {
       ServiceAddress(local: SocketAddress(bytes: []), remote: $0, socketType: 0, protocolNumber: 0)
     }
-    return [QuerySet(serviceInstanceName: host.name, nameSpace: .dns, addresses: addresses)]
+    return [QuerySet(serviceInstanceName: host.name, nameSpace: .dns, addresses: addresses, blob: host.blob)]
       + (question.wantsAliases ? host.aliases.map(alias) : [])
   }
 
@@ -81,6 +81,19 @@ final class NSSBridge: NameSpaceProvider {
 
   private static func alias(_ name: String) -> QuerySet {
     QuerySet(serviceInstanceName: name, nameSpace: .dns, outputFlags: UInt32(RESULT_IS_ALIAS))
+  }
+}
+
+extension FoundHost {
+  /// `NSP_DNS_BLOB` (nspdns.h), for the time that the answer may be kept; none where the module does not say.
+  fileprivate var blob: [UInt8]? {
+    guard let timeToLive else { return nil }
+    var blob = NSP_DNS_BLOB()
+    blob.dwMagic = DWORD(NSP_DNS_MAGIC)
+    blob.dwTtl = timeToLive
+    // A or AAAA.
+    blob.wType = addresses.first?.family == AF_INET6 ? 28 : 1
+    return withUnsafeBytes(of: blob) { Array($0.prefix(MemoryLayout<NSP_DNS_BLOB>.offset(of: \.abData)!)) }
   }
 }
 

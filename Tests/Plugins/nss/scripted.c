@@ -8,6 +8,7 @@
      temporary  no-data  unavailable  status-77  stale-errno           answers that are none
      hang  crash       does not return; writes to where nothing is
      long-99  family-77  endless  wild-list  wild-name  no-name  long-name  not-utf8  cut-off  nothing     rubbish
+     noise             a buffer and pointers by chance, other ones each time
      mixed             good addresses, with one of family 77 between them
      then-...          knows it only when it is the last of several modules; others do what the rest of the name says
 
@@ -51,7 +52,7 @@ static int begins(const char *name, const char *with) { return strncmp(name, wit
 /* What a name comes to before any answer: a status, or NSS_STATUS_SUCCESS where the answer follows. */
 static enum nss_status decide(const char **name, size_t size, int *error, int *host_error) {
   static const char *const known[] = {"fine", "fine-alias", "calls-of-never", "static", "long-99", "family-77", "endless", "wild-list", "wild-name",
-                                      "no-name", "long-name", "not-utf8", "cut-off", "nothing", "mixed", "unknown-protocol", "far-port"};
+                                      "no-name", "long-name", "not-utf8", "cut-off", "nothing", "noise", "mixed", "unknown-protocol", "far-port"};
   *host_error = NETDB_INTERNAL;
   if (begins(*name, "then-")) {
 #ifdef LAST
@@ -95,6 +96,32 @@ static enum nss_status decide(const char **name, size_t size, int *error, int *h
     if (strcmp(*name, known[i]) == 0) return NSS_STATUS_SUCCESS;
   *host_error = HOST_NOT_FOUND;
   return NSS_STATUS_NOTFOUND;
+}
+
+/* Numbers by chance, the same ones for every run. */
+static atomic_uint_fast64_t chance = 88172645463325252u;
+static uint64_t random_number(void) {
+  uint64_t x = atomic_fetch_add(&chance, 0x9e3779b97f4a7c15u);
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+/* An address that leads somewhere into the buffer, to its end, or anywhere; or none. */
+static void *random_pointer(const char *buffer, size_t size) {
+  uint64_t number = random_number();
+  switch (random_number() % 8) {
+    case 0: return NULL;
+    case 1: return (void *)number;
+    case 2: return (char *)buffer + size - number % 16;
+    case 3: return (void *)(number & 0x7fffffffffff);
+    default: return (char *)buffer + (number % size & ~(uint64_t)7);
+  }
+}
+static void make_noise(char *buffer, size_t size) {
+  for (size_t i = 0; i + 8 <= size; i += 8) {
+    uint64_t word = random_number() % 3 == 0 ? (uint64_t)random_pointer(buffer, size) : random_number() % 2 ? random_number() & 0x7f7f7f7f7f7f7f : 0;
+    memcpy(buffer + i, &word, 8);
+  }
 }
 
 static const char *alias_of(const char *name, char text[32]) {
@@ -146,6 +173,11 @@ static enum nss_status host(const char *name, int family, struct hostent *result
   enum nss_status status = decide(&name, size, error, host_error);
   size_t count = begins(name, "many-") ? strtoul(name + 5, NULL, 10) : 1;
   if (status != NSS_STATUS_SUCCESS) return status;
+  if (strcmp(name, "noise") == 0) {
+    make_noise(buffer, size);
+    *result = (struct hostent){random_pointer(buffer, size), random_pointer(buffer, size), family, family == AF_INET ? 4 : 16, random_pointer(buffer, size)};
+    return NSS_STATUS_SUCCESS;
+  }
   result->h_addrtype = strcmp(name, "family-77") == 0 ? 77 : family;
   result->h_length = strcmp(name, "long-99") == 0 ? 99 : family == AF_INET ? 4 : 16;
   if (strcmp(name, "static") == 0) {
@@ -191,6 +223,11 @@ FUNCTION(gethostbyname4_r)(const char *name, struct gaih_addrtuple **first, char
   if (strcmp(name, "static") == 0) return NSS_STATUS_SUCCESS;
   *first = (struct gaih_addrtuple *)0x10;
   if (strcmp(name, "wild-list") == 0) return NSS_STATUS_SUCCESS;
+  if (strcmp(name, "noise") == 0) {
+    make_noise(buffer, size);
+    *first = random_pointer(buffer, size);
+    return NSS_STATUS_SUCCESS;
+  }
   if (!(tuples = take(&room, count * sizeof *tuples))) {
     *error = ERANGE;
     return NSS_STATUS_TRYAGAIN;
@@ -258,6 +295,12 @@ FUNCTION(getservbyname_r)(const char *name, const char *protocol, struct servent
   int host_error;
   enum nss_status status = decide(&name, size, error, &host_error);
   if (status != NSS_STATUS_SUCCESS) return status;
+  if (strcmp(name, "noise") == 0) {
+    make_noise(buffer, size);
+    *result = (struct servent){random_pointer(buffer, size), random_pointer(buffer, size), (int)random_number(), random_pointer(buffer, size)};
+    if (random_number() % 2) result->s_port = htons(4711), result->s_proto = "tcp";
+    return NSS_STATUS_SUCCESS;
+  }
   result->s_name = name_of(&room, name);
   result->s_aliases = list(&room, name);
   result->s_port = strcmp(name, "far-port") == 0 ? 0x10000 : htons(4711);
