@@ -85,7 +85,7 @@ final class Discovery: Sendable {
 
   private func record(_ endpoint: DiscoveryState.Endpoint) -> QuerySet {
     let offer = endpoint.offer
-    let addresses = endpoint.found.addresses.compactMap { SocketAddress(host: $0, port: offer.port) }
+    let addresses = endpoint.target.addresses.compactMap { SocketAddress(host: $0, port: offer.port) }
     return QuerySet(
       serviceInstanceName: name, comment: "\(offer.target):\(offer.port)", nameSpace: .email, context: endpoint.service.name,
       addresses: addresses.map { address in
@@ -101,8 +101,8 @@ extension DiscoveryState.Endpoint {
   fileprivate var blob: [UInt8] {
     var blob = NSP_DNS_BLOB()
     blob.dwMagic = DWORD(NSP_DNS_MAGIC)
-    blob.dwTtl = min(offer.timeToLive, found.timeToLive)
-    blob.wType = (offer.type ?? found.firstType).rawValue
+    blob.dwTtl = min(offer.timeToLive, target.timeToLive)
+    blob.wType = (offer.type ?? target.firstType).rawValue
     if offer.type != nil { (blob.wPriority, blob.wWeight) = (offer.priority, offer.weight) }
     if offer.type == .srv { blob.wPort = offer.port }
     return withUnsafeBytes(of: blob) { Array($0.prefix(MemoryLayout<NSP_DNS_BLOB>.offset(of: \.abData)!)) }

@@ -23,10 +23,11 @@ struct DiscoveryState: Sendable {
   struct Endpoint: Sendable {
     var service: MailService
     var offer: Offer
-    var found: Addresses
+    var target: Target
   }
 
-  struct Addresses: Sendable {
+  /// What the name of a target comes to.
+  struct Target: Sendable {
     /// Of 4 or 16 bytes each.
     var addresses: [[UInt8]] = []
     var firstType = Resolver.RecordType.a
@@ -54,14 +55,14 @@ struct DiscoveryState: Sendable {
   private var phase = Phase.asking
   /// In order; nil where the answer is not there yet.
   private var offers: [[Offer]?]
-  /// The addresses of those that were asked for; nil where the answer is not there yet.
-  private var targets: [String: Addresses?] = [:]
+  /// Those that were asked for; nil where the answer is not there yet.
+  private var targets: [String: Target?] = [:]
   /// The first endpoint that is not delivered yet.
   private var next = (service: 0, offer: 0)
   private var hasDelivered = false
   private var domainIsThere = false
   private var domainIsMissing = false
-  /// The first failure that says nothing of what there is.
+  /// What kept from knowing all that there is.
   private var failure: WinsockError?
 
   init(domain: String, services: [MailService], addressTypes: [Resolver.RecordType]) {
@@ -79,7 +80,7 @@ struct DiscoveryState: Sendable {
     }
   }
 
-  /// - Parameter results: One for each type that was asked for.
+  /// - Parameter outcomes: One for each type that was asked for.
   mutating func handle(_ question: Question, _ outcomes: [Outcome]) -> [Effect] {
     switch (phase, question) {
     case (.asking, .offers(let index)):
@@ -90,7 +91,7 @@ struct DiscoveryState: Sendable {
     case (.asking, .addresses(let name)):
       // A target that is not there, or not reachable by the wanted families, is none; it says nothing of the domain.
       for case .failure(let failure) in outcomes { note(failure) }
-      targets[name] = Self.addresses(outcomes.compactMap { try? $0.get() })
+      targets[name] = Self.target(outcomes.compactMap { try? $0.get() })
       return settle()
     case (.askingDomain, .domain):
       for outcome in outcomes { note(outcome, isOfDomain: true) }
@@ -116,6 +117,7 @@ struct DiscoveryState: Sendable {
     switch failure {
     case .noSuchName, .noData, .cancelled: break
     case .temporary: self.failure = .tryAgain
+    // Another time may be better where some answers were missing only.
     case .refused: self.failure = self.failure ?? .refused
     case .invalidName: domainIsMissing = true
     }
@@ -136,8 +138,8 @@ struct DiscoveryState: Sendable {
     return Array(offers.prefix(Self.offersPerService))
   }
 
-  private static func addresses(_ replies: [Resolver.Reply]) -> Addresses {
-    var found = Addresses()
+  private static func target(_ replies: [Resolver.Reply]) -> Target {
+    var found = Target()
     for reply in replies {
       let addresses = reply.records.prefix(addressesPerTarget).compactMap { record in
         if case .address(let bytes) = record.data { bytes } else { nil }
@@ -166,8 +168,8 @@ struct DiscoveryState: Sendable {
         continue
       }
       let offer = found[next.offer]
-      guard case .some(.some(let found)) = targets[offer.target] else { break }
-      if !found.addresses.isEmpty { ready.append(Endpoint(service: services[next.service], offer: offer, found: found)) }
+      guard case .some(.some(let target)) = targets[offer.target] else { break }
+      if !target.addresses.isEmpty { ready.append(Endpoint(service: services[next.service], offer: offer, target: target)) }
       next.offer += 1
     }
     hasDelivered = hasDelivered || !ready.isEmpty
@@ -181,8 +183,9 @@ struct DiscoveryState: Sendable {
   private mutating func finish() -> [Effect] {
     phase = .over
     if hasDelivered { return [.finish(.noMore)] }
-    if let failure { return [.finish(failure)] }
-    return [.finish(domainIsMissing && !domainIsThere ? .serviceNotFound : .noData)]
+    // Below a domain that is not there, nothing is.
+    if domainIsMissing && !domainIsThere { return [.finish(.serviceNotFound)] }
+    return [.finish(failure ?? .noData)]
   }
 }
 

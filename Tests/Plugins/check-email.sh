@@ -68,6 +68,11 @@ END
 
 as=()
 another=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+# The client of the samples in the style of Windows.
+wide=$root/build/libnspwindows.a
+[ ! -f "$wide" ] || clang -fshort-wchar -DUNICODE -D_UNICODE -I"$root/Sources/CWindows/include" -I"$root/Sources/CWinsock/include" \
+  "$root/sample-providers/windows-style/email-client.c" -o "$work/email-client" -L"$root/build" -lnspwindows -L"$work" -lnsp -pthread || exit 1
+
 client() { timeout 60 "$work/email" "$@"; }
 nobody() { timeout 60 "${another[@]}" "$work/email" "$@"; }
 # Exactly these lines, in this order.
@@ -128,6 +133,7 @@ published() {
   check "$mode: 320 bytes and 64 letters are not too much" says 'ok\nok' \
     client "register=$(printf 'x%.0s' $(seq 310))@here.test,sip,192.0.2.1:1" "register=ann@here.test,$(printf 'x%.0s' $(seq 64)),192.0.2.1:1"
   check "$mode: bytes that are no address, comment and blob come back as they were" says 'ok' client opaque=odd@here.test
+  check "$mode: preferred names are not asked by name" says '10022' client prefers=ann@here.test
   check "$mode: an address published for one service is its publisher's word for all" says 'ok\n11004' \
     client register=ann@full.test,sip,192.0.2.1:1 look=ann@full.test,imap
   check "$mode: no more than 1,000 names a session, 4,096 addresses a name, and what fits an answer" \
@@ -144,12 +150,19 @@ shared() {
     says 'imap eve@here.test 192.0.2.5:143\njmap eve@here.test 192.0.2.5:443\neve@here.test 192.0.2.5:143 6 0' \
     client look=eve@here.test resolve=eve@here.test,imap
   check "$mode: nsphost finds it" prints '192.0.2.5:143  eve@here.test' lookup eve@here.test --namespace email --service imap
+  if [ -f "$wide" ]; then
+    check "$mode: a client in the style of Windows finds it" \
+      says 'eve@here.test 192.0.2.5:443\nimap 192.0.2.5:143\njmap 192.0.2.5:443' \
+      eval '"$work/email-client" resolve eve@here.test jmap; "$work/email-client" lookup eve@here.test'
+    check "$mode: what it publishes itself ends with it" eval '"$work/email-client" publish win@here.test calls 5060 && soon says 10108 client look=win@here.test,calls'
+  fi
   check "$mode: another session of the same user adds to it" \
     says 'ok\nimap eve@here.test 192.0.2.5:143\nimap eve@here.test 192.0.2.7:143' client register=eve@here.test,imap,192.0.2.7:143 look=eve@here.test,imap
   check "$mode: which is gone with that session, and not with the other" soon says 'imap eve@here.test 192.0.2.5:143' client look=eve@here.test,imap
   check "$mode: the preferred names are the user's, the last one first, each once" \
     says 'ok\n- new@here.test flags 10000\n- ada@here.test flags 10000\n- eve@here.test flags 10000\njmap eve@here.test flags 10000\n11004' \
     client register=new@here.test,sip,192.0.2.5:1 preferred= preferred=jmap preferred=pop3
+  check "$mode: by GetAddrInfoEx, too" says 'eve@here.test 0 10000\n11004' client names=jmap names=pop3
   if [ "$(id -u)" = 0 ]; then
     check "$mode: another user's name is not to be taken, nor taken back" says '10013\n10013\n10013\nok' \
       nobody register=eve@here.test,pop3,192.0.2.8:110 deregister=eve@here.test,imap delete=eve@here.test,imap register=mine@here.test,sip,192.0.2.8:1
@@ -177,6 +190,9 @@ discovered() {
   check "$mode: the endpoints of a service, TLS first, with both families" \
     says 'imaps ann@full.test 192.0.2.1:993 [2001:db8::1]:993 (imap.full.test:993)\nimap ann@full.test 192.0.2.1:143 [2001:db8::1]:143 (imap.full.test:143)' \
     client look=ann@full.test,imap
+  check "$mode: of one family, and of none that is there; what is published is its publisher's business" \
+    says ' [2001:db8::1]:993\n 192.0.2.1:993\n11004\nok\n 192.0.2.1:1' \
+    client family=ann@full.test,imap,10 family=ann@full.test,imap,2 family=ann@full.test,imap,1 register=f@here.test,sip,192.0.2.1:1 family=f@here.test,sip,10
   check "$mode: every service" says 'submissions ann@full.test 192.0.2.2:465 (out.full.test:465)
 submission ann@full.test 192.0.2.2:587 (out.full.test:587)
 imaps ann@full.test 192.0.2.1:993 [2001:db8::1]:993 (imap.full.test:993)
@@ -236,6 +252,33 @@ submissions a@full.test 192.0.2.2:465 (out.full.test:465)' client look=a@full.te
   check "$mode: a server that dies, and the next one in its place" dies
 }
 
+# Whoever waits is told when the host dies, and what a worker held dies with it.
+dies_with() {
+  local mode=$1
+  if [ "$mode" = worker ]; then
+    lost() {
+      holds register=kim@full.test,sip,192.0.2.5:1 || return 1
+      kill -9 "$(carrier)"
+      soon says 'jmap kim@full.test 192.0.2.1:443 [2001:db8::1]:443 (imap.full.test:443)\nok' client look=kim@full.test,jmap register=kim@full.test,sip,192.0.2.1:1
+      local status=$?
+      leaves && return $status
+    }
+    check "$mode: a worker that is killed, and the next one in its place" lost
+    check "$mode: every session ended then, too" settles
+  fi
+  killed() {
+    kill -STOP $knot
+    client look=ann@full.test >"$work/told" 2>&1 & local waiting=$!
+    for _ in $(seq 100); do "$program" sessions --json | grep -q '"live":1' && break; sleep 0.02; done
+    { kill -9 $host; wait $host; } 2>/dev/null
+    host=
+    wait $waiting
+    kill -CONT $knot
+    [ "$(cat "$work/told")" = 10050 ] || { cat "$work/told"; return 1; }
+  }
+  check "$mode: a host that is killed" killed
+}
+
 endures() {
   local mode=$1 process before after memoryBefore
   process=$(carrier)
@@ -257,6 +300,7 @@ run() {
   discovered "$1"
   check "$1: 4,800 registrations and 9,600 lookups by eight threads, and 4,000 that end before their answer" endures "$1"
   check "$1: every session ended" settles
+  dies_with "$1"
 }
 run in-process
 run worker

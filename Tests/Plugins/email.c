@@ -1,7 +1,8 @@
-/* A client of the e-mail name space: libnsp and nothing else. Each word on its command line is one thing to do, in order, and prints what came
-   of it: "ok" or the code, or one line a record.
+/* A client of the e-mail name space: libnsp and nothing else. Each word on its command line is one thing to do, in order, and prints what
+   came of it: "ok" or the code, or one line a record.
      register=NAME,SERVICE,ADDRESS...   and add, deregister, withdraw (addresses of it), delete, take (addresses of it)
-     look=NAME,SERVICE  secure=NAME,SERVICE  preferred=SERVICE  resolve=NAME,SERVICE  names=SERVICE
+     look=NAME,SERVICE  secure=NAME,SERVICE  family=NAME,SERVICE,FAMILY  resolve=NAME,SERVICE
+     preferred=SERVICE  prefers=NAME  names=SERVICE
      opaque=NAME  many=N  wide=NAME,N  full=N  storm=N,NAME  cancel=N,NAME  hold */
 #include <ws2tcpip.h>
 
@@ -92,6 +93,24 @@ static int look(char *name, char *service, DWORD flags, int shows) {
   ending = WSAGetLastError();
   WSALookupServiceEnd(lookup);
   return records > 0 && ending == WSA_E_NO_MORE ? records : -ending;
+}
+
+/* The first record with addresses of a family alone. */
+static void family(char *words) {
+  char *name = strsep(&words, ","), *service = strsep(&words, ",");
+  AFPROTOCOLS wanted = {atoi(words), IPPROTO_TCP};
+  WSAQUERYSETA set = query(name, service);
+  union { WSAQUERYSETA set; char bytes[4096]; } buffer;
+  DWORD length = sizeof buffer;
+  HANDLE lookup = NULL;
+  set.dwNumberOfProtocols = 1, set.lpafpProtocols = &wanted;
+  int failed = WSALookupServiceBeginA(&set, LUP_RETURN_NAME | LUP_RETURN_ADDR, &lookup) != 0 ||
+               WSALookupServiceNextA(lookup, 0, &length, &buffer.set) != 0;
+  if (failed) say(WSAGetLastError());
+  for (DWORD i = 0; !failed && i < buffer.set.dwNumberOfCsAddrs; i++)
+    print(buffer.set.lpcsaBuffer[i].RemoteAddr.lpSockaddr, (size_t)buffer.set.lpcsaBuffer[i].RemoteAddr.iSockaddrLength);
+  if (!failed) puts(""), fflush(stdout);
+  if (lookup != NULL) WSALookupServiceEnd(lookup);
 }
 
 static void show(char *words, DWORD flags) {
@@ -214,11 +233,13 @@ int main(int count, char **words) {
     for (size_t c = 0; c < sizeof changes / sizeof *changes; c++)
       if (strcmp(word, changes[c].word) == 0) say(change(rest, changes[c].operation, changes[c].flags));
     if (strcmp(word, "look") == 0) show(rest, 0);
+    if (strcmp(word, "family") == 0) family(rest);
     if (strcmp(word, "secure") == 0) show(rest, LUP_SECURE);
     if (strcmp(word, "preferred") == 0) {
       int found = look(NULL, rest, LUP_RETURN_PREFERRED_NAMES, 1);
       if (found < 0) say(-found);
     }
+    if (strcmp(word, "prefers") == 0) say(-look(rest, NULL, LUP_RETURN_PREFERRED_NAMES, 0));
     if (strcmp(word, "resolve") == 0) first = strsep(&rest, ","), resolve(first, rest, AI_CANONNAME);
     if (strcmp(word, "names") == 0) resolve(NULL, rest, AI_RETURN_PREFERRED_NAMES);
     if (strcmp(word, "opaque") == 0) say(opaque(rest));
