@@ -192,7 +192,7 @@ scripted() {
   for name in "status-77:status 77" "endless:a list of addresses that has no end" "wild-list:an address that leads nowhere" \
     "wild-name:the name of the host is no text" "long-name:the name of the host is no text" "not-utf8:the name of the host is no text" \
     "cut-off:the name of the host is no text" "nothing:no addresses"; do
-    check "$mode: rubbish: ${name#*:}" rubbish "${name%%:*}" "${name#*:}"
+    check "$mode: rubbish of ${name%%:*}: ${name#*:}" rubbish "${name%%:*}" "${name#*:}"
   done
   check "$mode: rubbish of addresses" fails 1 WSASYSCALLFAILURE lookup 198.51.100.4
   check "$mode: rubbish of services" odd_services
