@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CNSSModule.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -93,23 +94,39 @@ void nsp_nss_end(struct nsp_nss_connection *connection) {
   connection->descriptor = connection->place = -1;
 }
 
-int nsp_nss_may_be_busy(const struct nsp_nss_connection *connection) {
-  struct ucred peer = {0};
-  socklen_t size = sizeof peer;
-  char path[64], text[512], *end;
-  ssize_t got = -1;
-  int file;
-  if (getsockopt(connection->descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return 0;
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)peer.pid);
-  file = open(path, O_RDONLY | O_CLOEXEC);
+/* The state of a thread by its stat file: behind the name, which may have parentheses of its own. 0 where it can't be read. */
+static char state(const char *path) {
+  char text[512], *end;
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t got;
   if (file < 0) return 0;
   got = read(file, text, sizeof text - 1);
   close(file);
   if (got <= 0) return 0;
   text[got] = 0;
-  /* Behind the name, which may have parentheses of its own: R, S and D go on; T, t, Z and X do not. */
   end = strrchr(text, ')');
-  return end != NULL && end[1] == ' ' && strchr("RSD", end[2]) != NULL && end[2] != 0;
+  return end != NULL && end[1] == ' ' ? end[2] : 0;
+}
+
+int nsp_nss_is_busy(const struct nsp_nss_connection *connection) {
+  struct ucred peer = {0};
+  socklen_t size = sizeof peer;
+  char path[320];
+  struct dirent *entry;
+  DIR *threads;
+  int isBusy = 0;
+  if (getsockopt(connection->descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return 0;
+  snprintf(path, sizeof path, "/proc/%d/task", (int)peer.pid);
+  threads = opendir(path);
+  if (threads == NULL) return 0;
+  while (!isBusy && (entry = readdir(threads)) != NULL) {
+    char now;
+    snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)peer.pid, entry->d_name);
+    now = entry->d_name[0] == '.' ? 0 : state(path);
+    isBusy = now == 'R' || now == 'D';
+  }
+  closedir(threads);
+  return isBusy;
 }
 
 int nsp_nss_is_bypassed(void) {

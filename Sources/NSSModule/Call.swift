@@ -12,8 +12,7 @@ enum Outcome {
 }
 
 /// One question to the host, with the times that it keeps: where nobody is there, that shows within 50 ms; where the host waits for others,
-/// the budget that it is configured for is what one name is worth. A host that has been heard on this connection before, and is not
-/// stopped, may have much to do: it is given a little more.
+/// the budget that it is configured for is what one name is worth. A host that waits for a processor is not down: it is given a little more.
 struct Call {
   private static let millisecond: Int64 = 1_000_000
   /// Who is silent for so long is asked whether somebody is there, and has to say so before the second is over.
@@ -22,7 +21,8 @@ struct Call {
   /// The same, once the host has been heard.
   private static let laterSilence = 200 * millisecond
   private static let answerTime = 30 * millisecond
-  private static let busyTime = 200 * millisecond
+  private static let busyTime = 50 * millisecond
+  private static let mostBusyTimes = 9
   /// For how long a host that did not answer is left alone.
   private static let rest = 1_000 * millisecond
   private static let defaultBudget: UInt32 = 5_000
@@ -116,16 +116,16 @@ struct Call {
     private let start: Int64
     private var heardAt: Int64?
     private var askedAt: Int64?
-    private var isPatient = false
+    private var busyTimes = 0
 
     init(_ start: Int64) { self.start = start }
 
-    mutating func heard() { (heardAt, askedAt) = (nsp_host_clock(), nil) }
+    mutating func heard() { (heardAt, askedAt, busyTimes) = (nsp_host_clock(), nil, 0) }
     mutating func asked() { askedAt = nsp_host_clock() }
-    /// For somebody who has answered before. True once.
-    mutating func waitsLonger() -> Bool {
-      defer { isPatient = true }
-      return !isPatient
+    /// The host has too much to do. False when it has had too much for too long.
+    mutating func waitsForBusy() -> Bool {
+      busyTimes += 1
+      return busyTimes <= mostBusyTimes
     }
     var hasAsked: Bool { askedAt != nil }
 
@@ -133,9 +133,9 @@ struct Call {
     func end(_ budget: Int64) -> Int64 {
       switch (heardAt, askedAt) {
       case (nil, nil): start + firstSilence
-      case (nil, _?): start + firstEnd + (isPatient ? busyTime : 0)
+      case (nil, _?): start + firstEnd + Int64(busyTimes) * busyTime
       case (let heard?, nil): min(heard + laterSilence, budget)
-      case (_?, let asked?): min(asked + answerTime + (isPatient ? busyTime : 0), budget)
+      case (_?, let asked?): min(asked + answerTime + Int64(busyTimes) * busyTime, budget)
       }
     }
   }
@@ -184,7 +184,7 @@ struct Call {
           } else if nsp_host_clock() >= budget {
             end = .late
           } else if watch.hasAsked {
-            if connection.budget == 0 || nsp_nss_may_be_busy(&connection) == 0 || !watch.waitsLonger() { end = .silent }
+            if nsp_nss_is_busy(&connection) == 0 || !watch.waitsForBusy() { end = .silent }
           } else {
             watch.asked()
             if !askWhetherSomebodyIsThere(connection.descriptor) { end = .silent }

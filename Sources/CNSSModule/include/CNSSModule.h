@@ -33,8 +33,8 @@ void nsp_nss_keep(struct nsp_nss_connection *connection);
 /* Closes it, and gives its place back. */
 void nsp_nss_end(struct nsp_nss_connection *connection);
 
-/* Whether the process at the other end is there and not stopped, as far as this one can see. */
-int nsp_nss_may_be_busy(const struct nsp_nss_connection *connection);
+/* Whether a thread of the process at the other end waits for a processor or a disk, as far as this one can see: then it is not down. */
+int nsp_nss_is_busy(const struct nsp_nss_connection *connection);
 
 /* Whether this process does not want the module (NSP_NSS_BYPASS), or is the host or in its care. */
 int nsp_nss_is_bypassed(void);
