@@ -23,7 +23,7 @@ static _Atomic int failures;
 #define CHECK(condition) ((condition) ? (void)0 : (failures++, (void)fprintf(stderr, "directory.c:%d: %s (last error %d)\n", __LINE__, #condition, WSAGetLastError())))
 #define FAILS(call, code) CHECK((call) == SOCKET_ERROR && WSAGetLastError() == (code))
 
-static GUID store = {0x5e9f3d70, 0x82c4, 0x4b19, {0xa6, 0xd8, 0x1f, 0x0b, 0x7e, 0x63, 0xc9, 0x25}};
+static GUID store = {0x94c1f3a6, 0x82c4, 0x4b19, {0xa6, 0xd8, 0x1f, 0x0b, 0x7e, 0x63, 0xc9, 0x25}};
 static GUID web = SVCID_TCP(80), other = {1, 2, 3, {4}};
 static GUID byName = SVCID_INET_HOSTADDRBYNAME, byAddress = SVCID_INET_HOSTADDRBYINETSTRING, hostName = SVCID_HOSTNAME, port = SVCID_INET_SERVICEBYNAME;
 static _Thread_local union { WSAQUERYSETA set; char bytes[1 << 20]; } record;
