@@ -40,7 +40,7 @@ END
   printf '@ MX 20 second\n@ MX 10 first\nimap A 192.0.2.1\nimap AAAA 2001:db8::1\nout A 192.0.2.2\nfirst A 192.0.2.3\nsecond AAAA 2001:db8::4\nalias CNAME imap\n'
 } | zone full.test
 {
-  srv imaps '10 95 1001 a' && srv imaps '10 5 1002 b' && srv imaps '5 0 1000 z' && srv imaps '20 65535 1003 c' && srv imap '0 0 0 .'
+  srv imaps '10 95 1001 a' && srv imaps '10 5 1002 b' && srv imaps '5 60000 1000 z' && srv imaps '20 0 1003 c' && srv imap '0 0 0 .'
   printf 'a A 192.0.2.10\nb A 192.0.2.11\nc A 192.0.2.12\nz A 192.0.2.9\n'
 } | zone order.test
 { srv imaps '0 0 0 .' && srv imap '0 0 0 .' && printf '@ MX 0 .\n@ A 192.0.2.20\n'; } | zone null.test
