@@ -35,6 +35,7 @@ final class DirectoryDatabase: Sendable {
         // The log beside it is made with the mode of this one: what is registered shows by lookups, to whom it may.
         try Self.own(path)
         try Self.own(directory + "/directory.runs")
+        try Self.inspect(path)
         runs = try Runs(directory + "/directory.runs")
         database = try DatabasePool(path: path, configuration: Self.configuration)
       } else {
@@ -83,6 +84,26 @@ final class DirectoryDatabase: Sendable {
     if status.st_mode & 0o077 != 0, status.st_uid == geteuid() { chmod(path, 0o600) }
   }
 
+  /// Looks at a file before anything is written to it: at all of it where that takes no time.
+  private static func inspect(_ path: String) throws {
+    var configuration = configuration
+    configuration.readonly = true
+    var status = stat()
+    let isSmall = stat(path, &status) == 0 && status.st_size < 4 << 20
+    try DatabaseQueue(path: path, configuration: configuration).read { database in
+      if try migrator.hasBeenSuperseded(database) {
+        throw Defect(
+          detail: "a later version of nsphost has made it", remedy: "use that version, or move it away to start with an empty one"
+        )
+      }
+      if isSmall { try check(database) }
+    }
+  }
+
+  private static func check(_ database: Database) throws {
+    if let found = try String.fetchOne(database, sql: "PRAGMA quick_check(1)"), found != "ok" { throw damage(found) }
+  }
+
   private static func identity(of path: String?) -> [UInt64] {
     var status = stat()
     guard let path, stat(path, &status) == 0 else { return [] }
@@ -124,10 +145,7 @@ final class DirectoryDatabase: Sendable {
 
   /// Looks for damage in all of it, which a lookup need not meet. Takes as long as reading it does.
   func examine() {
-    do {
-      let found = try database.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
-      if let found, found != "ok" { throw Self.damage(found) }
-    } catch {
+    do { try database.read(Self.check) } catch {
       guard (error as? DatabaseError)?.resultCode == .SQLITE_CORRUPT else { return }
       damage.withLock { $0 = Self.defect(error) }
       _ = said(error)
