@@ -8,10 +8,21 @@ struct Module: Sendable {
 
   init(_ name: String, folder: String?) throws(ModuleFunctions.LoadError) {
     self.name = name
-    let file = Self.file(of: name)
-    let own = folder.map { "\($0)/\(file)" }
     // The dynamic linker looks into its usual folders for what has no slash.
-    functions = try ModuleFunctions(of: name, file: own.flatMap { access($0, F_OK) == 0 ? $0 : nil } ?? file)
+    var file = Self.file(of: name)
+    if let folder, access("\(folder)/\(file)", F_OK) == 0 {
+      file = "\(folder)/\(file)"
+      for path in [folder, file] where !Self.isOurs(path) {
+        throw ModuleFunctions.LoadError(reason: "\(path) belongs to others than root and the running user, or they can write it")
+      }
+    }
+    functions = try ModuleFunctions(of: name, file: file)
+  }
+
+  /// What the host demands of providers' files, it demands of theirs.
+  private static func isOurs(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()) && status.st_mode & 0o022 == 0
   }
 
   static func file(of name: String) -> String { "libnss_\(name).so.2" }

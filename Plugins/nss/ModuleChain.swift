@@ -42,7 +42,7 @@ final class ModuleChain: Sendable {
         modules.append(module)
       } catch {
         complaints.append(
-          (.error, "\(Module.file(of: name)) can't be loaded: \(error.reason): install it, or take it from modules"))
+          (.error, "\(Module.file(of: name)) can't be loaded: \(error.reason): mend that, or take it from modules"))
       }
     }
     let isFirst = loaded.withLock { loaded in

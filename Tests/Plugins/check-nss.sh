@@ -7,6 +7,7 @@ set -uo pipefail
 # Its own /etc/hosts and /etc/services, which nobody else sees.
 [ -n "${NSP_OWN_MOUNTS:-}" ] || NSP_OWN_MOUNTS=1 exec unshare -m "$0" "$@"
 cd "$(dirname "$0")" || exit 1
+umask 022
 work=$(mktemp -d)
 . ./host.sh
 trap cleanup EXIT
@@ -249,6 +250,11 @@ order() {
   check "$mode: one that is no library too" once 'libnss_broken.so.2 can.t be loaded: '
   bridge "$mode" "missing broken"
   check "$mode: none that can be loaded" fails 1 WSAEPROVIDERFAILEDINIT lookup fine
+  chmod o+w "$modules/libnss_plain.so.2"
+  bridge "$mode" "plain"
+  check "$mode: nor one that anybody can write" fails 1 WSAEPROVIDERFAILEDINIT lookup fine
+  check "$mode: which is said" logged 'libnss_plain.so.2 belongs to others than root and the running user, or they can write it'
+  chmod o-w "$modules/libnss_plain.so.2"
 }
 once() { [ "$(grep -c "$1" "$work/serve.err")" = 1 ] || { grep "$1" "$work/serve.err"; return 1; }; }
 
