@@ -199,7 +199,7 @@ scripted() {
   check "$mode: rubbish of services" odd_services
 
   check "$mode: how long an answer may be kept, where the module says it" says '"blob":"4e5350444d0000000100000000000000' lookup fine --json
-  check "$mode: noise, 4,000 times: nothing but answers" noise
+  check "$mode: noise, 2,000 times: nothing but answers" noise
 
   bridge "$mode" "families"
   check "$mode: a module that is asked for each family" prints '198.51.100.0  fine\n2001:db8::5   fine\n-             fine-alias' lookup fine --flags $all
@@ -224,8 +224,8 @@ says() { local text=$1 out; shift; out=$("$@" 2>&1) && [[ $out == *$text* ]] || 
 noise() {
   local before after
   before=$(provider_process)
-  ask $hosts noise 250 8 >/dev/null
-  ask $ports noise 250 8 >/dev/null
+  ask $hosts noise 125 8 >/dev/null
+  ask $ports noise 125 8 >/dev/null
   after=$(provider_process)
   [ "$before" = "$after" ] && logged 'left rubbish' && prints '198.51.100.0  fine\n2001:db8::5   fine' lookup fine
 }
@@ -294,9 +294,9 @@ endures() {
   local mode=$1 process before after before_memory after_memory
   bridge "$mode" "scripted"
   process=$(provider_process)
-  [ "$(ask $hosts fine 250 8)" = 2000 ] || return 1
+  [ "$(ask $hosts fine 125 8)" = 1000 ] || return 1
   before=$(ls /proc/$process/fd | wc -l) && before_memory=$(awk '/VmRSS/ {print $2}' /proc/$process/status)
-  [ "$(ask $hosts grow-9000 125 8)" = 1000 ] && [ "$(ask $ports fine/tcp 500 8)" = 4000 ] && [ "$(ask $hosts fine 500 8)" = 4000 ] || return 1
+  [ "$(ask $hosts grow-9000 125 8)" = 1000 ] && [ "$(ask $ports fine/tcp 250 8)" = 2000 ] && [ "$(ask $hosts fine 250 8)" = 2000 ] || return 1
   after=$(ls /proc/$process/fd | wc -l) && after_memory=$(awk '/VmRSS/ {print $2}' /proc/$process/status)
   echo "descriptors $before, then $after; memory $before_memory kB, then $after_memory kB"
   # A worker has a socket for each thread that has ever been busy at the same time.
@@ -308,7 +308,7 @@ for mode in in-process worker; do
   [ -z "$downloaded" ] || debians $mode
   scripted $mode
   order $mode
-  check "$mode: 10,000 lookups, eight at a time, take nothing that stays" endures $mode
+  check "$mode: 6,000 lookups, eight at a time, take nothing that stays" endures $mode
   hangs $mode
 done
 crashes
