@@ -119,6 +119,8 @@ final class Channel {
   deinit { ares_destroy(handle) }
 
   func ask(_ name: String, _ type: Resolver.RecordType, lookup: UInt64, place: Int) {
+    // That nobody is there is told once for each socket: to who receives, which counts for all that was asked there, or to who sends next.
+    for socket in sockets.events.keys { process(socket) }
     asked += 1
     let question = Question(channel: self, lookup: lookup, place: place)
     // Retained here, released in the callback, which c-ares calls once for each question, at the latest when the channel ends.

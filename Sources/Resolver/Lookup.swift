@@ -25,6 +25,8 @@ struct Lookup {
     var rotation = 0
     /// How many servers could not tell.
     var refusals = 0
+    /// A server did not understand it, and it was asked once more without EDNS.
+    var isPlain = false
     var outcome: Outcome?
   }
 
@@ -73,6 +75,10 @@ struct Lookup {
     case ARES_ENOTFOUND: end(place, .noSuchName)
     case ARES_EBADNAME: end(place, .invalidName)
     case ARES_ESERVFAIL: next = askAnother(place, .temporary)
+    case ARES_EFORMERR where !questions[place].isPlain:
+      // It may not know EDNS, and c-ares leaves that out from then on; it asks again itself only what it was asked first.
+      questions[place].isPlain = true
+      next = Request(name: questions[place].target, place: place, rotation: questions[place].rotation)
     case ARES_EREFUSED, ARES_ENOTIMP, ARES_EFORMERR, ARES_EBADRESP: next = askAnother(place, .refused)
     default:
       isUnreachable = true
