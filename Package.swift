@@ -181,6 +181,12 @@ let package = Package(
       name: "LookupsTests",
       dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "ServiceClasses", "Sessions"],
       swiftSettings: strict),
+    .testTarget(
+      name: "NSPProviderTests",
+      dependencies: [
+        "CProvider", "CWinsock", "CallManagement", "Lookups", "ModuleRegistrar", "NSPProvider", "Providers", "QuerySets", "Sessions",
+      ],
+      swiftSettings: strict),
     .testTarget(name: "WireTests", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
     .testTarget(
       name: "HostDaemonTests",
