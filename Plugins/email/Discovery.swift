@@ -97,14 +97,12 @@ final class Discovery: Sendable {
 }
 
 extension DiscoveryState.Endpoint {
-  /// `NSP_DNS_BLOB` (nspdns.h), of a record that was made from several: without data.
+  /// Of a record that was made from several: without data.
   fileprivate var blob: [UInt8] {
-    var blob = NSP_DNS_BLOB()
-    blob.dwMagic = DWORD(NSP_DNS_MAGIC)
-    blob.dwTtl = min(offer.timeToLive, target.timeToLive)
-    blob.wType = (offer.type ?? target.firstType).rawValue
-    if offer.type != nil { (blob.wPriority, blob.wWeight) = (offer.priority, offer.weight) }
-    if offer.type == .srv { blob.wPort = offer.port }
-    return withUnsafeBytes(of: blob) { Array($0.prefix(MemoryLayout<NSP_DNS_BLOB>.offset(of: \.abData)!)) }
+    var blob = DNSBlob(
+      type: (offer.type ?? target.firstType).rawValue, timeToLive: min(offer.timeToLive, target.timeToLive))
+    if offer.type != nil { (blob.priority, blob.weight) = (offer.priority, offer.weight) }
+    if offer.type == .srv { blob.port = offer.port }
+    return blob.bytes
   }
 }

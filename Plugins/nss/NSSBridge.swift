@@ -85,15 +85,10 @@ final class NSSBridge: NameSpaceProvider {
 }
 
 extension FoundHost {
-  /// `NSP_DNS_BLOB` (nspdns.h), for the time that the answer may be kept; none where the module does not say.
+  /// For how long the answer may be kept; none where the module does not say.
   fileprivate var blob: [UInt8]? {
-    guard let timeToLive else { return nil }
-    var blob = NSP_DNS_BLOB()
-    blob.dwMagic = DWORD(NSP_DNS_MAGIC)
-    blob.dwTtl = timeToLive
     // A or AAAA.
-    blob.wType = addresses.first?.family == AF_INET6 ? 28 : 1
-    return withUnsafeBytes(of: blob) { Array($0.prefix(MemoryLayout<NSP_DNS_BLOB>.offset(of: \.abData)!)) }
+    timeToLive.map { DNSBlob(type: addresses.first?.family == AF_INET6 ? 28 : 1, timeToLive: $0).bytes }
   }
 }
 

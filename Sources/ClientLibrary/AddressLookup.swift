@@ -192,7 +192,7 @@ struct AddressChain {
       address[3] = UInt8(truncatingIfNeeded: port >> 8)
     }
     let (socketType, protocolNumber) = (type != 0 ? type : query.socketType, number != 0 ? number : query.socketProtocol)
-    if mergesEqual, contains(address, socketType, protocolNumber) { return }
+    if mergesEqual, !address.isEmpty, contains(address, socketType, protocolNumber) { return }
     var name: [UInt8] = []
     let wantsName = query.flags & (AI_CANONNAME | AI_RETURN_PREFERRED_NAMES) != 0
     if wantsName, let text = origin?.name { name = Self.bytes(text, query.form) }

@@ -97,7 +97,7 @@ private struct ResolvedName {
   /// From a blob of DNS records (nspdns.h).
   private static func timeToLive(_ blob: [UInt8]) -> UInt32? {
     blob.withUnsafeBytes { bytes in
-      guard bytes.count >= 8, bytes.loadUnaligned(as: UInt32.self) == 0x4450_534E else { return nil }
+      guard bytes.count >= 8, bytes.loadUnaligned(as: UInt32.self) == UInt32(NSP_DNS_MAGIC) else { return nil }
       return bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
     }
   }

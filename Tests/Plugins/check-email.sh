@@ -163,6 +163,7 @@ shared() {
     says 'ok\n- new@here.test flags 10000\n- ada@here.test flags 10000\n- eve@here.test flags 10000\njmap eve@here.test flags 10000\n11004' \
     client register=new@here.test,sip,192.0.2.5:1 preferred= preferred=jmap preferred=pop3
   check "$mode: by GetAddrInfoEx, too" says 'eve@here.test 0 10000\n11004' client names=jmap names=pop3
+  check "$mode: several of them, too" says 'ok\ntwo@here.test 0 10000\neve@here.test 0 10000' client register=two@here.test,jmap,192.0.2.5:2 names=jmap
   if [ "$(id -u)" = 0 ]; then
     check "$mode: another user's name is not to be taken, nor taken back" says '10013\n10013\n10013\nok' \
       nobody register=eve@here.test,pop3,192.0.2.8:110 deregister=eve@here.test,imap delete=eve@here.test,imap register=mine@here.test,sip,192.0.2.8:1

@@ -16,7 +16,7 @@ serve() { # isolation, plugins...
   stop
   rm -f "$work/plugins/"*
   for name in "$@"; do cp "$plugins/$name.so" "$plugins/$name.toml" "$work/plugins/" || exit 1; done
-  sed -i "/^isolation/d" "$work/plugins/"*.toml && sed -i "1i isolation = \"$isolation\"" "$work/plugins/"*.toml
+  sed -i "/^isolation/d; /^enabled/d" "$work/plugins/"*.toml && sed -i "1i isolation = \"$isolation\"" "$work/plugins/"*.toml
   touch "$work/nsphost.toml"
   "$program" serve --config "$work/nsphost.toml" --plugins "$work/plugins" --log debug >"$work/serve.log" 2>"$work/serve.err" & host=$!
   for _ in $(seq 200); do "$program" providers --exists "$1" >/dev/null 2>&1 && return; sleep 0.05; done
