@@ -74,7 +74,8 @@ final class Desk {
     let identity = FileIdentity(configuration.resolvConf)
     guard servers == nil || identity != resolvConf else { return }
     guard let new = try? Servers(ServerSettings(configuration), poll: poll, arrivals: arrivals) else { return }
-    if let servers, servers.asked > 0 { former.append(servers) }
+    // Also without questions at present: what has come for its queries may make new ones.
+    if let servers { former.append(servers) }
     (servers, resolvConf) = (new, identity)
   }
 
