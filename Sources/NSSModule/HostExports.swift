@@ -8,33 +8,6 @@ private func text(_ name: UnsafePointer<CChar>) -> UnsafeRawBufferPointer {
   UnsafeRawBufferPointer(start: name, count: strlen(name))
 }
 
-/// Fills a `hostent` with the addresses of one family.
-private func pack(
-  _ answer: Answer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>, _ buffer: inout CallerBuffer
-) -> Status {
-  let size = family == AF_INET ? 4 : 16
-  let count = (0..<answer.addressCount).count { answer.address($0).family == family }
-  guard let list = buffer.list(count), let bytes = buffer.place(count * size, alignment: 4), let names = buffer.names(answer)
-  else {
-    return .bufferTooSmall
-  }
-  var next = 0
-  for index in 0..<answer.addressCount {
-    let address = answer.address(index)
-    guard address.family == family, let source = address.bytes.baseAddress else { continue }
-    let target = bytes + next * size
-    target.copyMemory(from: source, byteCount: size)
-    list[next] = target.assumingMemoryBound(to: CChar.self)
-    next += 1
-  }
-  result.pointee.h_name = names.name
-  result.pointee.h_aliases = names.aliases
-  result.pointee.h_addrtype = family
-  result.pointee.h_length = Int32(size)
-  result.pointee.h_addr_list = list
-  return .success
-}
-
 private func host(
   _ question: ResolveQuestion, _ text: UnsafeRawBufferPointer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>?,
   _ start: UnsafeMutablePointer<CChar>?, _ size: Int, _ ttlp: UnsafeMutablePointer<Int32>?,
@@ -97,36 +70,6 @@ public func _nss_nsp_gethostbyname4_r(
   return Status(outcome, packed: packed).give(errnop, h_errnop)
 }
 
-/// A list of addresses of all families. The first one is the caller's where it gives one.
-private func pack(
-  _ answer: Answer, _ list: UnsafeMutablePointer<UnsafeMutablePointer<gaih_addrtuple>?>, _ buffer: inout CallerBuffer
-) -> Status {
-  guard answer.addressCount > 0 else { return Status(.code(Code.noData), packed: .success) }
-  let layout = MemoryLayout<gaih_addrtuple>.self
-  let given = list.pointee
-  let needed = answer.addressCount - (given == nil ? 0 : 1)
-  guard let tuples = buffer.place(needed * layout.stride, alignment: layout.alignment), let names = buffer.names(answer) else {
-    return .bufferTooSmall
-  }
-  let own = tuples.assumingMemoryBound(to: gaih_addrtuple.self)
-  func tuple(_ index: Int) -> UnsafeMutablePointer<gaih_addrtuple> {
-    guard let given else { return own + index }
-    return index == 0 ? given : own + (index - 1)
-  }
-  for index in 0..<answer.addressCount {
-    let address = answer.address(index)
-    var new = gaih_addrtuple()
-    new.name = names.name
-    new.family = address.family
-    new.scopeid = address.scope
-    withUnsafeMutableBytes(of: &new.addr) { $0.copyMemory(from: address.bytes) }
-    new.next = index + 1 < answer.addressCount ? tuple(index + 1) : nil
-    tuple(index).initialize(to: new)
-  }
-  if given == nil { list.pointee = own }
-  return .success
-}
-
 @c @implementation
 public func _nss_nsp_gethostbyaddr2_r(
   _ addr: UnsafeRawPointer?, _ len: socklen_t, _ af: Int32, _ result: UnsafeMutablePointer<hostent>?,
@@ -143,24 +86,6 @@ public func _nss_nsp_gethostbyaddr2_r(
     }
   }
   return status.give(errnop, h_errnop)
-}
-
-/// The names of an address, and the address that was asked for.
-private func pack(
-  _ answer: Answer, named address: UnsafeRawBufferPointer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>,
-  _ buffer: inout CallerBuffer
-) -> Status {
-  guard let list = buffer.list(1), let bytes = buffer.place(address.count, alignment: 4), let names = buffer.names(answer) else {
-    return .bufferTooSmall
-  }
-  bytes.copyMemory(from: address.baseAddress!, byteCount: address.count)
-  list[0] = bytes.assumingMemoryBound(to: CChar.self)
-  result.pointee.h_name = names.name
-  result.pointee.h_aliases = names.aliases
-  result.pointee.h_addrtype = family
-  result.pointee.h_length = Int32(address.count)
-  result.pointee.h_addr_list = list
-  return .success
 }
 
 @c @implementation

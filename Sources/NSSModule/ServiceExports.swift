@@ -4,18 +4,6 @@ import CNSSModule
 
 // The services database, as glibc asks for it. Any thread.
 
-/// Protocols that have ports, as /etc/protocols calls them.
-private func protocolName(_ number: UInt16) -> StaticString? {
-  switch Int32(number) {
-  case Int32(IPPROTO_TCP): "tcp"
-  case Int32(IPPROTO_UDP): "udp"
-  case Int32(IPPROTO_DCCP): "dccp"
-  case Int32(IPPROTO_SCTP): "sctp"
-  case Int32(IPPROTO_UDPLITE): "udplite"
-  default: nil
-  }
-}
-
 /// Asks for `first/protocol`, or for `first` alone.
 private func service(
   _ first: UnsafeRawBufferPointer, _ proto: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<servent>?,
@@ -36,22 +24,6 @@ private func service(
     }
     return Status(outcome, packed: packed)
   }
-}
-
-private func pack(
-  _ answer: Answer, _ proto: UnsafeRawBufferPointer, _ result: UnsafeMutablePointer<servent>, _ buffer: inout CallerBuffer
-) -> Status {
-  guard answer.port != 0 else { return .notFound }
-  let known = protocolName(answer.protocolNumber)
-  guard known != nil || !proto.isEmpty else { return .notFound }
-  let name =
-    proto.isEmpty ? known.map { UnsafeRawBufferPointer(start: $0.utf8Start, count: $0.utf8CodeUnitCount) } ?? proto : proto
-  guard let names = buffer.names(answer), let text = buffer.text(name) else { return .bufferTooSmall }
-  result.pointee.s_name = names.name
-  result.pointee.s_aliases = names.aliases
-  result.pointee.s_port = Int32(answer.port.bigEndian)
-  result.pointee.s_proto = text
-  return .success
 }
 
 @c @implementation

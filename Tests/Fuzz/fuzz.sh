@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of packed query sets and of service classes, and those of the wire, each for a number of seconds; fails when
-# something is found.
+# Fuzzes the readers of packed query sets and of service classes, those of the wire, and glibc's module, each for a number of seconds; fails
+# when something is found.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
@@ -20,3 +20,8 @@ fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{
   Tests/Fuzz/WireFuzz.swift
 fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{Text,CallerPacking,ServiceClassCopy}.swift \
   Tests/Fuzz/ServiceClassFuzz.swift
+for name in CNSSModule CHostSocket; do
+  clang -c -fPIC -ISources/CNSSModule/include -ISources/CHostSocket/include Sources/$name/$name.c -o "$out/$name.o"
+done
+fuzz nss-answer -I Sources/CNSSModule/include -Xcc -ISources/CHostSocket/include "$out/CNSSModule.o" "$out/CHostSocket.o" \
+  Sources/NSSModule/*.swift Sources/Wire/Frame.swift Tests/Fuzz/NSSAnswerFuzz.swift
