@@ -23,6 +23,7 @@ struct ContainerSearch: Search {
   init(_ query: Query, _ audience: Audience) throws(WinsockError) {
     guard let context = ContextPath(query.restrictions.context) else { throw .invalidArgument }
     let name = query.name ?? ""
+    guard name.utf8.count <= 2 * Limits.nameBytes else { throw .serviceNotFound }
     (self.audience, self.context, isDeep) = (audience, context, query.flags.contains(.deep))
     pattern = NamePattern(name.isEmpty ? "*" : name)
     isForAll = name.isEmpty || name == "*"
@@ -54,13 +55,14 @@ struct ContainerSearch: Search {
   ) throws -> ContextPath? {
     let statement = try database.cachedStatement(
       sql: """
-        SELECT written_context, \(Audience.columns) FROM instance WHERE context \(key == nil ? ">=" : ">") ? AND context <= ?
+        SELECT written_context, context, \(Audience.columns) FROM instance WHERE context \(key == nil ? ">=" : ">") ? AND context <= ?
         ORDER BY context
         """)
     let rows = try Row.fetchCursor(statement, arguments: [key ?? first, context.end])
     while let row = try rows.next() {
-      guard try audience.sees(row, from: 1, moment) else { continue }
-      guard let path = ContextPath(try row.value(0) as String) else {
+      guard try audience.sees(row, from: 2, moment) else { continue }
+      // The search goes on behind its key: another one might lead back.
+      guard let path = ContextPath(try row.value(0) as String), path.key == (try row.value(1) as String) else {
         throw DirectoryDatabase.damage("a context in it is damaged")
       }
       return path

@@ -62,9 +62,11 @@ struct InstanceSearch: Search {
   private var hasSeenName = false
   private(set) var isOver = false
 
-  /// Rows that a piece looks at, and records that it has, at most.
+  /// Rows that a piece looks at, records that it has, the bytes of their blobs, and how long it takes, at most.
   private static let rows = 512
   private static let records = 64
+  private static let blobBytes = 256 << 10
+  private static let duration = Duration.milliseconds(20)
 
   init(_ query: Query, _ audience: Audience) throws(WinsockError) {
     guard let context = ContextPath(query.restrictions.context) else { throw .invalidArgument }
@@ -80,6 +82,8 @@ struct InstanceSearch: Search {
       guard let host = SocketAddress(name.contains(":") ? "[\(name)]" : name)?.host else { throw .invalidArgument }
       subject = .host(Array(host))
     } else if name.isEmpty || NamePattern.isOne(name) {
+      // No name is as long.
+      guard name.utf8.count <= 2 * Limits.nameBytes else { throw .serviceNotFound }
       subject = .pattern(NamePattern(name.isEmpty ? "*" : name))
     } else {
       subject = .name(Spelling.folded(name))
@@ -97,8 +101,9 @@ struct InstanceSearch: Search {
   mutating func next(_ database: Database, _ moment: Moment) throws -> [QuerySet] {
     let rows = try cursor(database)
     var records: [QuerySet] = []
-    var looked = 0
-    while records.count < Self.records {
+    var (looked, blobBytes) = (0, 0)
+    let end = ContinuousClock.now + Self.duration
+    while records.count < Self.records, blobBytes < Self.blobBytes, looked == 0 || ContinuousClock.now < end {
       guard let row = try rows.next() else {
         isOver = looked < Self.rows
         break
@@ -108,7 +113,9 @@ struct InstanceSearch: Search {
         isOver = true
         break
       }
-      if let record = try record(row, database, moment) { records.append(record) }
+      guard let record = try record(row, database, moment) else { continue }
+      records.append(record)
+      blobBytes += record.blob?.count ?? 0
     }
     hasFound = hasFound || !records.isEmpty
     return records

@@ -17,9 +17,12 @@ final class Store: Sendable {
 
   init(directory: String?) throws(WinsockError) {
     database = try DirectoryDatabase(directory: directory)
-    let runs = database.runs
-    let former = try database.read { try Self.formerRuns($0, runs) }
-    if !former.isEmpty { try database.write { try Self.remove($0, former) } }
+    let (runs, now) = (database.runs, Self.now)
+    let hasLeavings = try database.read { database in
+      let expired = "SELECT EXISTS (SELECT 1 FROM instance WHERE expires <= ?)"
+      return try !Self.formerRuns(database, runs).isEmpty || Bool.fetchOne(database, sql: expired, arguments: [now]) == true
+    }
+    if hasLeavings { try database.write { try purge($0, now) } }
     DispatchQueue.global(qos: .utility).async { [database] in database.examine() }
   }
 
@@ -70,17 +73,14 @@ final class Store: Sendable {
     try database.cachedStatement(
       sql: "DELETE FROM instance WHERE id IN (SELECT id FROM instance WHERE expires <= ? LIMIT ?)"
     ).execute(arguments: [now, Self.expiredAtOnce])
-    try Self.remove(database, try Self.formerRuns(database, self.database.runs))
+    for run in try Self.formerRuns(database, self.database.runs) {
+      try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [run])
+    }
   }
 
-  /// Those that have left something and are over.
+  /// Those that have left something and are over. What was registered in their sessions goes with the row of the run.
   private static func formerRuns(_ database: Database, _ runs: Runs) throws -> [Int64] {
     try Int64.fetchAll(try database.cachedStatement(sql: "SELECT id FROM run")).filter(runs.isOver)
-  }
-
-  /// With what was registered in their sessions.
-  private static func remove(_ database: Database, _ runs: [Int64]) throws {
-    for run in runs { try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [run]) }
   }
 
   // MARK: Finding

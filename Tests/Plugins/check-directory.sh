@@ -49,8 +49,10 @@ run() {
       prints '-  Floor' lookup '*' --flags return-name,LUP_CONTAINERS && prints '-  Floor\n-  Two' lookup '*' --flags return-name,LUP_CONTAINERS,LUP_DEEP
   }
   check "$1: the command registers and finds, in a context, by version, deeper down, and containers" printed
-  later() { stop && serve "$1" directory && prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup printer --service 'floor\two'; }
-  check "$1: and finds it after a restart" later "$1"
+  later() {
+    register brief-before --expires 1 && stop && sleep 1 && serve "$1" directory && missing brief-before && prints 0 sql 'SELECT count(*) FROM instance WHERE expires > 0' && prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup printer --service 'floor\two'
+  }
+  check "$1: and finds it after a restart, without what has expired meanwhile" later "$1"
   check "$1: by its address, too" prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup 10.0.0.7 --class 0002a801-0000-0000-c000-000000000046 --service 'floor\two'
 
   # Lifetimes
