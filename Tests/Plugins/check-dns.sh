@@ -299,6 +299,8 @@ registrations() { # isolation
       fails 2 WSASERVICE_NOT_FOUND nsphost unregister one
   }
   check "$1: update: one address is taken back, then all, then there is nothing" takes
+  check "$1: update: addresses are added" eval "'$work/many' add one 192.0.2.14 && '$work/many' add one 192.0.2.15 &&
+    [ \"\$(answers one.dynamic.test A)\" = '192.0.2.14 192.0.2.15' ]"
   check "$1: update: text" eval "register words --class dns/txt --comment 'two words' && [ \"\$(answers words.dynamic.test TXT)\" = '\"two words\"' ]"
   check "$1: update: a name outside the zone" fails 1 WSAEINVAL nsphost register www.example.test --address 192.0.2.10
   check "$1: update: what it does not keep" fails 1 WSAEOPNOTSUPP nsphost register one --address 192.0.2.10 --class dns/mx
@@ -317,6 +319,10 @@ registrations() { # isolation
     serve_with "$1" "$own" "$updates" "$zone" "update-key = \"$work/$name\""
     check "$1: update: a key that is $name" eval "fails 77 WSAEACCES nsphost register no --address 192.0.2.40 && [ -z \"\$(answers no.dynamic.test A)\" ]"
   done
+  serve_with "$1" "$own" "$updates" "$zone" "update-key = \"$work/right\"" \
+    '[providers.dns]' "allow-read = [\"$work/right\"]" "allow-connect = [\"udp:*\", \"tcp:$port\"]"
+  confined() { prints '192.0.2.4  v4.example.test' lookup v4.example.test && register inside --address 192.0.2.50 && [ "$(answers inside.dynamic.test A)" = 192.0.2.50 ]; }
+  [ "$1" = in-process ] || check "$1: a worker that reads its key and reaches its servers, and nothing else" confined
   serve_with "$1" "$own" "$updates" "$zone"
   check "$1: update: no key" eval "fails 77 WSAEACCES nsphost register no --address 192.0.2.40 && grep -q 'the server answers' '$work/serve.err'"
   check "$1: every session ended" settles

@@ -1,7 +1,9 @@
 /* Many questions at once, and questions that nobody wants any more, for check-dns.sh.
      many ask N DOMAIN      begins lookups of n0.DOMAIN, n1.DOMAIN, … says "asked", then takes the address of each
      many cancel NAME       ends a lookup that waits, and cancels an overlapped one
-     many rounds N NAME     asks, and ends most of it before the answer comes, N times */
+     many rounds N NAME     asks, and ends most of it before the answer comes, N times
+     many add NAME ADDRESS  registers one more address of a name */
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -108,6 +110,16 @@ static int rounds(int count, const char *name) {
   return records != (count + 3) / 4;
 }
 
+static int add(const char *name, const char *address) {
+  WCHAR text[300];
+  wide(name, text);
+  struct sockaddr_in host = {.sin_family = AF_INET};
+  if (inet_pton(AF_INET, address, &host.sin_addr) != 1) return 2;
+  CSADDR_INFO place = {.LocalAddr = {(LPSOCKADDR)&host, sizeof host}, .RemoteAddr = {(LPSOCKADDR)&host, sizeof host}};
+  WSAQUERYSETW set = {.dwSize = sizeof set, .lpszServiceInstanceName = (LPWSTR)text, .dwNameSpace = NS_DNS, .dwNumberOfCsAddrs = 1, .lpcsaBuffer = &place};
+  return WSASetServiceW(&set, RNRSERVICE_REGISTER, SERVICE_MULTIPLE) == 0 ? 0 : (printf("set: %d\n", WSAGetLastError()), 1);
+}
+
 int main(int count, char **words) {
   WSADATA data;
   if (count < 3 || WSAStartup(0x202, &data) != 0) return 2;
@@ -115,6 +127,7 @@ int main(int count, char **words) {
   if (!strcmp(words[1], "cancel")) failed = cancel(words[2]);
   if (count > 3 && !strcmp(words[1], "ask")) failed = many(atoi(words[2]), words[3]);
   if (count > 3 && !strcmp(words[1], "rounds")) failed = rounds(atoi(words[2]), words[3]);
+  if (count > 3 && !strcmp(words[1], "add")) failed = add(words[2], words[3]);
   WSACleanup();
   return failed;
 }
