@@ -20,17 +20,19 @@ VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nspho
 
 .PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-clients check-plugins check-confinement check-format sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
-run: samples plugins
+run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
-	@rm -rf $(BUILD)/state $(BUILD)/tour && install -d -m 755 $(BUILD)/tour
-	@# Those of the providers that ship that need nothing of the machine and its network.
-	@install -m 755 $(BUILD)/plugins/directory.so $(BUILD)/tour/ && install -m 644 $(BUILD)/plugins/directory.toml $(BUILD)/tour/
+	@rm -rf $(BUILD)/state
 	@STATE_DIRECTORY=$(CURDIR)/$(BUILD)/state LOOPBACK_MCM_SCRIPT=sample-providers/loopback-mcm/calls.script \
 	  $$($(SWIFT) build --show-bin-path)/nsphost run sample-providers/tour.nsp --plugins $(PROVIDERS) --plugins $(BUILD)/tour
 
+# The one of the providers that ship that needs nothing of the machine and its network.
+$(BUILD)/tour: plugins
+	@install -d -m 755 $@ && install -m 755 $(BUILD)/plugins/directory.so $@/ && install -m 644 $(BUILD)/plugins/directory.toml $@/
+
 # How many seconds the tests of endurance run; those of a plain `swift test` take one.
 test sanitize: export NSPHOST_ENDURANCE ?= 20
-test: check-format check-abi check-embedding check-model check-confinement check-windows-style samples fixtures
+test: check-format check-abi check-embedding check-model check-confinement check-windows-style samples $(BUILD)/tour fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	$(MAKE) check-clients

@@ -44,7 +44,8 @@ import Testing
     let state = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: state) }
     let outcome = try await run(
-      "run", "\(samples)/tour.nsp", "--plugins", Self.samples, script: "\(samples)/loopback-mcm/calls.script", state: state)
+      "run", "\(samples)/tour.nsp", "--plugins", Self.samples, "--plugins", Self.package + "/build/tour",
+      script: "\(samples)/loopback-mcm/calls.script", state: state)
     #expect(outcome.status == 0, "\(outcome.output)\n\(outcome.errors)")
     #expect(outcome.output.contains("run down by NSPv2ClientSessionRundown"))
     #expect(outcome.output.contains("live 0"))

@@ -141,6 +141,34 @@ import Wire
     served.finish()
   }
 
+  @Test(
+    "the hello says what one name is worth; whether somebody is there is answered at once; the host resolves nothing for itself")
+  func resolving() throws {
+    var limits = Limits()
+    limits.resolveBudget = 1234
+    let served = try ServedHost("scripted-a", limits: limits)
+    let client = try RawClient(served, hello: false)
+    let hello = try client.hello()
+    #expect(
+      hello.payload.count == 20 && hello.payload.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 16, as: UInt32.self) } == 1234
+    )
+    #expect(try client.ask(.nothing).status == .success)
+    func resolve(_ question: UInt32, _ text: [UInt8], size: UInt32? = nil) throws -> WinsockError {
+      try client.ask(.resolve) { frame in
+        frame.append(question)
+        frame.append(UInt32(0))
+        frame.append(size ?? UInt32(text.count))
+        frame.append(UInt32(0))
+        frame.append(text)
+      }.status
+    }
+    #expect(try resolve(1, Array("records-1".utf8)) == .operationNotSupported)
+    #expect(try resolve(9, Array("x".utf8)) == .invalidArgument && resolve(1, [0x78, 0]) == .invalidArgument)
+    #expect(try resolve(1, [0xFF]) == .invalidArgument && resolve(1, [0x78], size: 2) == .invalidArgument)
+    #expect(try resolve(1, [0x78], size: .max) == .invalidArgument && client.ask(.resolve).status == .invalidArgument)
+    served.finish()
+  }
+
   @Test("handles that were never given, or that are another kind's, are WSA_INVALID_HANDLE, in every request that takes one")
   func stolenHandles() throws {
     let served = try ServedHost("scripted-a")
@@ -163,7 +191,7 @@ import Wire
   func malformed() throws {
     let served = try ServedHost("scripted-a")
     let client = try RawClient(served)
-    for kind in RequestKind.allCases where ![.hello, .goodbye, .enumerate].contains(kind) {
+    for kind in RequestKind.allCases where ![.hello, .goodbye, .enumerate, .nothing].contains(kind) {
       let empty = try client.ask(kind)
       #expect(empty.status == .invalidArgument || empty.status == .operationNotSupported, "\(kind)")
     }
