@@ -28,6 +28,7 @@ final class ResolverThread: Sendable {
   }
 
   private static let wakeNumber = UInt64.max
+  private static let stackSize = 1 << 20
 
   init(_ configuration: Resolver.Configuration) throws(Resolver.ConfigurationFailure) {
     self.configuration = configuration
@@ -53,11 +54,17 @@ final class ResolverThread: Sendable {
     for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] { sigdelset(&all, number) }
     pthread_sigmask(SIG_SETMASK, &all, &previous)
     defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    // A process may be confined to little memory, and stacks count.
+    pthread_attr_setstacksize(&attributes, Self.stackSize)
     var thread = pthread_t()
     // The thread's own reference; given up when it ends, or here where there is none.
     let context = Unmanaged.passRetained(self).toOpaque()
     let status = pthread_create(
-      &thread, nil,
+      &thread, &attributes,
       { context in
         Unmanaged<ResolverThread>.fromOpaque(context!).takeRetainedValue().run()
         return nil
@@ -66,7 +73,6 @@ final class ResolverThread: Sendable {
       Unmanaged<ResolverThread>.fromOpaque(context).release()
       return false
     }
-    pthread_detach(thread)
     return true
   }
 

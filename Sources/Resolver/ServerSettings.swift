@@ -17,6 +17,9 @@ struct ServerSettings {
 
   private static let defaultTimeout = 1000
   private static let defaultTries = 2
+  private static let longestTimeout: Duration = .seconds(60)
+  /// The time doubles with each.
+  private static let mostTries = 10
 
   init(_ configuration: Resolver.Configuration) {
     servers = configuration.servers
@@ -27,8 +30,11 @@ struct ServerSettings {
     resolvConf = text == nil ? "/dev/null" : configuration.resolvConf
     let options = Self.options(text ?? "")
     let seconds = options["timeout"].map { min(max($0, 1), 30) * 1000 }
-    timeout = configuration.timeout.map { Int($0 / .milliseconds(1)) } ?? seconds ?? Self.defaultTimeout
-    tries = configuration.tries ?? options["attempts"].map { min(max($0, 1), 5) } ?? Self.defaultTries
+    let wanted = configuration.timeout.map { Int(min(max($0, .milliseconds(1)), Self.longestTimeout) / .milliseconds(1)) }
+    timeout = wanted ?? seconds ?? Self.defaultTimeout
+    tries =
+      configuration.tries.map { min(max($0, 1), Self.mostTries) } ?? options["attempts"].map { min(max($0, 1), 5) }
+      ?? Self.defaultTries
   }
 
   /// The numbers of lines like `options timeout:1 attempts:3`.
