@@ -43,11 +43,6 @@ final class DirectoryDatabase: Sendable {
         database = try DatabaseQueue(configuration: Self.configuration)
       }
       identity = Self.identity(of: path)
-      if try database.read(Self.migrator.hasBeenSuperseded) {
-        throw Defect(
-          detail: "a later version of nsphost has made it", remedy: "use that version, or move it away to start with an empty one"
-        )
-      }
       try Self.migrator.migrate(database)
       // The log is written through before anybody is told that something is registered.
       try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
