@@ -319,6 +319,7 @@ extension ProviderHost {
   public func keepClasses(in schema: SchemaProvider, writers: AccessList? = nil) {
     var manifest = Manifest(
       id: SchemaProvider.id, displayName: "schema", nameSpace: .all, storesClasses: true, source: .builtIn)
+    manifest.order = .max
     keeping.withLock { $0 }.settle(&manifest)
     try? catalog.install(manifest)
     engine.classes.use(schema, writers: writers)

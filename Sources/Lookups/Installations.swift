@@ -185,8 +185,8 @@ extension ProviderHost {
   }
 
   func arrange() {
-    let (order, settings) = keeping.withLock { ($0.record.order, $0.settings) }
+    let order = keeping.withLock { $0.record.order }
     let ranks = Dictionary(order.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    catalog.arrange { entry in ranks[entry.id].map { (0, $0) } ?? (1, settings[entry.manifest]?.order ?? 0) }
+    catalog.arrange { entry in ranks[entry.id].map { (0, $0) } ?? (1, entry.manifest.order) }
   }
 }

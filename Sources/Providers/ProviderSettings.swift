@@ -1,7 +1,7 @@
 /// What the configuration says of one provider, over what its manifest says.
 public struct ProviderSettings: Sendable, Hashable {
   public var isEnabled: Bool?
-  /// Providers with a smaller number are asked first; 0 for those without one.
+  /// Providers with a smaller number are asked first.
   public var order: Int?
   /// How long one call may take before the client is answered without it.
   public var deadline: Duration?
@@ -25,6 +25,7 @@ public struct ProviderSettings: Sendable, Hashable {
 
   func apply(to manifest: inout Manifest) {
     manifest.isEnabled = isEnabled ?? manifest.isEnabled
+    manifest.order = order ?? manifest.order
     manifest.deadline = deadline ?? manifest.deadline
     manifest.concurrency = concurrency ?? manifest.concurrency
     manifest.access = access ?? manifest.access

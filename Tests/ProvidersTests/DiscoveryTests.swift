@@ -116,13 +116,18 @@ final class PluginFolder {
       isolation = "worker"
       processes = 0
       allow-connect = []
+      order = -3
       x-note = "ours"
+      [settings]
+      files = ["/a", "/b"]
+      tries = 3
       """, to: "scripted-a.toml")
     let manifest = try #require(folder.scan().first?.manifest)
     #expect(manifest.displayName == "other" && manifest.nameSpace == .email && manifest.version == 7 && manifest.servesAnyDomain)
     #expect(manifest.domains == [.init(name: "example.net", level: .secondary)] && manifest.deadline == .milliseconds(250))
     #expect(manifest.isolation == .worker && manifest.confinement.processes == 0 && manifest.confinement.reachable == [])
-    #expect(manifest.confinement.readable == nil)
+    #expect(manifest.confinement.readable == nil && manifest.order == -3)
+    #expect(manifest.settings == ["files": ["/a", "/b"], "tries": ["3"]])
   }
 
   @Test(

@@ -56,6 +56,8 @@ public struct Manifest: Hashable, Sendable {
   public var serialises: Bool
   /// It keeps whole service classes, for all name spaces: it is asked for the class of each query (nsp.md §7.3).
   public var storesClasses: Bool
+  /// Providers with a smaller one are asked first.
+  public var order = 0
   /// So many routines at a time; nil: no bound.
   public var concurrency: Int?
   /// Whose queries and registrations it gets; nil: everybody's.

@@ -6,7 +6,7 @@ extension Manifest {
   private static let keys =
     [
       "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
-      "schema", "enabled", "deadline-ms", "grace-ms", "settings",
+      "schema", "enabled", "deadline-ms", "grace-ms", "order", "settings",
     ] + Confinement.keys
 
   /// From the text of a sidecar. Keys that it leaves out have the value that the file itself gives, in `base`; keys that start with
@@ -44,6 +44,7 @@ extension Manifest {
     serialises = try value("serialise", "true or false") { $0.bool } ?? serialises
     storesClasses = try value("schema", "true or false") { $0.bool } ?? storesClasses
     isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
+    order = try value("order", "a number from -1000000 to 1000000") { $0.int.flatMap { abs($0) <= 1_000_000 ? $0 : nil } } ?? order
     deadline = try value("deadline-ms", "a number from 1") {
       $0.int.flatMap { (1...86_400_000).contains($0) ? .milliseconds($0) : nil }
     }
