@@ -127,7 +127,8 @@ let package = Package(
     .target(name: "Resolver", dependencies: ["CAres", "CIDN", "CLinux"], swiftSettings: strict),
     .target(name: "ResolverSettings", dependencies: ["NSPProvider", "QuerySets", "Resolver"], swiftSettings: strict),
     .target(
-      name: "DNSProvider", dependencies: ["CLDNS", "CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver"],
+      name: "DNSProvider",
+      dependencies: ["CLDNS", "CProvider", "CWinsock", "NSPProvider", "QuerySets", "Resolver", "ResolverSettings"],
       path: "Plugins/dns", exclude: ["dns.toml"], swiftSettings: strict, linkerSettings: provider(exports: "registrations")),
     .target(
       name: "DirectoryProvider",
@@ -184,7 +185,8 @@ let package = Package(
     .testTarget(
       name: "NSPProviderTests",
       dependencies: [
-        "CProvider", "CWinsock", "CallManagement", "Lookups", "ModuleRegistrar", "NSPProvider", "Providers", "QuerySets", "Sessions",
+        "CProvider", "CWinsock", "CallManagement", "Lookups", "ModuleRegistrar", "NSPProvider", "Providers", "QuerySets",
+        "Sessions",
       ],
       swiftSettings: strict),
     .testTarget(name: "WireTests", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),

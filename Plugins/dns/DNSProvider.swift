@@ -3,6 +3,7 @@ import CWinsock
 import NSPProvider
 import QuerySets
 import Resolver
+import ResolverSettings
 import Synchronization
 
 /// Serves what the Domain Name System knows: hosts, names of addresses, and records of any type; registers hosts by dynamic update.
@@ -11,10 +12,7 @@ final class DNSProvider: NameSpaceProvider {
   private let updater: Updater?
 
   init(_ settings: Settings) throws(WinsockError) {
-    let configuration = try Resolver.Configuration(settings)
-    do throws(Resolver.ConfigurationFailure) { resolver = try Resolver(configuration) } catch {
-      throw Settings.refuse(error.description)
-    }
+    resolver = try Resolver(settings)
     updater = try UpdateSettings(settings).map { Updater($0) }
   }
 
@@ -58,27 +56,6 @@ private final class Inquiry: Sendable {
   func cancel() {
     if let ticket { resolver.cancel(ticket) }
   }
-}
-
-extension Resolver.Configuration {
-  fileprivate init(_ settings: Settings) throws(WinsockError) {
-    self.init()
-    servers = try settings.texts("servers")
-    if servers?.isEmpty == true { throw Settings.refuse("servers names none: leave it out, or name one") }
-    if let wrong = servers?.first(where: { !Self.isServer($0) }) {
-      throw Settings.refuse("\(wrong), of servers, is no address like 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:53")
-    }
-    search = try settings.texts("search")
-    ndots = try settings.text("ndots") == nil ? nil : try settings.number("ndots", 0...15, default: 1)
-    tries = try settings.text("tries") == nil ? nil : try settings.number("tries", 1...10, default: 2)
-    if try settings.text("timeout-ms") != nil {
-      timeout = .milliseconds(try settings.number("timeout-ms", 10...60_000, default: 1000))
-    }
-    resolvConf = try settings.text("resolv-conf") ?? resolvConf
-    guard resolvConf.hasPrefix("/") else { throw Settings.refuse("resolv-conf is \(resolvConf): write an absolute path") }
-  }
-
-  private static func isServer(_ text: String) -> Bool { SocketAddress(text) != nil }
 }
 
 // swift-format-ignore: AlwaysUseLowerCamelCase

@@ -37,7 +37,7 @@ extension DNSQuestion {
     let timeToLive = replies.flatMap { $0.records + $0.chain }.map(\.timeToLive).min() ?? 0
     let host = QuerySet(
       serviceInstanceName: name, nameSpace: .dns, addresses: records.compactMap(\.address),
-      blob: DNSBlob.bytes(records[0].type, timeToLive))
+      blob: DNSBlob(type: records[0].type.rawValue, timeToLive: timeToLive).bytes)
     guard query.flags.contains(.returnAliases) else { return [host] }
     return [host] + links.map { alias($0.owner, $0) }
   }
@@ -47,16 +47,16 @@ extension DNSQuestion {
       guard case .name(let name) = record.data else { return nil }
       if number > 0 { return query.flags.contains(.returnAliases) ? alias(name, record) : nil }
       return QuerySet(
-        serviceInstanceName: name, nameSpace: .dns, addresses: [ServiceAddress(remote: address)], blob: DNSBlob.bytes(record))
+        serviceInstanceName: name, nameSpace: .dns, addresses: [ServiceAddress(remote: address)], blob: record.blob)
     }
   }
 
   private func alias(_ name: String, _ record: Resolver.Record) -> QuerySet {
-    QuerySet(serviceInstanceName: name, nameSpace: .dns, outputFlags: UInt32(RESULT_IS_ALIAS), blob: DNSBlob.bytes(record))
+    QuerySet(serviceInstanceName: name, nameSpace: .dns, outputFlags: UInt32(RESULT_IS_ALIAS), blob: record.blob)
   }
 
   private func record(_ record: Resolver.Record) -> QuerySet {
-    var set = QuerySet(serviceInstanceName: record.owner, nameSpace: .dns, blob: DNSBlob.bytes(record))
+    var set = QuerySet(serviceInstanceName: record.owner, nameSpace: .dns, blob: record.blob)
     switch record.data {
     case .name(let name), .mail(_, let name), .service(_, _, _, let name): set.serviceInstanceName = name
     case .address: set.addresses = record.address.map { [$0] } ?? []
@@ -77,34 +77,16 @@ extension Resolver.Record {
   }
 }
 
-extension ServiceAddress {
-  fileprivate init(remote: SocketAddress) {
-    self.init(local: SocketAddress(bytes: []), remote: remote, socketType: 0, protocolNumber: 0)
-  }
-}
-
-/// `NSP_DNS_BLOB` (nspdns.h).
-private enum DNSBlob {
-  static func bytes(_ record: Resolver.Record) -> [UInt8] {
-    var blob = blob(record.type, record.timeToLive)
-    switch record.data {
-    case .mail(let preference, _): blob.wPriority = preference
-    case .service(let priority, let weight, let port, _): (blob.wPriority, blob.wWeight, blob.wPort) = (priority, weight, port)
+extension Resolver.Record {
+  /// What it was, with its data.
+  fileprivate var blob: [UInt8] {
+    var blob = DNSBlob(type: type.rawValue, timeToLive: timeToLive)
+    switch data {
+    case .mail(let preference, _): blob.priority = preference
+    case .service(let priority, let weight, let port, _): (blob.priority, blob.weight, blob.port) = (priority, weight, port)
     default: break
     }
-    blob.cbData = DWORD(record.bytes.count)
-    return head(blob) + record.bytes
-  }
-
-  static func bytes(_ type: Resolver.RecordType, _ timeToLive: UInt32) -> [UInt8] { head(blob(type, timeToLive)) }
-
-  private static func blob(_ type: Resolver.RecordType, _ timeToLive: UInt32) -> NSP_DNS_BLOB {
-    var blob = NSP_DNS_BLOB()
-    (blob.dwMagic, blob.dwTtl, blob.wType) = (DWORD(NSP_DNS_MAGIC), timeToLive, type.rawValue)
-    return blob
-  }
-
-  private static func head(_ blob: NSP_DNS_BLOB) -> [UInt8] {
-    withUnsafeBytes(of: blob) { Array($0.prefix(MemoryLayout<NSP_DNS_BLOB>.offset(of: \.abData)!)) }
+    blob.data = bytes
+    return blob.bytes
   }
 }

@@ -60,9 +60,7 @@ private struct Question: Sendable {
     guard let found else { throw .serviceNotFound }
     let wanted = found.addresses.filter { query.wants(family: $0.family) }
     guard !wanted.isEmpty else { throw .noData }
-    let addresses = wanted.map { address in
-      ServiceAddress(local: SocketAddress(bytes: []), remote: address.socketAddress, socketType: 0, protocolNumber: 0)
-    }
+    let addresses = wanted.map { ServiceAddress(remote: $0.socketAddress) }
     let host = QuerySet(serviceInstanceName: found.name, nameSpace: .dns, addresses: addresses)
     guard query.flags.contains(.returnAliases) else { return [host] }
     return [host]

@@ -64,7 +64,7 @@ final class NSSBridge: NameSpaceProvider {
 
   private static func records(_ host: FoundHost, _ question: Question) -> [QuerySet] {
     let addresses = host.addresses.map {
-      ServiceAddress(local: SocketAddress(bytes: []), remote: $0, socketType: 0, protocolNumber: 0)
+      ServiceAddress(remote: $0)
     }
     return [QuerySet(serviceInstanceName: host.name, nameSpace: .dns, addresses: addresses, blob: host.blob)]
       + (question.wantsAliases ? host.aliases.map(alias) : [])

@@ -70,7 +70,9 @@ public struct ServiceAddress: Hashable, Sendable {
   public var socketType: Int32
   public var protocolNumber: Int32
 
-  public init(local: SocketAddress, remote: SocketAddress, socketType: Int32, protocolNumber: Int32) {
+  public init(
+    local: SocketAddress = SocketAddress(bytes: []), remote: SocketAddress, socketType: Int32 = 0, protocolNumber: Int32 = 0
+  ) {
     self.local = local
     self.remote = remote
     self.socketType = socketType
