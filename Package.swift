@@ -78,7 +78,7 @@ let package = Package(
     .target(name: "CLastError", dependencies: ["CWinsock"]),
     .systemLibrary(name: "CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
-    .target(name: "CDynamicLinker"),
+    .target(name: "CDynamicLinker", dependencies: ["CWinsock"]),
     .target(name: "CLastWords"),
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),

@@ -51,6 +51,7 @@ struct InstanceSearch: Search {
   }
 
   private let subject: Subject
+  private let port: PortQuestion?
   private let query: Query
   private let audience: Audience
   private let context: ContextPath
@@ -73,6 +74,8 @@ struct InstanceSearch: Search {
     (self.query, self.audience, self.context) = (query, audience, context)
     wanted = ClassCondition(query.serviceClass)
     var name = query.name ?? ""
+    port = query.serviceClass == .portOfService && !name.isEmpty && !NamePattern.isOne(name) ? PortQuestion(name) : nil
+    if let port { name = port.pattern }
     if wanted == .host {
       // Whoever resolves asks for one host.
       if name.hasSuffix(".") { name.removeLast() }
@@ -180,7 +183,7 @@ struct InstanceSearch: Search {
     guard instance.isRegistered, !isEmptied, wanted != .host || !record.addresses.isEmpty else { return nil }
     // Whoever resolves a name takes a blob for how long it holds.
     if wanted == .host { record.blob = nil }
-    return record
+    return port == nil ? record : port?.answer(record)
   }
 
   private func isInside(_ key: String) -> Bool {

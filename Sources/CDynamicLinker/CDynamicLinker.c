@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CDynamicLinker.h"
 
+#include <nsphost.h>
+
 #include <dlfcn.h>
 #include <link.h>
 #include <stddef.h>
@@ -9,6 +11,10 @@
 void *nsp_mapping_base(const void *address) {
   Dl_info found;
   return dladdr(address, &found) != 0 ? found.dli_fbase : NULL;
+}
+
+VOID NSPHostLog(HANDLE hAsyncCall, DWORD dwLevel, LPCSTR lpszText) {
+  nsp_host_log(hAsyncCall, dwLevel, lpszText, __builtin_return_address(0));
 }
 
 void *nsp_module_base(void *handle) {

@@ -1,5 +1,6 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
+import CDynamicLinker
 import CWinsock
 import Providers
 import QuerySets
@@ -92,15 +93,18 @@ public func WSASetEvent(_ hEvent: HANDLE?) -> BOOL {
 }
 
 @c @implementation
-public func NSPHostLog(_ hAsyncCall: HANDLE?, _ dwLevel: DWORD, _ lpszText: LPCSTR?) {
-  guard let text = lpszText, let level = LogLevel(rawValue: min(dwLevel, LogLevel.error.rawValue)) else { return }
-  if let worker = WorkerDoors.current { return worker.log(hAsyncCall, level, String(cString: text)) }
+public func nsp_host_log(
+  _ call: UnsafeMutableRawPointer?, _ level: UInt32, _ text: UnsafePointer<CChar>?, _ caller: UnsafeRawPointer?
+) {
+  guard let text, let level = LogLevel(rawValue: min(level, LogLevel.error.rawValue)) else { return }
+  if let worker = WorkerDoors.current { return worker.log(call, level, String(cString: text)) }
   guard HostLog.isOpen(for: level) else { return }
   let here = CallFrame.current
-  let origin = hAsyncCall.flatMap { AsyncCall.origin(of: $0) }
-  HostLog.write(
-    level, provider: (origin?.provider ?? here?.provider)?.name ?? "a provider", query: origin?.query ?? here?.query,
-    String(cString: text))
+  let origin = call.flatMap { AsyncCall.origin(of: $0) }
+  // On a thread of its own a provider is known by the file that its code is in.
+  let name =
+    (origin?.provider ?? here?.provider)?.name ?? ProviderHost.providerName(of: UInt(bitPattern: nsp_mapping_base(caller)))
+  HostLog.write(level, provider: name ?? "a provider", query: origin?.query ?? here?.query, String(cString: text))
 }
 
 /// The result convention of the interface: 0, or `SOCKET_ERROR` with the code in the thread's last error.

@@ -186,6 +186,13 @@ public final class ProviderHost: Sendable {
     return hosts.withLock { hosts in hosts.compactMap(\.host) }.first { $0.catalog[id] != nil }
   }
 
+  /// What people call the provider whose file is mapped there.
+  static func providerName(of base: UInt) -> String? {
+    hosts.withLock { hosts in hosts.compactMap(\.host) }.lazy.compactMap { host in
+      host.catalog.entries.first { $0.provider?.file?.base == base }?.manifest.displayName
+    }.first
+  }
+
   private static let loadingKey: pthread_key_t = {
     var key = pthread_key_t()
     let status = pthread_key_create(&key, nil)

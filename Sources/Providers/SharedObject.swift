@@ -11,9 +11,10 @@ import Synchronization
 /// Whoever may still call into the file keeps it alive, so it is unmapped only after the last call has returned.
 public final class SharedObject: Sendable {
   public let path: String
+  /// Where it is mapped, as `nsp_mapping_base` says of its code; 0 where that is not known.
+  public let base: UInt
   public let isUnloadable: Bool
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
-  private let base: UInt
 
   /// Runs the file's constructors. `isUnloadable` false keeps it mapped for the life of the process.
   public init(path: String, isUnloadable: Bool) throws(Refusal) {

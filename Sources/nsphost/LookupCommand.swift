@@ -49,7 +49,7 @@ struct QueryArguments: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("The service, where a name space has several at one name.", valueName: "name"))
   var service: String?
 
-  @Option(name: .customLong("version"), help: ArgumentHelp("Of this version only.", valueName: "number"))
+  @Option(name: .customLong("service-version"), help: ArgumentHelp("Of this version only.", valueName: "number"))
   var version: UInt32?
 
   @Option(name: .long, help: ArgumentHelp("Of this version or a later one only.", valueName: "number"))
@@ -61,7 +61,7 @@ struct QueryArguments: ParsableArguments {
   var flags: LookupFlags = [.returnName, .returnAddress, .returnBlob, .returnComment]
 
   func validate() throws {
-    if version != nil, atLeast != nil { throw ValidationError("--version and --at-least exclude each other") }
+    if version != nil, atLeast != nil { throw ValidationError("--service-version and --at-least exclude each other") }
   }
 
   func querySet(class id: GUID?) -> QuerySet {

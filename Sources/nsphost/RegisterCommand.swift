@@ -62,7 +62,7 @@ struct RegistrationArguments: ParsableArguments {
   @Option(name: .long, help: "A comment to keep with the registration.")
   var comment: String?
 
-  @Option(name: .customLong("version"), help: ArgumentHelp("The version of the service.", valueName: "number"))
+  @Option(name: .customLong("service-version"), help: ArgumentHelp("The version of the service.", valueName: "number"))
   var version: UInt32?
 
   @Option(name: .long, help: ArgumentHelp("Registers for so long, with providers that can.", valueName: "seconds"))

@@ -42,9 +42,9 @@ run() {
   check "$1: nothing of all that is left" prints '' sql 'SELECT written_name FROM instance UNION ALL SELECT instance FROM address'
 
   printed() {
-    register printer --address 10.0.0.7:631 --address '[2001:db8::7]:631' --service '\Floor\Two' --version 3 --comment warm &&
+    register printer --address 10.0.0.7:631 --address '[2001:db8::7]:631' --service '\Floor\Two' --service-version 3 --comment warm &&
       prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup PRINTER --service 'floor\two' --at-least 2 &&
-      missing printer && missing printer --service 'floor\two' --version 2 &&
+      missing printer && missing printer --service 'floor\two' --service-version 2 &&
       prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup 'p?int*' --flags return-name,return-addr,LUP_DEEP &&
       prints '-  Floor' lookup '*' --flags return-name,LUP_CONTAINERS && prints '-  Floor\n-  Two' lookup '*' --flags return-name,LUP_CONTAINERS,LUP_DEEP
   }
@@ -54,6 +54,15 @@ run() {
   }
   check "$1: and finds it after a restart, without what has expired meanwhile" later "$1"
   check "$1: by its address, too" prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup 10.0.0.7 --class 0002a801-0000-0000-c000-000000000046 --service 'floor\two'
+
+  ports() {
+    register meters/tcp --class inet-servicebyname --address 0.0.0.0:7001 || return 1
+    local name
+    for name in meters/tcp METERS 7001/tcp 7001; do prints '0.0.0.0:7001  meters' lookup $name --class inet-servicebyname || return 1; done
+    for name in meters/udp meter 7001/udp 7002/tcp 7001/; do ! lookup $name --class inet-servicebyname || return 1; done
+    nsphost unregister meters/tcp --class inet-servicebyname
+  }
+  check "$1: the port of a service, by name or number, of one protocol or any" ports
 
   # Lifetimes
   brief() {

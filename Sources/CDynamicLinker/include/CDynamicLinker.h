@@ -19,4 +19,7 @@ void nsp_each_library(void (*visit)(const char *path, void *context), void *cont
 /* Whether the process runs in secure-execution mode (set-user-ID and the like): then its environment is a stranger's. */
 int nsp_secure_execution(void);
 
+/* NSPHostLog with the address that it was called from: Swift can't ask who calls. Written in Swift. */
+void nsp_host_log(void *call, unsigned level, const char *text, const void *caller);
+
 #endif
