@@ -74,21 +74,22 @@ int nsp_host_send(int socket, const void *bytes, size_t count, int64_t end) {
 }
 
 /* To sleep and be woken on another processor costs more than a whole lookup. So an answer is looked for a moment before it is waited for,
-   as long as that pays: after a moment in vain the next few are waited for at once, after the next one twice as many. */
-enum { MOMENT = 40000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls, calls */
+   as long as that pays: after a moment in vain the next few are waited for at once, after the next one twice as many. The first answer of all
+   takes longer, since the host has to get to know this process. */
+enum { MOMENT = 40000, FIRST_MOMENT = 200000, SHORT_WAIT = 8, LONG_WAIT = 1024 }; /* nanoseconds, calls */
 static _Thread_local struct {
   unsigned waits, next;
-} patience __attribute__((tls_model("initial-exec"))) = {0, SHORT_WAIT};
+} patience __attribute__((tls_model("initial-exec")));
 
 /* What recv answers; -1 with EAGAIN when nothing came. */
 static ssize_t look(int socket, void *bytes, size_t most) {
-  int64_t end = nsp_host_clock() + MOMENT;
+  int64_t end = nsp_host_clock() + (patience.next == 0 ? FIRST_MOMENT : MOMENT);
   ssize_t got;
   if (patience.waits > 0) return patience.waits--, errno = EAGAIN, -1;
   /* Whoever would send may be waiting for this very processor. */
   do got = recv(socket, bytes, most, MSG_DONTWAIT);
   while (got < 0 && errno == EAGAIN && (sched_yield(), nsp_host_clock() < end));
-  if (got >= 0) patience.next = SHORT_WAIT;
+  if (got >= 0 || patience.next == 0) patience.next = SHORT_WAIT;
   else patience.waits = patience.next, patience.next = patience.next < LONG_WAIT ? patience.next * 2 : LONG_WAIT;
   return got;
 }

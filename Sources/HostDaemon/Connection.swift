@@ -1,6 +1,7 @@
 import CLinux
 import CallManagement
 import Glibc
+import Lookups
 import Providers
 import Rundown
 import Sessions
@@ -10,7 +11,7 @@ import Wire
 /// One client's end of a Unix socket: frames in, frames out, one call.
 final class Connection: Polled, CallPeer, @unchecked Sendable {
   // Unchecked: `vc` and `place` are written before anybody else has the connection.
-  let process: PeerProcess
+  let peer: PeerCredentials
   var vc = Handle(rawValue: 0)
   var place = Handle(rawValue: 0)
   /// Whether what is counted by user is counted for this one.
@@ -30,6 +31,12 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var counted = 0
     /// Nil until the client has said hello and was accepted.
     var session: ClientSession?
+    /// It only resolves names, in a session of its user's.
+    var isResolver = false
+    /// What it is waiting for.
+    var resolving: [ObjectIdentifier: Lookup] = [:]
+    /// Once it has a session of its own.
+    var identity: ClientIdentity?
     var processWatch: ProcessWatch.Ticket?
     var requests = 0
     /// The client sends faster than it is served: it is read again when a request has been answered.
@@ -43,24 +50,24 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var isGone = false
   }
 
-  init(_ descriptor: Int32, _ process: PeerProcess, isWorker: Bool, _ server: HostServer) {
-    self.process = process
+  init(_ descriptor: Int32, _ peer: PeerCredentials, isWorker: Bool, _ server: HostServer) {
+    self.peer = peer
     self.isWorker = isWorker
     self.server = server
-    isLimited = !server.limits.unlimitedUsers.contains(process.identity.userID)
-    super.init(descriptor, of: .init(user: process.identity.userID, process: process.identity.processID))
+    isLimited = !server.limits.unlimitedUsers.contains(peer.userID)
+    super.init(descriptor, of: .init(user: peer.userID, process: peer.processID))
   }
 
   deinit { close(descriptor) }
 
   /// Code in a worker is nobody's word but its provider's.
   var isOperator: Bool {
-    process.identity.isOperator && !isWorker && !server.workers.isWorker(process.identity.processID)
+    peer.identity.isOperator && !isWorker && !server.workers.isWorker(peer.processID)
   }
 
   /// Not for this host itself, nor for the providers that it runs in processes.
   var mayResolve: Bool {
-    process.identity.processID != getpid() && !server.workers.isWorker(process.identity.processID)
+    peer.processID != getpid() && !server.workers.isWorker(peer.processID)
   }
 
   /// Nothing that it says counts any more.
@@ -77,7 +84,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   var session: ClientSession? { state.withLock { $0.session } }
 
-  func watched(_ ticket: ProcessWatch.Ticket) { state.withLock { $0.processWatch = ticket } }
+  /// Who it is; before its hello without what that costs to learn.
+  var identity: ClientIdentity { state.withLock { $0.identity } ?? peer.identity }
 
   // MARK: Reading
 
@@ -230,7 +238,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   private func take(_ bytes: Int, _ state: inout State) -> Bool {
     guard isLimited else { return true }
-    guard server.quotas.bytes.take(process.identity.userID, bytes) else { return false }
+    guard server.quotas.bytes.take(peer.userID, bytes) else { return false }
     state.counted += bytes
     return true
   }
@@ -240,7 +248,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     // What a connection has left is given back with it.
     let counted = min(bytes, state.counted)
     state.counted -= counted
-    server.quotas.bytes.giveBack(process.identity.userID, counted)
+    server.quotas.bytes.giveBack(peer.userID, counted)
   }
 
   private func flush() {
@@ -265,8 +273,19 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   /// The client has said hello: calls the host for it.
   /// - Parameter sessionNumber: Which of its process's sessions it is part of.
   func call(_ sessionNumber: UInt32) throws(NDISStatus) {
+    guard let process = PeerProcess(of: descriptor, peer) else { throw .closing }
+    if process.descriptor >= 0 {
+      // The socket may outlive the process, in a child of it.
+      let ticket = server.processes.watch(process, whenGone: { [weak self] in self?.processEnded() })
+      let isTooLate = state.withLock { state in
+        state.processWatch = ticket
+        return state.isGone
+      }
+      if isTooLate { server.processes.cancel(ticket) }
+    }
     var identity = process.identity
     identity.sessionNumber = UInt64(sessionNumber)
+    state.withLock { [identity] in $0.identity = identity }
     let session = try server.transport.connect(self, identity)
     let isTooLate = state.withLock { state in
       state.session = session
@@ -279,13 +298,29 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     if !isAdmitted { throw .resources }
   }
 
+  /// The client has said that it only resolves names: it has no call, and nobody needs to know when its process ends.
+  func becomeResolver() { state.withLock { $0.isResolver = true } }
+
+  var isResolver: Bool { state.withLock { $0.isResolver } }
+
+  /// The lookup ends with the connection.
+  func resolves(_ lookup: Lookup) {
+    let isTooLate = state.withLock { state in
+      if !state.isEnding { state.resolving[ObjectIdentifier(lookup)] = lookup }
+      return state.isEnding
+    }
+    if isTooLate { lookup.end() }
+  }
+  func hasResolved(_ lookup: Lookup) { state.withLock { _ = $0.resolving.removeValue(forKey: ObjectIdentifier(lookup)) } }
+
   /// Ends the connection, and with it the call that it carries. Asked twice, the first reason counts.
   func end(_ reason: CloseReason) {
-    let (isFirst, hasCall) = state.withLock { state in
-      defer { state.isEnding = true }
-      return (!state.isEnding, state.session != nil)
+    let (isFirst, hasCall, lookups) = state.withLock { state in
+      defer { (state.isEnding, state.resolving) = (true, [:]) }
+      return (!state.isEnding, state.session != nil, state.resolving)
     }
     guard isFirst else { return }
+    for lookup in lookups.values { lookup.end() }
     // Before its session ends, which may wait for what this very process owes.
     server.advertisements.lost(self)
     if hasCall { server.transport.close(self, reason) } else { leave() }

@@ -49,6 +49,7 @@ public final class HostServer: Sendable {
   public let path: String
   let limits: Limits
   let requests: Requests
+  let resolvers: ResolverSessions
   let poll: SocketPoll
   let processes: ProcessWatch
   let transport: PeerTransport<Connection>
@@ -81,7 +82,9 @@ public final class HostServer: Sendable {
     quotas = UserQuotas(limits)
     workers = Workers(host, socket: path)
     advertisements = Advertisements(host, workers)
-    requests = Requests(host: host, limits: limits, quotas: quotas, advertisements: advertisements, control: control)
+    resolvers = ResolverSessions(host)
+    requests = Requests(
+      host: host, limits: limits, quotas: quotas, advertisements: advertisements, resolvers: resolvers, control: control)
     listener = try Listener(path)
     (transport, link) = PeerTransport.attach("unix", to: host.layer, mayWait: false)
     Self.raiseFileLimit()
@@ -110,6 +113,7 @@ public final class HostServer: Sendable {
     }
     let end = MonotonicTime.now + deadline
     while MonotonicTime.now < end, connections.withLock({ $0.values.contains { !advertisements.has($0) } }) { usleep(1000) }
+    resolvers.stop()
     advertisements.stop()
     workers.stop()
     link.close(.shuttingDown)
@@ -130,34 +134,24 @@ public final class HostServer: Sendable {
 
   /// Somebody has connected. Takes over the descriptor.
   func accept(_ descriptor: Int32) {
-    guard let process = PeerProcess(of: descriptor) else {
+    guard let peer = PeerCredentials(of: descriptor) else {
       close(descriptor)
       return
     }
-    let isWorker = workers.claim(process.identity.processID)
-    guard isWorker || isReady(for: descriptor) else {
-      if process.descriptor >= 0 { close(process.descriptor) }
-      return
-    }
-    let connection = Connection(descriptor, process, isWorker: isWorker, self)
-    guard let place = poll.place(connection) else {
-      if process.descriptor >= 0 { close(process.descriptor) }
-      return
-    }
+    let isWorker = workers.claim(peer.processID)
+    guard isWorker || isReady(for: descriptor) else { return }
+    let connection = Connection(descriptor, peer, isWorker: isWorker, self)
+    guard let place = poll.place(connection) else { return }
     connection.place = place
-    guard quotas.connections.take(process.identity.userID) else { return turnAway(connection) }
+    guard quotas.connections.take(peer.userID) else { return turnAway(connection) }
     let isTaken = connections.withLock { known in
       guard known.count < limits.connections else { return false }
       known[ObjectIdentifier(connection)] = connection
       return true
     }
     guard isTaken else {
-      quotas.connections.giveBack(process.identity.userID)
+      quotas.connections.giveBack(peer.userID)
       return turnAway(connection)
-    }
-    if process.descriptor >= 0 {
-      // The socket may outlive the process, in a child of it.
-      connection.watched(processes.watch(process, whenGone: { [weak connection] in connection?.processEnded() }))
     }
     if !poll.watch(place, descriptor) { connection.end(.overQuota) }
   }
@@ -175,14 +169,13 @@ public final class HostServer: Sendable {
   private func turnAway(_ connection: Connection) {
     var answer = FrameWriter(RequestKind.hello.answer, request: 0, status: WinsockError.noBuffers.rawValue)
     connection.send(answer.finish())
-    if connection.process.descriptor >= 0 { close(connection.process.descriptor) }
     poll.remove(connection.place, connection.descriptor)
   }
 
   func left(_ connection: Connection) {
     guard connections.withLock({ $0.removeValue(forKey: ObjectIdentifier(connection)) }) != nil else { return }
-    if connection.isWorker { workers.parted(connection.process.identity.processID) }
-    quotas.connections.giveBack(connection.process.identity.userID)
+    if connection.isWorker { workers.parted(connection.peer.processID) }
+    quotas.connections.giveBack(connection.peer.userID)
   }
 }
 

@@ -2,23 +2,28 @@ import CLinux
 import Glibc
 import Sessions
 
-/// The process at the other end of a socket, as the kernel knows it.
+/// Whose socket it is, as the kernel keeps it (`struct ucred`).
+struct PeerCredentials: Sendable {
+  var processID: pid_t = 0
+  var userID: uid_t = 0
+  var groupID: gid_t = 0
+
+  /// Without what is known of the process by its id only.
+  var identity: ClientIdentity { ClientIdentity(processID: processID, userID: userID, groupID: groupID, command: "") }
+
+  init?(of socket: Int32) {
+    guard PeerProcess.option(socket, SO_PEERCRED, &self) else { return nil }
+  }
+}
+
+/// The process at the other end of a socket.
 struct PeerProcess {
   let identity: ClientIdentity
   /// A pidfd: readable once the process is gone. The receiver closes it. -1 where the kernel gives none.
   let descriptor: Int32
 
-  /// As the kernel keeps it of a connected socket (`struct ucred`).
-  private struct Credentials {
-    var processID: pid_t = 0
-    var userID: uid_t = 0
-    var groupID: gid_t = 0
-  }
-
   /// Nil when the peer is gone already: its process id may be somebody else's by now.
-  init?(of socket: Int32) {
-    var credentials = Credentials()
-    guard Self.option(socket, SO_PEERCRED, &credentials) else { return nil }
+  init?(of socket: Int32, _ credentials: PeerCredentials) {
     let id = credentials.processID
     var given: Int32 = -1
     // SO_PEERPIDFD, which Swift's view of glibc lacks; from Linux 6.5 on.
@@ -31,11 +36,12 @@ struct PeerProcess {
       return nil
     }
     self.descriptor = descriptor
-    identity = ClientIdentity(
-      processID: id, userID: credentials.userID, groupID: credentials.groupID, command: command, processStart: start)
+    var identity = credentials.identity
+    (identity.command, identity.processStart) = (command, start)
+    self.identity = identity
   }
 
-  private static func option<Value: BitwiseCopyable>(_ socket: Int32, _ name: Int32, _ value: inout Value) -> Bool {
+  fileprivate static func option<Value: BitwiseCopyable>(_ socket: Int32, _ name: Int32, _ value: inout Value) -> Bool {
     var size = socklen_t(MemoryLayout<Value>.size)
     return getsockopt(socket, SOL_SOCKET, name, &value, &size) == 0 && size == socklen_t(MemoryLayout<Value>.size)
   }

@@ -26,17 +26,19 @@ struct Requests: Sendable {
   let limits: Limits
   let quotas: UserQuotas
   let advertisements: Advertisements
+  let resolvers: ResolverSessions
   /// Tells sessions of this host from those of an earlier one with the same process id.
   private let nonce = UInt32.random(in: 0...UInt32.max)
   /// The words of a command line, the session of who asks, and whether that is an operator.
   let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
 
   init(
-    host: ProviderHost, limits: Limits, quotas: UserQuotas, advertisements: Advertisements,
+    host: ProviderHost, limits: Limits, quotas: UserQuotas, advertisements: Advertisements, resolvers: ResolverSessions,
     control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) {
     (self.host, self.limits, self.quotas, self.control) = (host, limits, quotas, control)
     self.advertisements = advertisements
+    self.resolvers = resolvers
   }
 
   /// The answer's frame; nil where there is none.
@@ -45,10 +47,12 @@ struct Requests: Sendable {
     let payload = UnsafeMutableRawBufferPointer(rebasing: frame[FrameHeader.size...])
     if header.kind == RequestKind.hello.rawValue { return hello(header, payload, connection) }
     let answerKind = header.kind | RequestKind.answerBit
+    let kind = RequestKind(rawValue: header.kind)
+    if let kind, connection.isResolver { return resolverAnswer(kind, header, payload, connection) }
     guard let session = connection.session else { return failure(answerKind, header, .notInitialised) }
-    guard let kind = RequestKind(rawValue: header.kind) else { return failure(answerKind, header, .operationNotSupported) }
+    guard let kind else { return failure(answerKind, header, .operationNotSupported) }
     if connection.isWorker, !kind.isForWorkers { return failure(kind.answer, header, .accessDenied) }
-    let user = connection.process.identity.userID
+    let user = connection.peer.userID
     let isCounted = kind.waitsForProviders && connection.isLimited
     if isCounted, !quotas.requests.take(user) { return failure(kind.answer, header, .noBuffers) }
     defer { if isCounted { quotas.requests.giveBack(user) } }
@@ -110,13 +114,21 @@ struct Requests: Sendable {
   private func hello(_ header: FrameHeader, _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) -> [UInt8]? {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard fields.uint32() == WireVersion.magic, let major = fields.uint16(), fields.uint16() != nil, fields.uint32() != nil,
-      let sessionNumber = fields.uint32(), connection.session == nil
+      let sessionNumber = fields.uint32(), connection.session == nil, !connection.isResolver
     else {
       connection.end(.protocolError)
       return nil
     }
     guard major == WireVersion.major else { return refuse(header, .versionNotSupported, connection) }
-    do throws(NDISStatus) { try connection.call(sessionNumber) } catch {
+    do throws(NDISStatus) {
+      if sessionNumber == WireVersion.noSession {
+        // Whoever may not have a session may not resolve either.
+        _ = try resolvers.session(for: connection.peer)
+        connection.becomeResolver()
+      } else {
+        try connection.call(sessionNumber)
+      }
+    } catch {
       return refuse(header, WinsockError(refusal: error), connection)
     }
     var answer = FrameWriter(RequestKind.hello.answer, request: header.request)

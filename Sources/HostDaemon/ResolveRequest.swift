@@ -1,4 +1,5 @@
 import CWinsock
+import CallManagement
 import Glibc
 import Lookups
 import QuerySets
@@ -7,6 +8,33 @@ import Wire
 
 /// What glibc asks through its module: hosts and ports, in the form that it needs, of the first provider that has them.
 extension Requests {
+  /// The answer to a connection that only resolves names.
+  func resolverAnswer(
+    _ kind: RequestKind, _ header: FrameHeader, _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection
+  ) -> [UInt8]? {
+    let user = connection.peer.userID
+    var answer = FrameWriter(kind.answer, request: header.request)
+    switch kind {
+    case .nothing: return answer.finish()
+    case .resolve:
+      guard !connection.isLimited || quotas.requests.take(user) else { return failure(kind.answer, header, .noBuffers) }
+      defer { if connection.isLimited { quotas.requests.giveBack(user) } }
+      do throws(WinsockError) {
+        let session: ClientSession
+        do throws(NDISStatus) { session = try resolvers.session(for: connection.peer) } catch {
+          throw WinsockError(refusal: error)
+        }
+        try resolve(payload, session, connection, &answer)
+        return answer.finish()
+      } catch { return failure(kind.answer, header, error) }
+    case .goodbye:
+      connection.send(answer.finish())
+      connection.end(.remote)
+      return nil
+    default: return failure(kind.answer, header, .notInitialised)
+    }
+  }
+
   func resolve(
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ connection: Connection, _ answer: inout FrameWriter
   ) throws(WinsockError) {
@@ -22,7 +50,11 @@ extension Requests {
     // Of what anybody can register, that of those whom the asking user trusts anyway.
     let flags: LookupFlags = [.returnName, .returnAddress, .returnAliases, .returnBlob, .secure]
     let lookup = try host.engine.begin(session, query, flags: flags, takesAll: true, stopsAtFirst: true)
-    defer { lookup.end() }
+    connection.resolves(lookup)
+    defer {
+      connection.hasResolved(lookup)
+      lookup.end()
+    }
     var found = ResolvedName(family: family)
     var ending = WinsockError.noMore
     while ending == .noMore, !found.isFull {

@@ -27,7 +27,8 @@ struct Call {
   private static let rest = 1_000 * millisecond
   private static let defaultBudget: UInt32 = 5_000
   private static let longestText = 1_280
-  private static let firstRoom = 4_096
+  /// As much as has a place on the stack.
+  private static let firstRoom = 1_024
   private static let mostBytes = 1 << 17
 
   /// Asks, and shows the payload of the answer to `read`, where there is one.
@@ -40,30 +41,44 @@ struct Call {
     let former = nsp_nss_hold_cancellation()
     defer { nsp_nss_release_cancellation(former) }
     let size = FrameHeader.size + 16 + text.count
-    return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { request in
+    return withUnsafeTemporaryAllocation(byteCount: helloSize + size, alignment: 8) { frames in
+      writeHello(frames)
+      let request = UnsafeMutableRawBufferPointer(rebasing: frames[helloSize...])
       FrameHeader(length: UInt32(size), kind: RequestKind.resolve.rawValue, request: 1).write(to: request)
       request.storeBytes(of: question.rawValue, toByteOffset: 16, as: UInt32.self)
       request.storeBytes(of: UInt32(bitPattern: family), toByteOffset: 20, as: UInt32.self)
       request.storeBytes(of: UInt32(text.count), toByteOffset: 24, as: UInt32.self)
       request.storeBytes(of: 0, toByteOffset: 28, as: UInt32.self)
       if let start = text.baseAddress { (request.baseAddress! + 32).copyMemory(from: start, byteCount: text.count) }
-      return ask(UnsafeRawBufferPointer(request), read)
+      return ask(UnsafeRawBufferPointer(frames), read)
     }
   }
 
-  private static func ask(_ request: UnsafeRawBufferPointer, _ read: (UnsafeRawBufferPointer) -> Void) -> Outcome {
+  private static let helloSize = 32
+
+  private static func writeHello(_ hello: UnsafeMutableRawBufferPointer) {
+    FrameHeader(length: UInt32(helloSize), kind: RequestKind.hello.rawValue, request: 0).write(to: hello)
+    hello.storeBytes(of: WireVersion.magic, toByteOffset: 16, as: UInt32.self)
+    hello.storeBytes(of: WireVersion.major, toByteOffset: 20, as: UInt16.self)
+    hello.storeBytes(of: WireVersion.minor, toByteOffset: 22, as: UInt16.self)
+    hello.storeBytes(of: WireVersion.defaultMaximumFrame, toByteOffset: 24, as: UInt32.self)
+    hello.storeBytes(of: WireVersion.noSession, toByteOffset: 28, as: UInt32.self)
+  }
+
+  /// - Parameter frames: The hello and the request.
+  private static func ask(_ frames: UnsafeRawBufferPointer, _ read: (UnsafeRawBufferPointer) -> Void) -> Outcome {
     while true {
       var connection = nsp_nss_take()
       let isKept = connection.descriptor >= 0
       let start = nsp_host_clock()
-      if !isKept {
-        guard nsp_nss_connect(&connection, start + firstEnd) == 0, greet(connection.descriptor, start + firstEnd) else {
-          nsp_nss_end(&connection)
-          return .unavailable(ECONNREFUSED)
-        }
+      if !isKept, nsp_nss_connect(&connection, start + firstEnd) != 0 {
+        nsp_nss_end(&connection)
+        return .unavailable(ECONNREFUSED)
       }
+      // The hello takes no time of its own: the request follows at once.
+      let bytes = isKept ? UnsafeRawBufferPointer(rebasing: frames[helloSize...]) : frames
       var end = End.gone
-      if nsp_host_send(connection.descriptor, request.baseAddress, request.count, start + firstEnd) == 0 {
+      if nsp_host_send(connection.descriptor, bytes.baseAddress, bytes.count, start + firstEnd) == 0 {
         end = receive(&connection, start, read)
       }
       switch end {
@@ -85,19 +100,6 @@ struct Call {
         // One that was kept may be one to a host that has been started anew since.
         if !isKept { return .unavailable(ECONNRESET) }
       }
-    }
-  }
-
-  private static func greet(_ descriptor: Int32, _ end: Int64) -> Bool {
-    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { hello in
-      FrameHeader(length: 32, kind: RequestKind.hello.rawValue, request: 0).write(to: hello)
-      hello.storeBytes(of: WireVersion.magic, toByteOffset: 16, as: UInt32.self)
-      hello.storeBytes(of: WireVersion.major, toByteOffset: 20, as: UInt16.self)
-      hello.storeBytes(of: WireVersion.minor, toByteOffset: 22, as: UInt16.self)
-      hello.storeBytes(of: WireVersion.defaultMaximumFrame, toByteOffset: 24, as: UInt32.self)
-      // All of a process's connections through this module are one session.
-      hello.storeBytes(of: 0x0053_534E, toByteOffset: 28, as: UInt32.self)
-      return nsp_host_send(descriptor, hello.baseAddress, 32, end) == 0
     }
   }
 

@@ -90,6 +90,8 @@ public enum WireVersion {
   public static let magic: UInt32 = 0x3150_534E
   public static let major: UInt16 = 1
   public static let minor: UInt16 = 1
+  /// In the place of a session's number in a hello: the connection only resolves names.
+  public static let noSession: UInt32 = .max
   /// What a frame may have, unless the host is configured otherwise.
   public static let defaultMaximumFrame: UInt32 = 1 << 20
 }

@@ -104,8 +104,8 @@ final class RawClient {
 
   deinit { close(descriptor) }
 
-  func hello(magic: UInt32 = WireVersion.magic, major: UInt16 = WireVersion.major) throws -> Answer {
-    try ask(.hello) { Self.fillHello(&$0, magic, major) }
+  func hello(magic: UInt32 = WireVersion.magic, major: UInt16 = WireVersion.major, session: UInt32 = 0) throws -> Answer {
+    try ask(.hello) { Self.fillHello(&$0, magic, major, session) }
   }
 
   /// Whether the host says that there are too many, and closes the connection.
@@ -114,12 +114,12 @@ final class RawClient {
     return receive()?.status == .noBuffers && receive() == nil
   }
 
-  private static func fillHello(_ frame: inout FrameWriter, _ magic: UInt32, _ major: UInt16) {
+  private static func fillHello(_ frame: inout FrameWriter, _ magic: UInt32, _ major: UInt16, _ session: UInt32 = 0) {
     frame.append(magic)
     frame.append(major)
     frame.append(UInt16(0))
     frame.append(UInt32(1 << 20))
-    frame.append(UInt32(0))
+    frame.append(session)
   }
 
   func helloFrame() -> [UInt8] { frame(.hello) { Self.fillHello(&$0, WireVersion.magic, WireVersion.major) } }

@@ -169,6 +169,32 @@ import Wire
     served.finish()
   }
 
+  @Test("connections that only resolve names share a session of their user's, and may do nothing else")
+  func resolvers() throws {
+    let served = try ServedHost("scripted-a")
+    let clients = try (0..<5).map { _ in try RawClient(served, hello: false) }
+    for client in clients { #expect(try client.hello(session: WireVersion.noSession).status == .success) }
+    #expect(served.host.sessions.sessions.count == 1)
+    #expect(try clients[0].begin("records-1").status == .notInitialised)
+    #expect(try clients[0].ask(.enumerate).status == .notInitialised && clients[0].ask(.nothing).status == .success)
+    #expect(try clients[0].ask(.goodbye).status == .success && clients[0].receive() == nil)
+    clients[1].post(.hello) { $0.append(WireVersion.magic) }
+    #expect(clients[1].receive() == nil)
+    // Somebody ends the session: the next one is another.
+    let ended = try #require(served.host.sessions.sessions.first)
+    for call in served.host.calls.calls { _ = served.host.closeCall(call.number, .kicked) }
+    try served.wait("the session to end") { !ended.isOpen }
+    let late = try RawClient(served, hello: false)
+    #expect(try late.hello(session: WireVersion.noSession).status == .success)
+    #expect(served.host.sessions.sessions.first { $0.isOpen } !== ended)
+    served.finish()
+
+    let closed = try ServedHost("scripted-a", admits: { _ in false })
+    let refused = try RawClient(closed, hello: false)
+    #expect(try refused.hello(session: WireVersion.noSession).status == .accessDenied && refused.receive() == nil)
+    closed.finish()
+  }
+
   @Test("handles that were never given, or that are another kind's, are WSA_INVALID_HANDLE, in every request that takes one")
   func stolenHandles() throws {
     let served = try ServedHost("scripted-a")

@@ -12,7 +12,7 @@ import Testing
 
 /// Providers in Swift, behind the routines that the host calls. One after the other: they have one provider between them.
 @Suite(.serialized) struct AnswerTests {
-  @Test("records that are known, found when asked for, or delivered later are delivered in order, each once", arguments: ["now", "asked"])
+  @Test("records that are known, or found when asked for, are delivered in order, each once", arguments: ["now", "asked"])
   func order(_ way: String) throws {
     let asked = try AskedHost()
     let client = try asked.open()

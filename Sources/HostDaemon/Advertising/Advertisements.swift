@@ -25,7 +25,7 @@ final class Advertisements: Sendable {
     ) {
       (self.provider, self.routines, self.session) = (provider, routines, session)
       (self.connection, self.isTrusted) = (connection, isTrusted)
-      processID = connection.process.identity.processID
+      processID = connection.peer.processID
     }
 
     func isServed(over other: Connection) -> Bool { connection === other }
@@ -45,7 +45,7 @@ final class Advertisements: Sendable {
     _ id: GUID, _ entries: UInt32, traits: ProviderTraits, by connection: Connection, session: UInt64
   ) throws(WinsockError) {
     guard let entry = host.catalog[id], entry.manifest.source != .builtIn else { throw .invalidProvider }
-    let identity = connection.process.identity
+    let identity = connection.identity
     let isWorker = connection.isWorker
     guard !isWorker || workers.isWorker(identity.processID, of: id) else { throw .accessDenied }
     let routines = Set(ProviderRoutine.allCases.filter { entries & 1 << UInt32($0.rawValue) != 0 })
@@ -157,7 +157,7 @@ final class Advertisements: Sendable {
       } else {
         let place = running.isEmpty ? "" : ", in \(running.joined(separator: ", "))"
         HostLog.write(
-          .warning, provider: advertisement.provider.name, "its process is gone: \(connection.process.identity)\(place)")
+          .warning, provider: advertisement.provider.name, "its process is gone: \(connection.identity)\(place)")
         parted(id, advertisement)
       }
       HostThreads.run { [host] in host.unadvertise(id, advertisement.routines) }
@@ -243,7 +243,7 @@ extension Requests {
 
   func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    let processID = connection.process.identity.processID
+    let processID = connection.peer.processID
     guard connection.isWorker, let kind = fields.uint32().flatMap(WorkerNoteKind.init(rawValue:)), fields.uint32() != nil else {
       throw .invalidArgument
     }
@@ -257,7 +257,7 @@ extension Requests {
   func log(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard connection.isWorker, let query = fields.uint64(), let number = fields.uint32(), let level = LogLevel(rawValue: number),
-      let name = advertisements.workers.name(of: connection.process.identity.processID)
+      let name = advertisements.workers.name(of: connection.peer.processID)
     else { throw .invalidArgument }
     let text = String(decoding: fields.rest, as: UTF8.self)
     HostLog.write(level, provider: name, query: query == 0 ? nil : QueryID(rawValue: query), text)

@@ -44,7 +44,10 @@ extension Manifest {
     serialises = try value("serialise", "true or false") { $0.bool } ?? serialises
     storesClasses = try value("schema", "true or false") { $0.bool } ?? storesClasses
     isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
-    order = try value("order", "a number from -1000000 to 1000000") { $0.int.flatMap { abs($0) <= 1_000_000 ? $0 : nil } } ?? order
+    order =
+      try value("order", "a number from -1000000 to 1000000") { found in
+        found.int.flatMap { (-1_000_000...1_000_000).contains($0) ? $0 : nil }
+      } ?? order
     deadline = try value("deadline-ms", "a number from 1") {
       $0.int.flatMap { (1...86_400_000).contains($0) ? .milliseconds($0) : nil }
     }

@@ -1,0 +1,60 @@
+import CallManagement
+import Glibc
+import Lookups
+import Sessions
+import Synchronization
+
+/// The sessions of those who only resolve names: one for all processes of a user and group. What they ask leaves nothing behind with a
+/// provider, so that none of them needs one of its own, and most of them ask for one name and end.
+final class ResolverSessions: Sendable {
+  private struct Key: Hashable {
+    var userID: UInt32
+    var groupID: UInt32
+  }
+
+  private struct State {
+    var clients: [Key: LoopbackClient] = [:]
+    var isStopping = false
+  }
+
+  private let host: ProviderHost
+  private let state = Mutex<State>(State())
+
+  /// Beyond so many, one that nobody uses now is ended.
+  private static let most = 256
+
+  init(_ host: ProviderHost) { self.host = host }
+
+  /// Opens it where there is none, or where somebody has ended it.
+  func session(for peer: PeerCredentials) throws(NDISStatus) -> ClientSession {
+    let key = Key(userID: peer.userID, groupID: peer.groupID)
+    let (known, isStopping) = state.withLock { ($0.clients[key]?.session, $0.isStopping) }
+    if let known, known.isOpen { return known }
+    if isStopping { throw .closing }
+    let new = try host.open(
+      ClientIdentity(processID: getpid(), userID: peer.userID, groupID: peer.groupID, command: "names"))
+    // Another one may have been as quick: that one counts.
+    let (chosen, ended): (ClientSession?, [LoopbackClient]) = state.withLock { state in
+      if state.isStopping { return (nil, [new]) }
+      if let other = state.clients[key], other.session.isOpen { return (other.session, [new]) }
+      let former = state.clients.updateValue(new, forKey: key)
+      let isFull = state.clients.count > Self.most
+      let idle = isFull ? state.clients.first { $0.key != key && $0.value.session.resources.count == 0 } : nil
+      if let idle { state.clients[idle.key] = nil }
+      return (new.session, [former, idle?.value].compactMap(\.self))
+    }
+    for one in ended { one.hangUp() }
+    guard let chosen else { throw .closing }
+    return chosen
+  }
+
+  /// Ends all of them, and waits a moment for their providers.
+  func stop() {
+    let clients = state.withLock { state in
+      defer { state.clients = [:] }
+      state.isStopping = true
+      return Array(state.clients.values)
+    }
+    for client in clients { client.hangUpAndWait(.shuttingDown, deadline: .seconds(2)) }
+  }
+}
