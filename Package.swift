@@ -29,8 +29,8 @@ let embedded: [SwiftSetting] = [
 
 /// libnsp.so shows the client API, the NSS module what glibc asks for, and nothing else.
 let clientExports = embeddedLibrary("libnsp.so.0", exports: "nsp")
-/// Every program that resolves one name maps it: fewer parts, and none whose protection changes once it is relocated, are quicker to map.
-let nssExports = embeddedLibrary("libnss_nsp.so.2", exports: "nss", ["--no-rosegment", "-znorelro"])
+/// Every program that resolves one name maps it: fewer parts are quicker to map.
+let nssExports = embeddedLibrary("libnss_nsp.so.2", exports: "nss", ["--no-rosegment"])
 
 func embeddedLibrary(_ name: String, exports: String, _ flags: [String] = []) -> [LinkerSetting] {
   let all = ["--version-script=\(Context.packageDirectory)/Exports/\(exports).map", "--gc-sections", "-soname=\(name)"] + flags

@@ -118,11 +118,12 @@ final class DirectoryDatabase: Sendable {
             is_registered INTEGER NOT NULL, version INTEGER, comparator INTEGER,
             comment TEXT, query_string TEXT, blob BLOB, protocols TEXT NOT NULL,
             owner INTEGER NOT NULL, is_trusted INTEGER NOT NULL, registered INTEGER NOT NULL, expires INTEGER,
+            size INTEGER NOT NULL,
             run INTEGER REFERENCES run (id) ON DELETE CASCADE, session INTEGER
           ) STRICT;
           CREATE UNIQUE INDEX instance_by_name ON instance (name, context, class, space);
           CREATE INDEX instance_by_context ON instance (context, name, class, space);
-          CREATE INDEX instance_by_owner ON instance (owner);
+          CREATE INDEX instance_by_owner ON instance (owner, size);
           CREATE INDEX instance_by_expiry ON instance (expires) WHERE expires IS NOT NULL;
           CREATE INDEX instance_by_session ON instance (run, session) WHERE run IS NOT NULL;
           CREATE TABLE address (

@@ -18,7 +18,8 @@ final class DirectoryProvider: NameSpaceProvider {
     if let directory, !directory.hasPrefix("/") { throw Settings.refuse("\(directory), as state, is not an absolute path") }
     limits = Limits(
       instancesOfUser: try settings.number("per-user", 0...10_000_000, default: 10_000),
-      blobBytes: try settings.number("blob-bytes", 0...(896 << 10), default: 64 << 10))
+      blobBytes: try settings.number("blob-bytes", 0...(896 << 10), default: 64 << 10),
+      bytesOfUser: try settings.number("bytes-per-user", 0...(1 << 40), default: 64 << 20))
     store = try Store(directory: directory)
   }
 
@@ -38,7 +39,8 @@ final class DirectoryProvider: NameSpaceProvider {
   // MARK: Questions
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
-    guard query.restrictions.nameSpace != .email else { throw .serviceNotFound }
+    // Not its affair: what those say counts that it is.
+    if query.restrictions.nameSpace == .email { return Answer([]) }
     let audience = Audience(query, (session as? DirectorySession)?.client)
     if query.flags.contains(.containers), !query.flags.contains(.noContainers) {
       return answer(try ContainerSearch(query, audience))

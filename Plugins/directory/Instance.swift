@@ -29,6 +29,11 @@ struct Instance: Sendable {
   var session: (run: Int64, number: Int64)?
 }
 
+extension Instance {
+  /// Bytes, as it is delivered.
+  var size: Int { (try? set.packedSize(as: .v2)) ?? 0 }
+}
+
 // MARK: Rows
 
 extension Instance {
@@ -109,14 +114,15 @@ extension Instance {
     let statement = try database.cachedStatement(
       sql: """
         INSERT INTO instance (id, context, name, class, space, written_context, written_name, is_registered, version,
-          comparator, comment, query_string, blob, protocols, owner, is_trusted, registered, expires, run, session)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          comparator, comment, query_string, blob, protocols, owner, is_trusted, registered, expires, run, session, size)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """)
     let protocols = set.protocols.map { "\($0.addressFamily):\($0.protocolNumber)" }.joined(separator: " ")
     try statement.execute(arguments: [
       id, key.context, key.name, key.serviceClass, Int64(key.nameSpace), set.context, set.serviceInstanceName, isRegistered,
       set.version.map { Int64($0.number) }, set.version.map { Int64($0.comparator.rawValue) }, set.comment, set.queryString,
       set.blob.map { Data($0) }, protocols, Int64(owner), isTrusted, registered, expires, session?.run, session?.number,
+      Int64(size),
     ])
     let id = id ?? database.lastInsertedRowID
     let insert = try database.cachedStatement(

@@ -7,6 +7,8 @@ struct Limits: Sendable {
   /// Instances of a user that is no operator.
   var instancesOfUser: Int
   var blobBytes: Int
+  /// All instances of such a user together.
+  var bytesOfUser: Int
   /// Everything of an instance but its blob, as it is delivered.
   static let recordBytes = 64 << 10
   static let nameBytes = 1024
@@ -65,14 +67,15 @@ struct Change: Sendable {
     if let session { try database.execute(sql: "INSERT OR IGNORE INTO run (id) VALUES (?)", arguments: [session.run]) }
     guard let known else {
       guard operation == .register else { throw WinsockError.serviceNotFound }
-      try checkQuota(database)
-      return try renewed(Instance(key: key, set: set, owner: client.userID, isTrusted: client.isOperator, registered: now), now)
-        .save(database, as: nil)
+      let new = renewed(
+        Instance(key: key, set: set, owner: client.userID, isTrusted: client.isOperator, registered: now), now)
+      try checkQuota(database, new, inPlaceOf: nil)
+      return try new.save(database, as: nil)
     }
     guard client.isOperator || known.instance.owner == client.userID else { throw WinsockError.accessDenied }
     guard let changed = try changed(known.instance, now) else { return try Instance.remove(database, known.id) }
     try check(changed.set)
-    if changed.owner != known.instance.owner { try checkQuota(database) }
+    try checkQuota(database, changed, inPlaceOf: known.instance)
     try changed.save(database, as: known.id)
   }
 
@@ -112,11 +115,17 @@ struct Change: Sendable {
     return instance
   }
 
-  /// Whether the client may own one more.
-  private func checkQuota(_ database: Database) throws {
-    guard !client.isOperator else { return }
-    let statement = try database.cachedStatement(sql: "SELECT count(*) FROM instance WHERE owner = ?")
-    let count = try Int.fetchOne(statement, arguments: [Int64(client.userID)]) ?? 0
-    if count >= limits.instancesOfUser { throw WinsockError.noBuffers }
+  /// Whether the client may own this one besides what it has.
+  private func checkQuota(_ database: Database, _ new: Instance, inPlaceOf old: Instance?) throws {
+    guard !client.isOperator, new.owner == client.userID else { return }
+    let isOwn = old?.owner == client.userID
+    if let old, isOwn, new.size <= old.size { return }
+    let statement = try database.cachedStatement(sql: "SELECT count(*), total(size) FROM instance WHERE owner = ?")
+    guard let row = try Row.fetchOne(statement, arguments: [Int64(client.userID)]) else { return }
+    let (count, bytes): (Int, Double) = (try row.value(0), try row.value(1))
+    let added = Double(new.size - (isOwn ? old?.size ?? 0 : 0))
+    guard isOwn || count < limits.instancesOfUser, bytes + added <= Double(limits.bytesOfUser) else {
+      throw WinsockError.noBuffers
+    }
   }
 }

@@ -16,13 +16,15 @@ final class DNSProvider: NameSpaceProvider {
     updater = try UpdateSettings(settings).map { Updater($0) }
   }
 
-  func startup(_ client: Client) throws(WinsockError) -> (any ProviderSession)? { updater == nil ? nil : ClientSession(client) }
+  func startup(_ client: Client) throws(WinsockError) -> (any ProviderSession)? { ClientSession(client) }
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
     let question = try DNSQuestion(query)
     let inquiry = Inquiry(resolver)
     let answer = Answer { inquiry.cancel() }
-    inquiry.ticket = resolver.query(question.name, question.types, searches: question.searches) { results in
+    let client = (session as? ClientSession)?.client
+    let owner = client.flatMap { $0.isOperator ? nil : $0.userID }
+    inquiry.ticket = resolver.query(question.name, question.types, searches: question.searches, owner: owner) { results in
       do throws(WinsockError) { answer.finish(with: try question.records(results)) } catch { answer.finish(error) }
     }
     return answer
@@ -35,7 +37,7 @@ final class DNSProvider: NameSpaceProvider {
   }
 }
 
-/// Who asks, kept for registrations.
+/// Who asks.
 private final class ClientSession: ProviderSession {
   let client: Client
   init(_ client: Client) { self.client = client }

@@ -8,6 +8,7 @@ import Synchronization
 /// Finds the endpoints of an address by what its domain says, for one query. The resolver's thread drives it.
 final class Discovery: Sendable {
   private let resolver: Resolver
+  private let owner: UInt32?
   private let name: String
   private let answer: Mutex<Answer?> = Mutex(nil)
   private let state: Mutex<State>
@@ -19,18 +20,21 @@ final class Discovery: Sendable {
     var isCancelled = false
   }
 
-  private init(_ address: EmailAddress, _ services: [MailService], _ types: [Resolver.RecordType], _ resolver: Resolver) {
-    (self.resolver, name) = (resolver, address.text)
+  private init(
+    _ address: EmailAddress, _ services: [MailService], _ types: [Resolver.RecordType], _ resolver: Resolver, _ owner: UInt32?
+  ) {
+    (self.resolver, self.owner, name) = (resolver, owner, address.text)
     state = Mutex(State(discovery: DiscoveryState(domain: address.domain, services: services, addressTypes: types)))
   }
 
   /// Does not wait.
+  /// - Parameter owner: Whose questions they are; nil for an operator.
   static func answer(
-    _ address: EmailAddress, _ services: [MailService], _ query: Query, _ resolver: Resolver
+    _ address: EmailAddress, _ services: [MailService], _ query: Query, _ resolver: Resolver, for owner: UInt32?
   ) throws(WinsockError) -> Answer {
     let types: [Resolver.RecordType] = (query.wants(family: AF_INET) ? [.a] : []) + (query.wants(family: AF_INET6) ? [.aaaa] : [])
     if types.isEmpty { throw .noData }
-    let discovery = Discovery(address, services, types, resolver)
+    let discovery = Discovery(address, services, types, resolver, owner)
     // Each holds the other until the query ends, or the last answer has come.
     let answer = Answer(cancel: { discovery.cancel() })
     discovery.answer.withLock { $0 = answer }
@@ -54,7 +58,7 @@ final class Discovery: Sendable {
       return !state.isCancelled
     }
     guard isWanted else { return }
-    let ticket = resolver.query(name, types, searches: false) { self.take($0, for: question) }
+    let ticket = resolver.query(name, types, searches: false, owner: owner) { self.take($0, for: question) }
     // It may have been answered, or the query may have ended, meanwhile.
     let isLate = state.withLock { state in
       guard state.asked.keys.contains(question) else { return state.isCancelled }

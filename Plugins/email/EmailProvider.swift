@@ -45,7 +45,8 @@ final class EmailProvider: NameSpaceProvider {
     guard let resolver, !isSecure else { throw .serviceNotFound }
     let services = MailService.asked(service)
     if services.isEmpty { throw .serviceNotFound }
-    return try Discovery.answer(address, services, query, resolver)
+    return try Discovery.answer(
+      address, services, query, resolver, for: session.client.isOperator ? nil : session.client.userID)
   }
 
   private func preferredNames(_ query: Query, _ service: Service, for client: Client) throws(WinsockError) -> Answer {

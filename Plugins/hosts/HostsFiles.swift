@@ -32,6 +32,7 @@ final class HostsFiles: Sendable {
   /// The kernel's clock for times of files may stand still for so long, in nanoseconds.
   private static let tick: Int64 = 20_000_000
   private static let largestFile: Int64 = 1 << 28
+  private static let mostAttempts = 5
 
   init(_ paths: [String]) { self.paths = paths }
 
@@ -52,10 +53,14 @@ final class HostsFiles: Sendable {
   }
 
   private func read() {
-    var table = HostsTable()
-    let start = Self.clock()
-    let identities = paths.map(Self.identity)
-    for path in paths { Self.read(path, into: &table) }
+    var (table, start, identities) = (HostsTable(), Self.clock(), paths.map(Self.identity))
+    for attempt in 1... {
+      for path in paths { Self.read(path, into: &table) }
+      let now = paths.map(Self.identity)
+      // Whoever came meanwhile wants what the files have by now. One that changes all the time is what it was at some time.
+      if now == identities || attempt == Self.mostAttempts { break }
+      (table, start, identities) = (HostsTable(), Self.clock(), now)
+    }
     let waiting = state.withLock { state in
       let latest = identities.compactMap { $0.map { max($0.modified, $0.changed) } }.max() ?? 0
       state.isUnsettled = latest > start - Self.tick

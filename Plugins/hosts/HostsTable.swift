@@ -37,19 +37,21 @@ struct HostsTable: Sendable {
   }
 
   private static let longestName = 1024
+  /// What a record can have; of aliases as many.
+  private static let mostOfHost = 4096
 
   // MARK: Asking
 
   func host(named name: String) -> Host? {
     let name = name.hasSuffix(".") ? String(name.dropLast()) : name
     guard let found = named[Self.folded(name)] else { return nil }
-    var host = Host(name: "", aliases: [], addresses: [])
+    var host = Host(name: lines[Int(links[Int(found.first)].line)].names[0], aliases: [], addresses: [])
+    var (names, addresses): (Set<String>, Set<HostAddress>) = ([host.name], [])
     var next = found.first
-    while next >= 0 {
+    while next >= 0, addresses.count < Self.mostOfHost {
       let line = lines[Int(links[Int(next)].line)]
-      if host.name.isEmpty { host.name = line.names[0] }
-      for name in line.names where name != host.name && !host.aliases.contains(name) { host.aliases.append(name) }
-      if !host.addresses.contains(line.address) { host.addresses.append(line.address) }
+      for name in line.names where names.count <= Self.mostOfHost && names.insert(name).inserted { host.aliases.append(name) }
+      if addresses.insert(line.address).inserted { host.addresses.append(line.address) }
       next = links[Int(next)].next
     }
     return host
@@ -58,7 +60,8 @@ struct HostsTable: Sendable {
   func host(at address: HostAddress) -> Host? {
     addressed[address].map { index in
       let line = lines[Int(index)]
-      return Host(name: line.names[0], aliases: Array(line.names.dropFirst()), addresses: [line.address])
+      return Host(
+        name: line.names[0], aliases: Array(line.names.dropFirst().prefix(Self.mostOfHost)), addresses: [line.address])
     }
   }
 

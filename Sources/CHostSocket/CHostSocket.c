@@ -27,7 +27,7 @@ static int await(int socket, short what, int64_t end) {
     int status;
     if (left > 0) rest.tv_sec = left / 1000000000, rest.tv_nsec = left % 1000000000;
     status = ppoll(&one, 1, end == NSP_HOST_NO_END ? NULL : &rest, NULL);
-    if (status >= 0 || errno != EINTR) return status != 0;
+    if (status >= 0 || errno != EINTR) return status > 0;
   }
 }
 

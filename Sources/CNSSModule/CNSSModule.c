@@ -17,13 +17,18 @@ enum { PLACES = 32 };
 static struct place {
   /* The process of the thread that uses it; 0: nobody. */
   _Atomic(pid_t) holder;
-  /* The connection and the process that has made it; 0: none. */
+  /* The connection and the process that has made it, 0 where there is none, and whom the host takes that for. */
   pid_t owner;
+  uid_t user;
+  gid_t group;
   int descriptor;
   uint32_t budget;
   dev_t device;
   ino_t inode;
 } places[PLACES];
+
+/* A process that has changed its user since is another one to the host. */
+static int is_own(const struct place *place, pid_t self) { return place->owner == self && place->user == geteuid() && place->group == getegid(); }
 
 static int is_same(const struct place *place) {
   struct stat found;
@@ -47,12 +52,11 @@ struct nsp_nss_connection nsp_nss_take(void) {
   for (int index = 0; index < PLACES; index++) {
     struct place *place = &places[index];
     if (!hold(place, self)) continue;
-    if (place->owner == self && is_same(place)) {
+    if (is_own(place, self) && is_same(place)) {
       if (free >= 0) atomic_store_explicit(&places[free].holder, 0, memory_order_release);
       return (struct nsp_nss_connection){place->descriptor, index, place->budget};
     }
-    /* The parent's, or no longer what it was. */
-    if (place->owner == self) place->owner = 0;
+    /* The parent's, another user's, or no longer what it was. */
     forget(place);
     if (free < 0) free = index;
     else atomic_store_explicit(&place->holder, 0, memory_order_release);
@@ -74,7 +78,8 @@ int nsp_nss_connect(struct nsp_nss_connection *connection, int64_t end) {
   if (connection->place < 0 || fstat(descriptor, &found) != 0) return 0;
   struct place *place = &places[connection->place];
   /* Before anything else happens to it, so that a child that is made meanwhile knows of it. */
-  place->descriptor = descriptor, place->device = found.st_dev, place->inode = found.st_ino, place->owner = getpid();
+  place->descriptor = descriptor, place->device = found.st_dev, place->inode = found.st_ino;
+  place->user = geteuid(), place->group = getegid(), place->owner = getpid();
   return 0;
 }
 

@@ -118,6 +118,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   private func serveOne() {
     let (frame, isMore): ([UInt8]?, Bool) = state.withLock { state in
       guard !state.backlog.isEmpty, !state.isGreeting else { return (nil, false) }
+      // Nobody is there to hear the answers. What a worker has said of why it ends counts.
+      if state.isEnding, state.isResolver { return (nil, false) }
       let frame = state.backlog.removeFirst()
       if Self.kind(of: frame) == RequestKind.hello.rawValue { state.isGreeting = true }
       return (frame, !state.backlog.isEmpty && !state.isGreeting)
@@ -299,7 +301,13 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   }
 
   /// The client has said that it only resolves names: it has no call, and nobody needs to know when its process ends.
-  func becomeResolver() { state.withLock { $0.isResolver = true } }
+  func becomeResolver() {
+    let isTooLate = state.withLock { state in
+      state.isResolver = !state.isGone
+      return state.isGone
+    }
+    if isTooLate { server.resolvers.leave(peer) }
+  }
 
   var isResolver: Bool { state.withLock { $0.isResolver } }
 
@@ -333,12 +341,13 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   }
 
   private func leave() {
-    let watch: (isFirst: Bool, ticket: ProcessWatch.Ticket?) = state.withLock { state in
+    let watch: (isFirst: Bool, ticket: ProcessWatch.Ticket?, resolves: Bool) = state.withLock { state in
       defer { state.isGone = true }
       giveBack(state.counted, &state)
-      return (!state.isGone, state.processWatch.take())
+      return (!state.isGone, state.processWatch.take(), state.isResolver)
     }
     guard watch.isFirst else { return }
+    if watch.resolves { server.resolvers.leave(peer) }
     if let ticket = watch.ticket { server.processes.cancel(ticket) }
     server.poll.remove(place, descriptor)
     // The client sees the end now; the descriptor's number is free again when nobody has the connection any more.

@@ -218,6 +218,8 @@ final class Listener: Polled, @unchecked Sendable {
     let flags = fcntl(3, F_GETFL)
     _ = fcntl(3, F_SETFL, flags | O_NONBLOCK)
     _ = fcntl(3, F_SETFD, FD_CLOEXEC)
+    // Whoever connects sees this process at the other end from now on, and not the one that made the socket.
+    listen(3, 4096)
     return 3
   }
 

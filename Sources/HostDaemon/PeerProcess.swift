@@ -2,17 +2,32 @@ import CLinux
 import Glibc
 import Sessions
 
-/// Whose socket it is, as the kernel keeps it (`struct ucred`).
+/// Whose socket it is, as the kernel keeps it.
 struct PeerCredentials: Sendable {
-  var processID: pid_t = 0
-  var userID: uid_t = 0
-  var groupID: gid_t = 0
+  let processID: pid_t
+  let userID: uid_t
+  let groupID: gid_t
+  /// When it was looked at, in clock ticks since the system started: the process that connected began before.
+  let seenAt: UInt64
+
+  /// `struct ucred`.
+  fileprivate struct Kernel {
+    var processID: pid_t = 0
+    var userID: uid_t = 0
+    var groupID: gid_t = 0
+  }
 
   /// Without what is known of the process by its id only.
   var identity: ClientIdentity { ClientIdentity(processID: processID, userID: userID, groupID: groupID, command: "") }
 
   init?(of socket: Int32) {
-    guard PeerProcess.option(socket, SO_PEERCRED, &self) else { return nil }
+    var kernel = Kernel()
+    guard PeerProcess.option(socket, SO_PEERCRED, &kernel) else { return nil }
+    (processID, userID, groupID) = (kernel.processID, kernel.userID, kernel.groupID)
+    var time = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &time)
+    // Ticks have 10 ms for all programs, whatever the kernel counts in.
+    seenAt = UInt64(time.tv_sec) * 100 + UInt64(time.tv_nsec) / 10_000_000
   }
 }
 
@@ -27,11 +42,15 @@ struct PeerProcess {
     let id = credentials.processID
     var given: Int32 = -1
     // SO_PEERPIDFD, which Swift's view of glibc lacks; from Linux 6.5 on.
-    if !Self.option(socket, 77, &given) { given = -1 }
-    // From the socket where the kernel has it, else by id: then the process must still be the one that connected.
+    if !Self.option(socket, 77, &given) {
+      guard errno == ENOPROTOOPT else { return nil }
+      given = -1
+    }
+    // From the socket where the kernel has it, else by id.
     let descriptor = given >= 0 ? given : nsp_pidfd_open(id)
     let (command, start) = Self.status(of: id)
-    guard start != 0, descriptor < 0 || !Self.isGone(descriptor) else {
+    // One that has its id, and began later, is another.
+    guard start != 0, start <= credentials.seenAt, descriptor < 0 || !Self.isGone(descriptor) else {
       if descriptor >= 0 { close(descriptor) }
       return nil
     }

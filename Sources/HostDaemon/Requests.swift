@@ -123,7 +123,7 @@ struct Requests: Sendable {
     do throws(NDISStatus) {
       if sessionNumber == WireVersion.noSession {
         // Whoever may not have a session may not resolve either.
-        _ = try resolvers.session(for: connection.peer)
+        try resolvers.enter(connection.peer)
         connection.becomeResolver()
       } else {
         try connection.call(sessionNumber)

@@ -25,6 +25,7 @@ extension Requests {
           throw WinsockError(refusal: error)
         }
         try resolve(payload, session, connection, &answer)
+        guard answer.count <= Int(limits.maximumFrame) else { throw .noBuffers }
         return answer.finish()
       } catch { return failure(kind.answer, header, error) }
     case .goodbye:
@@ -43,6 +44,7 @@ extension Requests {
       fields.uint32() != nil, let text = fields.bytes(Int(size)), !text.contains(0),
       let name = String(validating: text, as: UTF8.self)
     else { throw .invalidArgument }
+    guard question == .names || ResolvedName.isUsable(name, for: question) else { throw .hostNotFound }
     // What the host or a provider in its care looks up would come back to it, and again.
     guard connection.mayResolve else { throw .operationNotSupported }
     var query = QuerySet(serviceInstanceName: name, serviceClassID: question.serviceClass)
@@ -55,7 +57,7 @@ extension Requests {
       connection.hasResolved(lookup)
       lookup.end()
     }
-    var found = ResolvedName(family: family)
+    var found = ResolvedName(question, family: family)
     var ending = WinsockError.noMore
     while ending == .noMore, !found.isFull {
       do throws(LookupError) {
@@ -73,15 +75,16 @@ extension Requests {
 extension ResolveQuestion {
   fileprivate var serviceClass: GUID {
     switch self {
-    case .addresses: GUID(Data1: 0x2A803, Data2: 0, Data3: 0, Data4: (0xC0, 0, 0, 0, 0, 0, 0, 0x46))
-    case .names: GUID(Data1: 0x2A801, Data2: 0, Data3: 0, Data4: (0xC0, 0, 0, 0, 0, 0, 0, 0x46))
-    case .port: GUID(Data1: 0x2A802, Data2: 0, Data3: 0, Data4: (0xC0, 0, 0, 0, 0, 0, 0, 0x46))
+    case .addresses: .addressesOfName
+    case .names: .nameOfAddress
+    case .port: .portOfService
     }
   }
 }
 
 /// The records of one name, put together, and bounded: whoever asks has to find room for all of it.
 private struct ResolvedName {
+  private let question: ResolveQuestion
   private let family: UInt32
   private var names: [String] = []
   private var addresses: [SocketAddress] = []
@@ -96,16 +99,18 @@ private struct ResolvedName {
   private static let longestName = 1024
   private static let mostBytes = 48 << 10
 
-  init(family: UInt32) { self.family = family }
+  init(_ question: ResolveQuestion, family: UInt32) { (self.question, self.family) = (question, family) }
 
-  /// Names may be known of an address that nobody has said again; a host without addresses is none.
-  func answers(_ question: ResolveQuestion) -> Bool { hasRecord && (question == .names || !addresses.isEmpty) }
+  /// Names are known of an address, addresses of a host.
+  func answers(_ question: ResolveQuestion) -> Bool { hasRecord && (question == .names ? !names.isEmpty : !addresses.isEmpty) }
 
   var isFull: Bool { size >= Self.mostBytes || names.count >= Self.mostNames || addresses.count >= Self.mostAddresses }
 
   mutating func add(_ record: QuerySet) {
     if record.outputFlags & UInt32(RESULT_IS_ALIAS) == 0 { hasRecord = true }
-    if let name = record.serviceInstanceName, Self.isUsable(name), !names.contains(name), names.count < Self.mostNames {
+    if let name = record.serviceInstanceName, Self.isUsable(name, for: question), !names.contains(name),
+      names.count < Self.mostNames
+    {
       names.append(name)
       size += name.utf8.count
     }
@@ -118,19 +123,18 @@ private struct ResolvedName {
       addresses.append(remote)
       size += 24
     }
-    if let seconds = record.blob.flatMap(Self.timeToLive) { timeToLive = min(timeToLive, seconds) }
+    if let seconds = record.blob.flatMap({ DNSBlob($0)?.timeToLive }) { timeToLive = min(timeToLive, seconds) }
   }
 
-  /// No program expects a space or a control in a host's name.
-  private static func isUsable(_ name: String) -> Bool {
-    !name.isEmpty && name.utf8.count <= longestName && name.utf8.allSatisfy { $0 > 32 && $0 != 127 }
-  }
-
-  /// From a blob of DNS records (nspdns.h).
-  private static func timeToLive(_ blob: [UInt8]) -> UInt32? {
-    blob.withUnsafeBytes { bytes in
-      guard bytes.count >= 8, bytes.loadUnaligned(as: UInt32.self) == UInt32(NSP_DNS_MAGIC) else { return nil }
-      return bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+  /// A host's name has letters, digits, `-`, `_` and dots, as glibc's own services see to, or is in another script: programs put it into logs and
+  /// command lines. A service's has neither spaces nor controls.
+  static func isUsable(_ name: String, for question: ResolveQuestion) -> Bool {
+    guard !name.isEmpty, name.utf8.count <= longestName, name.utf8.first != UInt8(ascii: "-") else { return false }
+    return name.utf8.allSatisfy { byte in
+      if byte >= 128 { return true }
+      if question == .port { return byte > 32 && byte != 127 }
+      return byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_")
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 32)
     }
   }
 

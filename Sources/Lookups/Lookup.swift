@@ -57,7 +57,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   // MARK: Begin
 
   /// Calls Begin at every provider of the route, in order; of a chain only until one accepts. Calls out.
-  func begin() throws(WinsockError) {
+  /// - Parameter failed: Told who was asked, where nobody accepts.
+  func begin(_ failed: (QueryTrace) -> Void) throws(WinsockError) {
     var lastFailure = WinsockError.serviceNotFound
     var opened = 0
     var settledChain: Int?
@@ -72,6 +73,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     }
     guard opened > 0 else {
       lastFailure = state.withLock { failure($0) } ?? lastFailure
+      failed(trace)
       end()
       throw lastFailure
     }
@@ -91,7 +93,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     }
     let start = MonotonicTime.now
     // Left by `letGo`, or by `openAtProvider` where nothing was opened.
-    guard let chosen, let provider = catalog.enter(chosen) else { return failLeg(index, .serviceNotFound, .zero) }
+    guard let chosen, let provider = catalog.enter(chosen) else {
+      // It has just gone, and may come back.
+      return failLeg(index, request.isChain ? .tryAgain : .serviceNotFound, .zero)
+    }
     // Who has taken over may be another user's.
     if let scope = provider.scope, scope != client.identity.userID {
       provider.calls.leave()

@@ -23,9 +23,10 @@ public struct LookupEngine: Sendable {
   ///   - stopsAtFirst: Providers are asked one after the other, whatever their name space, and the first that delivers supplies everything:
   ///     as glibc asks its services.
   ///   - id: What the query is called in explanations and logs.
+  ///   - failed: Told who was asked, where nobody accepts the query.
   public func begin(
     _ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags, takesAll: Bool = false, stopsAtFirst: Bool = false,
-    id: QueryID = .next()
+    id: QueryID = .next(), failed: (QueryTrace) -> Void = { _ in }
   ) throws(WinsockError) -> Lookup {
     if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     let entries = catalog.entries
@@ -52,7 +53,7 @@ public struct LookupEngine: Sendable {
     let lookup = Lookup(
       id: id, client: client, restrictions: asked, serviceClass: QueryClass(asked.serviceClassID, classes), flags: flags,
       request: request, catalog: catalog, entries: entries, legs: legs, takesAll: takesAll, pool: pool)
-    try lookup.begin()
+    try lookup.begin(failed)
     return lookup
   }
 

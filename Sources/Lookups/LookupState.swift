@@ -81,12 +81,14 @@ extension Lookup {
   }
 
   /// Why nobody has delivered. Of a query that goes from one to the next until somebody knows, whoever can't say counts more than whoever
-  /// knows that there is nothing.
+  /// knows that there is nothing, also where nobody could ask.
   func failure(_ state: borrowing State) -> WinsockError? {
     guard request.isChain else { return state.lastFailure }
     let gravity: [Set<WinsockError>] = [
-      [.tryAgain, .timedOut, .wouldBlock, .networkDown, .cancelled, .noBuffers], [.noData], [.hostNotFound, .serviceNotFound],
+      [.tryAgain, .timedOut, .wouldBlock, .networkDown, .cancelled, .noBuffers], [.noData],
+      [.providerFailedInit, .invalidProvider, .invalidProcedureTable, .systemCallFailure], [.hostNotFound, .serviceNotFound],
     ]
+    if state.entries.contains(where: request.isOwedAnswer) { return .tryAgain }
     let failures = state.legs.compactMap(\.record.status)
     for kinds in gravity { if let failure = failures.first(where: kinds.contains) { return failure } }
     return state.lastFailure

@@ -188,7 +188,8 @@ public final class ProviderHost: Sendable {
 
   /// What people call the provider whose file is mapped there.
   static func providerName(of base: UInt) -> String? {
-    hosts.withLock { hosts in hosts.compactMap(\.host) }.lazy.compactMap { host in
+    guard base != 0 else { return nil }
+    return hosts.withLock { hosts in hosts.compactMap(\.host) }.lazy.compactMap { host in
       host.catalog.entries.first { $0.provider?.file?.base == base }?.manifest.displayName
     }.first
   }

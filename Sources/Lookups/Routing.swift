@@ -36,6 +36,11 @@ struct RouteRequest: Sendable {
   /// Whether an entry takes calls, and from this client. Root and the host's own user may use every provider.
   func mayUse(_ entry: Catalog.Entry) -> Bool { entry.isActive && isAdmitted(to: entry) }
 
+  /// Whether an entry would be asked if its process were there.
+  func isOwedAnswer(by entry: Catalog.Entry) -> Bool {
+    mayUse(entry) && entry.provider == nil && entry.hosting != nil && entry.manifest.nameSpace != .email
+  }
+
   func isAdmitted(to entry: Catalog.Entry) -> Bool {
     if let scope = entry.provider?.scope, scope != client.userID { return false }
     guard let access = entry.manifest.access else { return true }
@@ -87,7 +92,7 @@ extension Route {
       let providers = entries.compactMap { entry in
         request.mayUse(entry) && entry.provider?.nameSpace != .email ? entry.provider : nil
       }
-      if providers.isEmpty { throw .systemNotReady }
+      if providers.isEmpty { throw entries.contains(where: request.isOwedAnswer) ? .tryAgain : .systemNotReady }
       steps = [.chain(providers)]
       return
     }

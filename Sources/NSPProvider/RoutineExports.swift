@@ -8,19 +8,33 @@ import Synchronization
 
 // The routines of NSPv2 (ws2spi.h) for a provider in Swift. A file exports those that it has.
 
-/// The file's provider, once it is made.
-private let made = Mutex<(any NameSpaceProvider)?>(nil)
+private enum Making {
+  case notYet
+  case made(any NameSpaceProvider)
+  /// It is tried again, but not at every call: what it takes and says is the same as a rule.
+  case failed(WinsockError, at: ContinuousClock.Instant)
+}
+
+/// The file's provider. Made under the lock: whoever comes meanwhile needs it as well, and making it calls nobody who would come back here.
+private let making = Mutex<Making>(.notYet)
+private let pause = Duration.seconds(1)
 
 private func provider(_ id: LPGUID?) throws(WinsockError) -> any NameSpaceProvider {
-  // Made under the lock, so that it is made once: what is called is the file's own, and waits for nobody.
-  let result: Result<any NameSpaceProvider, WinsockError> = made.withLock { made in
-    if let made { return .success(made) }
-    var error = WSAEPROVIDERFAILEDINIT
-    guard let box = nsp_provider_create(id, &error) else { return .failure(WinsockError(rawValue: error)) }
-    // Retained in `ProviderBox.retained`, for good.
-    let provider = Unmanaged<ProviderBox>.fromOpaque(box).takeUnretainedValue().provider
-    made = provider
-    return .success(provider)
+  let result: Result<any NameSpaceProvider, WinsockError> = making.withLock { making in
+    switch making {
+    case .made(let provider): return .success(provider)
+    case .failed(let error, let moment) where ContinuousClock.now < moment + pause: return .failure(error)
+    case .failed, .notYet:
+      var code = WSAEPROVIDERFAILEDINIT
+      guard let box = nsp_provider_create(id, &code) else {
+        making = .failed(WinsockError(rawValue: code), at: .now)
+        return .failure(WinsockError(rawValue: code))
+      }
+      // Retained in `ProviderBox.retained`, for good.
+      let provider = Unmanaged<ProviderBox>.fromOpaque(box).takeUnretainedValue().provider
+      making = .made(provider)
+      return .success(provider)
+    }
   }
   return try result.get()
 }
@@ -75,7 +89,7 @@ private func end(_ id: LPGUID?, _ argument: LPVOID?, hasVanished: Bool) {
   guard let argument else { return }
   // Retained in NSPv2Startup.
   let box = Unmanaged<SessionBox>.fromOpaque(argument).takeRetainedValue()
-  made.withLock { $0 }?.end(box.session, hasVanished: hasVanished)
+  if case .made(let provider) = making.withLock({ $0 }) { provider.end(box.session, hasVanished: hasVanished) }
 }
 
 @c @implementation

@@ -25,6 +25,8 @@ struct Call {
   private static let mostBusyTimes = 9
   /// For how long a host that did not answer is left alone.
   private static let rest = 1_000 * millisecond
+  /// The least that whoever is asked has, also where this process has had no processor meanwhile.
+  private static let leastTime = 5 * millisecond
   private static let defaultBudget: UInt32 = 5_000
   private static let longestText = 1_280
   /// As much as has a place on the stack.
@@ -41,16 +43,18 @@ struct Call {
     let former = nsp_nss_hold_cancellation()
     defer { nsp_nss_release_cancellation(former) }
     let size = FrameHeader.size + 16 + text.count
+    // Tells its answer from one that was meant for somebody else.
+    let number = UInt32(truncatingIfNeeded: nsp_host_clock())
     return withUnsafeTemporaryAllocation(byteCount: helloSize + size, alignment: 8) { frames in
       writeHello(frames)
       let request = UnsafeMutableRawBufferPointer(rebasing: frames[helloSize...])
-      FrameHeader(length: UInt32(size), kind: RequestKind.resolve.rawValue, request: 1).write(to: request)
+      FrameHeader(length: UInt32(size), kind: RequestKind.resolve.rawValue, request: number).write(to: request)
       request.storeBytes(of: question.rawValue, toByteOffset: 16, as: UInt32.self)
       request.storeBytes(of: UInt32(bitPattern: family), toByteOffset: 20, as: UInt32.self)
       request.storeBytes(of: UInt32(text.count), toByteOffset: 24, as: UInt32.self)
       request.storeBytes(of: 0, toByteOffset: 28, as: UInt32.self)
       if let start = text.baseAddress { (request.baseAddress! + 32).copyMemory(from: start, byteCount: text.count) }
-      return ask(UnsafeRawBufferPointer(frames), read)
+      return ask(UnsafeRawBufferPointer(frames), number, read)
     }
   }
 
@@ -66,28 +70,32 @@ struct Call {
   }
 
   /// - Parameter frames: The hello and the request.
-  private static func ask(_ frames: UnsafeRawBufferPointer, _ read: (UnsafeRawBufferPointer) -> Void) -> Outcome {
+  private static func ask(_ frames: UnsafeRawBufferPointer, _ number: UInt32, _ read: (UnsafeRawBufferPointer) -> Void) -> Outcome
+  {
     while true {
       var connection = nsp_nss_take()
       let isKept = connection.descriptor >= 0
       let start = nsp_host_clock()
       if !isKept, nsp_nss_connect(&connection, start + firstEnd) != 0 {
         nsp_nss_end(&connection)
+        // Nobody took it in all that time: its queue is full, and will be.
+        if nsp_host_clock() > start + firstSilence { nsp_nss_set_silent_until(nsp_host_clock() + rest) }
         return .unavailable(ECONNREFUSED)
       }
       // The hello takes no time of its own: the request follows at once.
       let bytes = isKept ? UnsafeRawBufferPointer(rebasing: frames[helloSize...]) : frames
       var end = End.gone
       if nsp_host_send(connection.descriptor, bytes.baseAddress, bytes.count, start + firstEnd) == 0 {
-        end = receive(&connection, start, read)
+        end = receive(&connection, start, number, read)
       }
       switch end {
-      case .answered(let outcome):
-        nsp_nss_keep(&connection)
+      case .answered(let outcome, let isClean):
+        // Where more has come, or a part of it, the next answer would not be found.
+        if isClean { nsp_nss_keep(&connection) } else { nsp_nss_end(&connection) }
         return outcome
-      case .refused:
+      case .refused(let code):
         nsp_nss_end(&connection)
-        return .unavailable(EACCES)
+        return .code(code)
       case .late:
         nsp_nss_end(&connection)
         return .late
@@ -104,8 +112,10 @@ struct Call {
   }
 
   private enum End {
-    case answered(Outcome)
-    case refused
+    /// Nothing that came behind it was read.
+    case answered(Outcome, isClean: Bool)
+    /// With the host's code.
+    case refused(Int32)
     /// The budget is over.
     case late
     /// Nobody has said anything.
@@ -135,14 +145,16 @@ struct Call {
     func end(_ budget: Int64) -> Int64 {
       switch (heardAt, askedAt) {
       case (nil, nil): start + firstSilence
-      case (nil, _?): start + firstEnd + Int64(busyTimes) * busyTime
+      case (nil, let asked?): max(start + firstEnd, asked + leastTime) + Int64(busyTimes) * busyTime
       case (let heard?, nil): min(heard + laterSilence, budget)
       case (_?, let asked?): min(asked + answerTime + Int64(busyTimes) * busyTime, budget)
       }
     }
   }
 
-  private static func receive(_ connection: inout nsp_nss_connection, _ start: Int64, _ read: (UnsafeRawBufferPointer) -> Void)
+  private static func receive(
+    _ connection: inout nsp_nss_connection, _ start: Int64, _ number: UInt32, _ read: (UnsafeRawBufferPointer) -> Void
+  )
     -> End
   {
     var watch = Watch(start)
@@ -160,10 +172,11 @@ struct Call {
           rest = nil
         }
         while end == nil {
-          switch take(UnsafeMutableRawBufferPointer(rebasing: buffer[..<have]), &connection, read) {
+          switch take(UnsafeMutableRawBufferPointer(rebasing: buffer[..<have]), &connection, number, read) {
           case .frame(let size, let found):
             end = found
             have -= size
+            if case .answered(let outcome, _)? = found { end = .answered(outcome, isClean: have == 0) }
             if have > 0 { memmove(buffer.baseAddress!, buffer.baseAddress! + size, have) }
             if end != nil || have > 0 { continue }
           case .nonsense:
@@ -214,7 +227,8 @@ struct Call {
   }
 
   private static func take(
-    _ bytes: UnsafeMutableRawBufferPointer, _ connection: inout nsp_nss_connection, _ read: (UnsafeRawBufferPointer) -> Void
+    _ bytes: UnsafeMutableRawBufferPointer, _ connection: inout nsp_nss_connection, _ number: UInt32,
+    _ read: (UnsafeRawBufferPointer) -> Void
   ) -> Taken {
     guard let header = FrameHeader(UnsafeRawBufferPointer(bytes)) else { return .needs(FrameHeader.size) }
     guard header.isAcceptable(maximum: UInt32(mostBytes)) else { return .nonsense }
@@ -223,13 +237,13 @@ struct Call {
     let payload = UnsafeRawBufferPointer(rebasing: bytes[FrameHeader.size..<size])
     switch header.kind {
     case RequestKind.hello.answer:
-      guard header.status == 0 else { return .frame(size, .refused) }
+      guard header.status == 0 else { return .frame(size, .refused(header.status)) }
       if payload.count >= 20 { connection.budget = payload.loadUnaligned(fromByteOffset: 16, as: UInt32.self) }
       return .frame(size, nil)
-    case RequestKind.resolve.answer:
-      guard header.status == 0 else { return .frame(size, .answered(.code(header.status))) }
+    case RequestKind.resolve.answer where header.request == number:
+      guard header.status == 0 else { return .frame(size, .answered(.code(header.status), isClean: true)) }
       read(payload)
-      return .frame(size, .answered(.found))
+      return .frame(size, .answered(.found, isClean: true))
     default: return .frame(size, nil)
     }
   }

@@ -32,7 +32,10 @@ public func _nss_nsp_getservbyname_r(
   _ buffer: UnsafeMutablePointer<CChar>?, _ buflen: Int, _ errnop: UnsafeMutablePointer<Int32>?
 ) -> nss_status {
   guard let name else { return Status.notFound.give(errnop) }
-  return service(UnsafeRawBufferPointer(start: name, count: strlen(name)), proto, result, buffer, buflen).give(errnop)
+  let text = UnsafeRawBufferPointer(start: name, count: strlen(name))
+  // The host would take it for a port.
+  if text.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) { return Status.notFound.give(errnop) }
+  return service(text, proto, result, buffer, buflen).give(errnop)
 }
 
 @c @implementation

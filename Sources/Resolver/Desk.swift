@@ -4,6 +4,9 @@ final class Desk {
   private let poll: Int32
   private let arrivals = Arrivals()
   private var lookups: [UInt64: Lookup] = [:]
+  /// Whose lookup it is that has questions, wanted or not, and how many of them it has.
+  private var owned: [UInt64: (owner: UInt32, open: Int)] = [:]
+  private var asked: [UInt32: Int] = [:]
   /// The present servers, and those before them that still have questions.
   private var servers: Servers?
   private var former: [Servers] = []
@@ -12,6 +15,8 @@ final class Desk {
 
   /// A channel has 65,536 numbers for its questions, and picks them at random until it finds a free one.
   private static let mostQuestions = 20_000
+  private static let mostOfOwner = 4_000
+  private static let mostOfOwners = 16_000
   /// How long resolv.conf may have changed unseen.
   private static let glance: Duration = .seconds(1)
 
@@ -22,6 +27,10 @@ final class Desk {
     func refuse(_ failure: Resolver.Failure) { question.completion(question.types.map { _ in .failure(failure) }) }
     guard Resolver.isPossible(question.name) else { return refuse(.invalidName) }
     guard let servers, servers.asked < Self.mostQuestions else { return refuse(.temporary) }
+    if let owner = question.owner {
+      guard asked[owner, default: 0] < Self.mostOfOwner, servers.asked < Self.mostOfOwners else { return refuse(.temporary) }
+      owned[number] = (owner, 0)
+    }
     var lookup = Lookup(
       question.name, question.types, searches: question.searches, servers: servers, question.completion)
     let step = lookup.start()
@@ -40,6 +49,7 @@ final class Desk {
   /// Goes through what has come.
   func handOut() {
     while let arrival = arrivals.next() {
+      count(-1, of: arrival.lookup)
       if arrival.hasWaited, arrival.isAnswer { lookups[arrival.lookup]?.servers.hasWaited(for: arrival.channel.rotation) }
       guard let step = lookups[arrival.lookup]?.take(arrival) else { continue }
       perform(step, arrival.lookup)
@@ -57,13 +67,23 @@ final class Desk {
         guard let channel = lookup.servers.channel(request.rotation) else {
           return complete(number) { $0.types.map { _ in .failure(.temporary) } }
         }
+        count(1, of: number)
         channel.ask(request.name, lookup.types[request.place], lookup: number, place: request.place)
       }
     }
   }
 
+  /// Questions of a lookup that is gone count until c-ares is done with them.
+  private func count(_ change: Int, of number: UInt64) {
+    guard let (owner, open) = owned[number] else { return }
+    owned[number] = open + change > 0 || lookups[number] != nil ? (owner, open + change) : nil
+    let rest = asked[owner, default: 0] + change
+    asked[owner] = rest > 0 ? rest : nil
+  }
+
   private func complete(_ number: UInt64, _ outcomes: (Lookup) -> [Lookup.Outcome]) {
     guard let lookup = lookups.removeValue(forKey: number) else { return }
+    if owned[number]?.open == 0 { owned[number] = nil }
     lookup.completion(outcomes(lookup))
   }
 

@@ -109,12 +109,14 @@ public final class Resolver: Sendable {
   }
 
   /// Asks for records of several types at once, of one name: a search ends at the first name that has any of them.
-  /// - Parameter completion: Gets a result for each type, in their order.
+  /// - Parameters:
+  ///   - owner: Whose question it is: no one has more than a part of those that can be asked at a time. Nil for whoever may have all.
+  ///   - completion: Gets a result for each type, in their order.
   public func query(
-    _ name: String, _ types: [RecordType], searches: Bool = true,
+    _ name: String, _ types: [RecordType], searches: Bool = true, owner: UInt32? = nil,
     completion: @escaping @Sendable ([Result<Reply, Failure>]) -> Void
   ) -> Ticket {
-    thread.ask(name, types, searches: searches, completion)
+    thread.ask(name, types, searches: searches, owner: owner, completion)
   }
 
   /// Nobody wants the answers any more: the completion runs with `.cancelled`, unless it has run.

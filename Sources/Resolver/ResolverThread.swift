@@ -18,6 +18,7 @@ final class ResolverThread: Sendable {
     let name: String
     let types: [Resolver.RecordType]
     let searches: Bool
+    let owner: UInt32?
     let completion: @Sendable ([Result<Resolver.Reply, Resolver.Failure>]) -> Void
   }
 
@@ -79,10 +80,10 @@ final class ResolverThread: Sendable {
   // MARK: Any thread
 
   func ask(
-    _ name: String, _ types: [Resolver.RecordType], searches: Bool,
+    _ name: String, _ types: [Resolver.RecordType], searches: Bool, owner: UInt32?,
     _ completion: @escaping @Sendable ([Result<Resolver.Reply, Resolver.Failure>]) -> Void
   ) -> Resolver.Ticket {
-    let question = Question(name: name, types: types, searches: searches, completion: completion)
+    let question = Question(name: name, types: types, searches: searches, owner: owner, completion: completion)
     let number = notes.withLock { notes in
       notes.last += 1
       return notes.last

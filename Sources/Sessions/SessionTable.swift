@@ -21,10 +21,14 @@ public final class SessionTable: Sendable {
     var id: Int32
     var start: UInt64
     var session: UInt64
+    /// Whose word its calls are: connections of a process that changes its user have sessions of their own.
+    var userID: UInt32
+    var groupID: UInt32
 
     init?(_ identity: ClientIdentity) {
       guard identity.processStart != 0 else { return nil }
       (id, start, session) = (identity.processID, identity.processStart, identity.sessionNumber)
+      (userID, groupID) = (identity.userID, identity.groupID)
     }
   }
 

@@ -119,7 +119,9 @@ struct LookupReport {
     let start = MonotonicTime.now
     var ending: WinsockError = .noMore
     do throws(WinsockError) {
-      let lookup = try host.engine.begin(client, asked, flags: query.flags, id: id)
+      var early: QueryTrace?
+      defer { trace = trace ?? early }
+      let lookup = try host.engine.begin(client, asked, flags: query.flags, id: id) { early = $0 }
       defer { lookup.end() }
       do throws(LookupError) {
         while true { records.append(try lookup.next()) }

@@ -136,19 +136,28 @@ struct RegistrationReport {
     CommandFailure(
       kind: error == .accessDenied ? .notPermitted : operation != .register && error.meansNothingFound ? .nothingFound : .failed,
       error: error, what: "\(operation == .register ? "registration" : "removal") of \(arguments.name)", why: error.meaning,
-      remedy: outcomes.isEmpty ? "nsphost providers shows who serves what" : "choose a provider that takes it with --provider",
+      remedy: Self.remedy(error, wasAsked: !outcomes.isEmpty),
       isJSON: isJSON)
   }
 
   var lines: [String] {
     let addresses = arguments.addresses.map(\.description).joined(separator: " ")
-    let title = "\(operation == .register ? "registered" : "unregistered") \(arguments.name) \(addresses)"
+    let title = "\(operation == .register ? "registered" : "unregistered") \(arguments.name.printable) \(addresses)"
     let width = outcomes.map { $0.provider.name.count }.max() ?? 0
     return [title.trimmingTrailingSpace]
       + outcomes.map { outcome in
         let name = outcome.provider.name
         return "    " + name + String(repeating: " ", count: width - name.count + 2) + Self.text(outcome)
       }
+  }
+
+  private static func remedy(_ error: WinsockError, wasAsked: Bool) -> String {
+    if !wasAsked { return "nsphost providers shows who serves what" }
+    return switch error {
+    case .operationNotSupported: "choose a provider that takes it with --provider"
+    case .accessDenied: "its owner, root and the host's own user may"
+    default: "what the provider says of it is in the host's log"
+    }
   }
 
   private static func text(_ outcome: RegistrationOutcome) -> String {

@@ -13,8 +13,8 @@ struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "Run one provider for a host, in this process.",
     discussion: """
-      What nsphost serve starts for providers with isolation = "worker". It connects to the host, confines itself, loads the file, and \
-      serves it until the host ends, or standard input does.
+      What nsphost serve starts for providers with isolation = "worker". It takes the provider's settings from standard input, connects to \
+      the host, confines itself, loads the file, and serves it until the host ends, or standard input does.
       """)
 
   @Argument(help: "The provider's file.", completion: .file(extensions: ["so"]))
@@ -40,11 +40,6 @@ struct WorkerCommand: ParsableCommand {
 
   @Flag(name: .long, help: "The file advertises its provider itself.")
   var advertises = false
-
-  @Option(
-    name: .long, parsing: .singleValue,
-    help: ArgumentHelp("One text of a setting of the provider's own; those of one name make a list.", valueName: "name=text"))
-  var setting: [String] = []
 
   @Option(name: .long, help: "How many bytes it may allocate besides those that it begins with.")
   var memoryBytes: UInt64 = 0
@@ -85,12 +80,7 @@ struct WorkerCommand: ParsableCommand {
         what: "worker", why: "\(provider) is no GUID", remedy: "write it as 8-4-4-4-12 hexadecimal digits", isJSON: false)
     }
     nsp_name_process("nsp-" + (name ?? file.lastPathComponent))
-    var settings: Manifest.Settings = [:]
-    for text in setting {
-      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      settings[parts[0], default: []] += parts.dropFirst()
-    }
-    guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: settings, socket: socket) else {
+    guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: Self.settings(), socket: socket) else {
       throw CommandFailure(
         kind: .unreachable, what: socket, why: "no host that wants this process listens there",
         remedy: "let nsphost serve start it", isJSON: false)
@@ -116,6 +106,23 @@ struct WorkerCommand: ParsableCommand {
     worker.finish()
     // Nobody else ends what it has started.
     if getppid() == 1 { kill(0, SIGKILL) }
+  }
+
+  /// The provider's own settings, which come on standard input before anything else.
+  private static func settings() -> Manifest.Settings {
+    func bytes(_ count: Int) -> [UInt8] {
+      [UInt8](unsafeUninitializedCapacity: count) { buffer, have in
+        while have < count {
+          let got = read(0, buffer.baseAddress! + have, count - have)
+          if got < 0, errno == EINTR { continue }
+          guard got > 0 else { return }
+          have += got
+        }
+      }
+    }
+    let size = bytes(4)
+    guard size.count == 4 else { return [:] }
+    return SettingsOnTheWay.settings(bytes(Int(size.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })))
   }
 
   /// Waits for the end of standard input, which the host holds.

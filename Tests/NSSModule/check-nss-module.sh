@@ -1,7 +1,7 @@
 #!/bin/bash
 # glibc's door to the host: real programs, in a mount namespace of their own whose nsswitch.conf names nsp, ask a real host for what only a
 # provider knows; with the host stopped, killed in the middle and slow; and glibc's contract, function by function.
-#   check-nss-module.sh         needs the package's own build, the module (make nss-module) and a C compiler
+#   check-nss-module.sh         needs the package's own build, its plugins, the module (make plugins nss-module) and a C compiler
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 root=$(cd ../.. && pwd)
@@ -96,6 +96,7 @@ programs in-process
 for one in statuses buffers growth services threads threads-that-fork forks execs reuse streams exhausted cancelled; do
   check "in-process: $one" contract $one
 done
+if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null; then check "in-process: users" contract users; fi
 bypassed() { [ "$(NSP_NSS_BYPASS=1 contract ask known | cut -d' ' -f1)" = -1 ] && ends 2 env NSP_NSS_BYPASS=1 getent hosts known; }
 check "NSP_NSS_BYPASS turns it off for a process" bypassed
 size() { [ "$(stat -c %s "$work/lib/libnss_nsp.so.2")" -le 98304 ] || { ls -l "$work/lib"; return 1; }; }
@@ -104,6 +105,25 @@ needs() { [ "$(readelf -d "$work/lib/libnss_nsp.so.2" | grep -c NEEDED)" = 1 ] &
 check "libc alone" needs
 exports() { [ -z "$(nm -D --defined-only "$work/lib/libnss_nsp.so.2" | awk '{print $3}' | grep -v '^_nss_nsp_')" ]; }
 check "and nothing exported but what glibc asks for" exports
+
+# What anybody can register is not for everybody.
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+if [ "$(id -u)" = 0 ] && nobody test -x "$program" 2>/dev/null; then
+  cp "$root/build/plugins/directory.so" "$root/build/plugins/directory.toml" "$work/plugins/"
+  serve in-process 5000
+  shadowed() {
+    nobody "$program" register shadow --address 192.0.2.66 >/dev/null && "$program" register ours --address 192.0.2.67 >/dev/null || return 1
+    prints '192.0.2.66' sh -c "setpriv --reuid 65534 --regid 65534 --clear-groups getent ahostsv4 shadow | head -1 | cut -d' ' -f1" &&
+      prints '192.0.2.67' sh -c "setpriv --reuid 65534 --regid 65534 --clear-groups getent ahostsv4 ours | head -1 | cut -d' ' -f1" &&
+      ends 2 getent ahostsv4 shadow && prints '192.0.2.67' sh -c "getent ahostsv4 ours | head -1 | cut -d' ' -f1"
+  }
+  check "what another user registered is nothing to root, what root registered is everybody's" shadowed
+  "$program" unregister ours >/dev/null
+  rm "$work/plugins/directory."*
+  serve in-process 5000
+else
+  echo "skipped: what another user registered: there is no other user who can run $program"
+fi
 
 # Loops: what a provider asks glibc for does not come back through the module.
 asked() { grep -c "door: query .*: $1\|door.*: $1\$" "$work/serve.err"; }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -168,6 +169,7 @@ static void services(void) {
   WANT(serviceByPort(htons(7777), "tcp", &service, buffer, sizeof buffer, &error) == NSS_STATUS_SUCCESS && strcmp(service.s_name, "door") == 0);
   WANT(serviceByName("door", NULL, &service, buffer, sizeof buffer, &error) == NSS_STATUS_SUCCESS && strcmp(service.s_proto, "tcp") == 0);
   WANT(serviceByName("door", "udp", &service, buffer, sizeof buffer, &error) == NSS_STATUS_NOTFOUND);
+  WANT(serviceByName("7777", "tcp", &service, buffer, sizeof buffer, &error) == NSS_STATUS_NOTFOUND);
 }
 
 /* A machine that has much else to do may take longer than the module waits for somebody to be there. */
@@ -259,6 +261,23 @@ static void exhausted(void) {
   WANT(ask("known", AF_INET, &error, &hostError) == NSS_STATUS_UNAVAIL && hostError == NO_RECOVERY);
 }
 
+static ino_t inode(void) {
+  struct stat found = {0};
+  int number = kept();
+  return number >= 0 && fstat(number, &found) == 0 ? found.st_ino : 0;
+}
+/* What the host knew a process as is not what it is known as when it has another user. */
+static void users(void) {
+  ino_t first, second;
+  WANT(knows("known") && (first = inode()) != 0);
+  WANT(knows("known") && inode() == first);
+  WANT(setegid(65534) == 0 && seteuid(65534) == 0);
+  WANT(knows("known") && (second = inode()) != 0 && second != first);
+  WANT(knows("four") && inode() == second);
+  WANT(seteuid(0) == 0 && setegid(0) == 0);
+  WANT(knows("known") && inode() != second);
+}
+
 static void *asker(void *unused) {
   (void)unused;
   knows("wait-300");
@@ -304,6 +323,7 @@ int main(int argc, char **argv) {
   else if (strcmp(check, "streams") == 0) withoutStandardStreams();
   else if (strcmp(check, "exhausted") == 0) exhausted();
   else if (strcmp(check, "cancelled") == 0) cancelled();
+  else if (strcmp(check, "users") == 0) users();
   else if (strcmp(check, "ask") == 0) /* each name when a line comes, the first at once */
     for (int i = 3; i < argc; i++) {
       char line[16];

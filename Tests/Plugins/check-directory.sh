@@ -151,7 +151,7 @@ import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as store:
     for i in range(100000):
         row = store.execute("""INSERT INTO instance (context, name, class, space, written_context, written_name, is_registered, protocols,
-          owner, is_trusted, registered) VALUES ('\\', ?, '', 0, '\\', ?, 1, '', 0, 1, 0)""", (f"n{i:06}", f"n{i:06}")).lastrowid
+          owner, is_trusted, registered, size) VALUES ('\\', ?, '', 0, '\\', ?, 1, '', 0, 1, 0, 200)""", (f"n{i:06}", f"n{i:06}")).lastrowid
         host = bytes([10, i >> 16, i >> 8 & 255, i & 255])
         store.execute("INSERT INTO address VALUES (?, 0, x'', ?, 1, 6, ?)", (row, b"\2\0\0\x50" + host + bytes(8), host))
 END
@@ -201,7 +201,7 @@ END
     # The beginning, then everything behind the first page.
     printf 'not a database at all' | dd of="$database" conv=notrunc status=none && cp "$database" "$work/broken" && serve "$1" directory
     fails 1 WSAEPROVIDERFAILEDINIT nsphost register a --address 10.0.0.5:5 && says 'file is not a database: move it away' && cmp -s "$database" "$work/broken" || return 1
-    cp "$work/whole" "$database" && prints '10.0.0.5:5  early' lookup early || { echo "not used again"; return 1; }
+    cp "$work/whole" "$database" && sleep 1.1 && prints '10.0.0.5:5  early' lookup early || { echo "not used again"; return 1; }
     stop && rm -f "$database"-* && cp "$work/whole" "$database" || return 1
     python3 -c 'import os, sys; f = open(sys.argv[1], "r+b"); n = os.path.getsize(sys.argv[1]); f.seek(8192); f.write(os.urandom(n - 8192))' "$database"
     cp "$database" "$work/broken" && serve "$1" directory

@@ -89,7 +89,8 @@ NSP_EXPORT INT NSPHostUtf8FromWide(LPCWSTR wide, LPSTR text, LPDWORD lpcbText);
    values. WSATYPE_NOT_FOUND: the query names no class, or the thread is in no such routine. WSAEINVAL: nothing was asked for. (NSP §5.5) */
 NSP_EXPORT INT NSPHostCurrentServiceClass(LPGUID lpServiceClassId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOW lpServiceClassInfo);
 
-/* Who a session is for, as the kernel says: a process, its user and its primary group. */
+/* Who a session is for, as the kernel says: a process, its user and its primary group. The process is 0 where several of one user and group share
+   the session: those that ask by glibc's module alone. */
 typedef struct _NSP_CLIENT {
   DWORD cbSize; /* sizeof(NSP_CLIENT) */
   DWORD dwProcessId;

@@ -310,6 +310,12 @@ final class WorkerProcess: ProviderProcess {
     var ends: [Int32] = [-1, -1]
     guard nsp_socket_pair(&ends) == 0 else { return nil }
     defer { close(ends[0]) }
+    // Not on its command line, which everybody can read: there may be passwords among them.
+    let settings = SettingsOnTheWay.bytes(manifest.settings)
+    guard send(ends[1], settings, settings.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) == settings.count else {
+      close(ends[1])
+      return nil
+    }
     while parted.wait(timeout: .now()) == .success {}
     let words = ["nsphost", "worker", path] + arguments
     // Under the lock: it may connect before it is known here otherwise.
@@ -342,7 +348,6 @@ final class WorkerProcess: ProviderProcess {
     add("--cpu-seconds", rules.processorSeconds)
     add("--descriptors", rules.descriptors)
     add("--processes", rules.processes)
-    for (name, texts) in manifest.settings.sorted(by: { $0.key < $1.key }) { words += texts.map { "--setting=\(name)=\($0)" } }
     if let user = rules.user { words += ["--user", user] }
     if let readable = rules.readable { words += ["--restrict-reading"] + readable.flatMap { ["--allow-read", $0] } }
     if let reachable = rules.reachable { words += ["--restrict-connecting"] + reachable.flatMap { ["--allow-connect", $0] } }

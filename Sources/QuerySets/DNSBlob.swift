@@ -16,6 +16,18 @@ public struct DNSBlob: Sendable {
 
   public init(type: UInt16, timeToLive: UInt32) { (self.type, self.timeToLive) = (type, timeToLive) }
 
+  /// From a record's blob; nil for one of another kind.
+  public init?(_ bytes: [UInt8]) {
+    let head = MemoryLayout<NSP_DNS_BLOB>.offset(of: \.abData)!
+    guard bytes.count >= head else { return nil }
+    var blob = NSP_DNS_BLOB()
+    withUnsafeMutableBytes(of: &blob) { $0.copyBytes(from: bytes[..<head]) }
+    guard blob.dwMagic == DWORD(NSP_DNS_MAGIC), Int(blob.cbData) <= bytes.count - head else { return nil }
+    self.init(type: blob.wType, timeToLive: blob.dwTtl)
+    (priority, weight, port) = (blob.wPriority, blob.wWeight, blob.wPort)
+    data = Array(bytes[head...].prefix(Int(blob.cbData)))
+  }
+
   public var bytes: [UInt8] {
     var blob = NSP_DNS_BLOB()
     (blob.dwMagic, blob.dwTtl, blob.wType) = (DWORD(NSP_DNS_MAGIC), timeToLive, type)
