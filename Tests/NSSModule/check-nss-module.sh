@@ -141,6 +141,20 @@ check "in-process: nor where it has cleared the environment" loops in-process fr
 serve worker 5000
 programs worker
 for one in statuses growth services threads; do check "worker: $one" contract $one; done
+quarantined() {
+  local n
+  for n in $(seq 60); do
+    "$program" providers | grep -q quarantined && break
+    pkill -9 -f "nsphost worker $work/plugins/door.so"
+    sleep 0.3
+  done
+  "$program" providers | grep -q quarantined || { "$program" providers; return 1; }
+  # Whether there is such a name nobody can say.
+  [ "$(contract ask nobody | cut -d' ' -f1-3)" = "-2 11 2" ] || { contract ask nobody; return 1; }
+  prints '192.0.2.200' sh -c "getent ahostsv4 fallback | head -1 | cut -d' ' -f1" && "$program" enable door >/dev/null
+}
+check "worker: while its process is down nobody says that there is no such name" quarantined
+serve worker 5000
 check "worker: a provider's own lookups do not come back" loops worker look
 serve worker 5000
 check "worker: nor where it has cleared the environment" loops worker free

@@ -101,6 +101,18 @@ final class PluginFolder {
     #expect(manifest.id.description.hasPrefix("f1f7000a-1111-4222"))
   }
 
+  @Test(
+    "settings reach a provider's process as they are: lists of none, of one and of several, and texts with signs of all kinds")
+  func settingsOnTheWay() {
+    let settings = ["none": [], "one": ["a=b"], "several": ["x y", "ü", "\n"]]
+    let bytes = SettingsOnTheWay.bytes(settings)
+    #expect(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } == UInt32(bytes.count - 4))
+    #expect(SettingsOnTheWay.settings(bytes.dropFirst(4)) == settings)
+    #expect(SettingsOnTheWay.settings(SettingsOnTheWay.bytes([:]).dropFirst(4)).isEmpty)
+    // What is cut off is no more than that.
+    for count in 0..<bytes.count - 4 { _ = SettingsOnTheWay.settings(bytes.dropFirst(4).prefix(count)) }
+  }
+
   @Test("a sidecar wins over the manifest inside the file")
   func sidecar() throws {
     let folder = try PluginFolder()

@@ -164,4 +164,16 @@ extension QuerySet {
       try QuerySet(comment: String(repeating: "x", count: 40_000)).packedSize(as: .v2)
     }
   }
+
+  @Test("a blob of a DNS record is what it was made of; others, and cut ones, are none")
+  func dnsBlob() {
+    var blob = DNSBlob(type: 33, timeToLive: 300)
+    (blob.priority, blob.weight, blob.port, blob.data) = (1, 2, 993, [1, 2, 3, 4, 5])
+    let bytes = blob.bytes
+    #expect(bytes.count == 25 && Array(bytes.prefix(4)) == Array("NSPD".utf8))
+    let read = DNSBlob(bytes)
+    #expect(read?.bytes == bytes && read?.timeToLive == 300 && read?.port == 993)
+    for count in bytes.indices { #expect(DNSBlob(Array(bytes[..<count])) == nil) }
+    #expect(DNSBlob([UInt8](repeating: 0xFF, count: 40)) == nil)
+  }
 }
