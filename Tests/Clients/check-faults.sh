@@ -116,16 +116,21 @@ done
 balance() { "$program" sessions --json | sed 's/.*"ledger":{\([^}]*\)}.*/\1/'; }
 descriptors() { ls /proc/$host/fd | wc -l; }
 memory() { awk '/VmRSS/ { print $2 }' /proc/$host/status; }
-before= kept=
+before= workers= kept=
 for cycle in $(seq "$cycles"); do
   timeout 20 "$program" lookup segfault-next --provider $faulty >/dev/null 2>&1
   "$program" enable faults >/dev/null
   ready faults || { complain "cycle $cycle: it does not come back"; break; }
-  [ "$cycle" = $((cycles / 4)) ] && before="$(descriptors) $(children)" && kept=$(memory)
+  [ "$cycle" = $((cycles / 4)) ] && before=$(descriptors) && workers=$(children) && kept=$(memory)
 done
 sleep 0.5
-after="$(descriptors) $(children)"
-[ "$before" = "$after" ] && say "$cycles deaths: descriptors and processes are as many as before ($after)" || complain "$cycles deaths: $before, then $after"
+after=$(descriptors)
+# A channel to the other provider comes where two of its calls meet, and stays: a few, whatever the number of deaths.
+if [ "$after" -le $((before + 4)) ] && [ "$(children)" = "$workers" ]; then
+  say "$cycles deaths: descriptors and processes are as many as before ($before, $after; $workers)"
+else
+  complain "$cycles deaths: $before $workers, then $after $(children)"
+fi
 grown=$(($(memory) - kept))
 [ $grown -lt 8192 ] && say "$cycles deaths: $grown KB more" || complain "$cycles deaths: $grown KB more"
 
