@@ -12,7 +12,8 @@ build() { # name, compiler and flags...
   local name=$1
   shift
   "$@" $strict -o "$work/$name" $flags -pthread
-  "$work/$name" && echo "ok      $name: $*"
+  "$work/$name"
+  echo "ok      $name: $*"
 }
 cc=$(command -v clang || command -v cc) cxx=$(command -v clang++ || command -v c++)
 build pair-c $cc -std=c11 pair.c
@@ -21,9 +22,14 @@ build calls-c $cc -std=c11 calls.c
 build calls-c++ $cxx -std=c++17 -x c++ calls.c
 build "ported-waiting" $cxx -std=c++20 ported.cpp
 build "ported-synchronous" $cxx -std=c++20 -DNMR_COMPAT_SYNC_DEREGISTER ported.cpp
-"$work/usr/local/bin/nsphost" --version >/dev/null && echo "ok      the installed program runs"
+"$work/usr/local/bin/nsphost" --version >/dev/null
+echo "ok      the installed program runs"
 expected=$(sed -n 's/^ *\([A-Za-z0-9]*\);$/\1/p' ../../Exports/nsphost.map | sort)
 found=$(nm -D --defined-only "$work/usr/local/lib/libnsphost.so" | awk '{print $3}' | sort)
-[ "$expected" = "$found" ] && echo "ok      libnsphost.so exports its C ABI and nothing else"
-NSP_SOCKET=$work/none STATE_DIRECTORY=$work/state "$work/usr/local/bin/nsphost" providers --plugins "$work/usr/local/lib/nsp" | grep -q "^6 providers" && echo "ok      the installed providers load"
-[ "$(stat -c %s "$work/usr/local/lib/libnss_nsp.so.2")" -le 98304 ] && echo "ok      libnss_nsp.so.2 has 96 KB at most"
+[ "$expected" = "$found" ]
+echo "ok      libnsphost.so exports its C ABI and nothing else"
+NSP_SOCKET=$work/none STATE_DIRECTORY=$work/state "$work/usr/local/bin/nsphost" providers --plugins "$work/usr/local/lib/nsp" >"$work/providers"
+grep -q "^6 providers" "$work/providers"
+echo "ok      the installed providers load"
+[ "$(stat -c %s "$work/usr/local/lib/libnss_nsp.so.2")" -le 98304 ]
+echo "ok      libnss_nsp.so.2 has 96 KB at most"
