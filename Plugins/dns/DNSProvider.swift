@@ -22,8 +22,7 @@ final class DNSProvider: NameSpaceProvider {
     let question = try DNSQuestion(query)
     let inquiry = Inquiry(resolver)
     let answer = Answer { inquiry.cancel() }
-    let client = (session as? ClientSession)?.client
-    let owner = client.flatMap { $0.isOperator ? nil : $0.userID }
+    let owner = (session as? ClientSession)?.client.queryOwner
     inquiry.ticket = resolver.query(question.name, question.types, searches: question.searches, owner: owner) { results in
       do throws(WinsockError) { answer.finish(with: try question.records(results)) } catch { answer.finish(error) }
     }

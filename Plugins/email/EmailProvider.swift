@@ -45,8 +45,7 @@ final class EmailProvider: NameSpaceProvider {
     guard let resolver, !isSecure else { throw .serviceNotFound }
     let services = MailService.asked(service)
     if services.isEmpty { throw .serviceNotFound }
-    return try Discovery.answer(
-      address, services, query, resolver, for: session.client.isOperator ? nil : session.client.userID)
+    return try Discovery.answer(address, services, query, resolver, for: session.client.queryOwner)
   }
 
   private func preferredNames(_ query: Query, _ service: Service, for client: Client) throws(WinsockError) -> Answer {

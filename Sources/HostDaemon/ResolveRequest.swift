@@ -59,7 +59,7 @@ extension Requests {
     }
     var found = ResolvedName(question, family: family)
     var ending = WinsockError.noMore
-    while ending == .noMore, !found.isFull {
+    while !found.isFull {
       do throws(LookupError) {
         try lookup.next { view throws(QuerySetError) in found.add(QuerySet(view)) }
       } catch {
@@ -67,7 +67,7 @@ extension Requests {
         break
       }
     }
-    guard found.answers(question) else { throw ending == .noMore ? .noData : ending }
+    guard found.isAnswer else { throw ending == .noMore ? .noData : ending }
     found.append(to: &answer, asked: name)
   }
 }
@@ -102,7 +102,7 @@ private struct ResolvedName {
   init(_ question: ResolveQuestion, family: UInt32) { (self.question, self.family) = (question, family) }
 
   /// Names are known of an address, addresses of a host.
-  func answers(_ question: ResolveQuestion) -> Bool { hasRecord && (question == .names ? !names.isEmpty : !addresses.isEmpty) }
+  var isAnswer: Bool { hasRecord && (question == .names ? !names.isEmpty : !addresses.isEmpty) }
 
   var isFull: Bool { size >= Self.mostBytes || names.count >= Self.mostNames || addresses.count >= Self.mostAddresses }
 

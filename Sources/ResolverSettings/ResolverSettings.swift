@@ -29,3 +29,8 @@ extension Resolver {
     do throws(ConfigurationFailure) { try self.init(configuration) } catch { throw Settings.refuse(error.description) }
   }
 }
+
+extension Client {
+  /// Whose share of the resolver a query of this client takes; nil, for an operator's, is nobody's.
+  public var queryOwner: UInt32? { isOperator ? nil : userID }
+}
