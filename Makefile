@@ -8,7 +8,8 @@ PLUGINS := hosts dns directory email nss
 RELEASE = $(SWIFT) build -c release
 FIXTURES := $(BUILD)/fixtures
 PACKAGES := libffi-dev uuid-dev libsqlite3-dev libc-ares-dev libidn2-dev libldns-dev pkg-config
-TEST_PACKAGES := mingw-w64-x86-64-dev gcc-mingw-w64-x86-64 spin knot knot-dnsutils curl openssh-client iputils-ping python3
+TEST_PACKAGES := mingw-w64-x86-64-dev gcc-mingw-w64-x86-64 libc6-dev-arm64-cross gcc g++ rustc spin knot knot-dnsutils curl openssh-client iputils-ping \
+  python3 perl procps util-linux mount
 PEER_PACKAGES := nscd dnsmasq-base iproute2
 SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
@@ -48,11 +49,11 @@ sanitize: samples fixtures
 check-abi: test-packages
 	Tests/ABI/check-abi.sh
 
-check-embedding: packages
+check-embedding: test-packages
 	Tests/Embedding/check-embedding.sh
 
 # Real client processes of a real host.
-check-clients: samples fixtures windows
+check-clients: test-packages samples fixtures windows
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
@@ -69,7 +70,7 @@ check-plugins: test-packages plugins nss-module
 	Tests/NSSModule/check-nss-module.sh
 
 # What a provider's process may do, tried against this kernel.
-check-confinement: packages
+check-confinement: test-packages
 	Tests/Confinement/check-confinement.sh
 
 check-model: test-packages

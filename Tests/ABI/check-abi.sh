@@ -1,13 +1,18 @@
 #!/bin/bash
 # Checks the C headers: layouts, constants, routine types, and that they compile alone and together. One line a check.
-#   check-abi.sh            needs clang; uses gcc, the headers of mingw-w64 and an AArch64 libc where they are installed
+#   check-abi.sh            needs clang, gcc, the headers of mingw-w64 and an AArch64 libc
 cd "$(dirname "$0")" || exit 1
+. ../needs.sh
+needs clang clang++ gcc g++ nm readelf
 headers=../../Sources/CWinsock/include
 mingw=${MINGW_INCLUDE:-/usr/x86_64-w64-mingw32/include}
 aarch64=${AARCH64_INCLUDE:-/usr/aarch64-linux-gnu/include}
 strict="-Wall -Wextra -Wpedantic -Werror"
+for folder in "$mingw" "$aarch64"; do
+  [ -d "$folder" ] || { echo "check-abi.sh: $folder: there is none: run make test-packages" >&2; exit 1; }
+done
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-passed=0 failed=0 skipped=0
+passed=0 failed=0
 
 check() { # name, command...
   local name
@@ -19,11 +24,9 @@ check() { # name, command...
     failed=$((failed + 1)) && echo "FAILED  $name: $*" && sed 's/^/        /' "$work/log" | head -20
   fi
 }
-skip() { skipped=$((skipped + 1)) && echo "skipped $1"; }
 refuses() { ! "$@"; }
 
-compilers="clang"
-command -v gcc >/dev/null && command -v g++ >/dev/null && compilers="clang gcc"
+compilers="clang gcc"
 cxx() { case $1 in clang) echo clang++ ;; gcc) echo g++ ;; esac; }
 
 # Layout and constants, by facts.def.
@@ -33,23 +36,15 @@ for wide in "" -fshort-wchar; do
       check "NSP-001 NSP-002 NSP-003 NSP-004 NSP-009 NSP-010 Linux x86-64 $compiler $wide $unicode" \
         $compiler -std=c11 $strict $wide $unicode -fsyntax-only -I$headers abi.c
     done
-    if [ -d "$aarch64" ]; then
-      check "NSP-001 Linux AArch64 clang $wide $unicode" \
-        clang --target=aarch64-linux-gnu -std=c11 $strict $wide $unicode -fsyntax-only -isystem "$aarch64" -I$headers abi.c
-      check "NSP-001 Linux AArch64 clang, the headers' own assertions in C++ $wide $unicode" \
-        clang++ --target=aarch64-linux-gnu -nostdinc++ -std=c++17 $strict $wide $unicode -fsyntax-only -x c++ -isystem "$aarch64" -I$headers hosted.c
-    else
-      skip "NSP-001 Linux AArch64 $wide $unicode: no $aarch64"
-    fi
+    check "NSP-001 Linux AArch64 clang $wide $unicode" \
+      clang --target=aarch64-linux-gnu -std=c11 $strict $wide $unicode -fsyntax-only -isystem "$aarch64" -I$headers abi.c
+    check "NSP-001 Linux AArch64 clang, the headers' own assertions in C++ $wide $unicode" \
+      clang++ --target=aarch64-linux-gnu -nostdinc++ -std=c++17 $strict $wide $unicode -fsyntax-only -x c++ -isystem "$aarch64" -I$headers hosted.c
   done
 done
 for unicode in "" "-DUNICODE -D_UNICODE"; do
-  if [ -d "$mingw" ]; then
-    check "NSP-001 NSP-009 NSP-010 the same facts in the headers for Windows $unicode" \
-      clang --target=x86_64-w64-windows-gnu -std=c11 -D_WIN32_WINNT=0x0A00 $unicode -Wall -Werror -fsyntax-only -isystem "$mingw" abi.c
-  else
-    skip "NSP-001 headers for Windows $unicode: no $mingw"
-  fi
+  check "NSP-001 NSP-009 NSP-010 the same facts in the headers for Windows $unicode" \
+    clang --target=x86_64-w64-windows-gnu -std=c11 -D_WIN32_WINNT=0x0A00 $unicode -Wall -Werror -fsyntax-only -isystem "$mingw" abi.c
 done
 
 # Service classes.
@@ -60,12 +55,8 @@ for compiler in $compilers; do
   check "NSP-008 C++ $compiler builds" $(cxx $compiler) -std=c++17 $strict -x c++ -I$headers class-macros.c -o "$work/macros++"
   check "NSP-008 C++ $compiler runs" "$work/macros++"
 done
-if [ -d "$mingw" ]; then
-  check "NSP-007 the same classes in the headers for Windows" \
-    clang++ --target=x86_64-w64-windows-gnu -std=c++17 -nostdinc++ -D_WIN32_WINNT=0x0A00 -Werror -fsyntax-only -isystem "$mingw" classes.cpp
-else
-  skip "NSP-007 headers for Windows: no $mingw"
-fi
+check "NSP-007 the same classes in the headers for Windows" \
+  clang++ --target=x86_64-w64-windows-gnu -std=c++17 -nostdinc++ -D_WIN32_WINNT=0x0A00 -Werror -fsyntax-only -isystem "$mingw" classes.cpp
 
 # Routine types.
 types="-Werror=incompatible-function-pointer-types"
@@ -108,6 +99,5 @@ done
 
 . ./combinations.sh
 
-[ "$skipped" = 0 ] || echo "$skipped skipped"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -3,16 +3,18 @@
 #   check-advertising.sh         needs the package's own build, the samples, and a C compiler
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
+. ../needs.sh
+needs clang pkill setpriv timeout
 root=../..
 samples=${NSPHOST_SAMPLES:-$PWD/$root/build/providers}
 work=$(mktemp -d)
 host= input=9
-trap 'pkill -9 -f "$work/advertiser" 2>/dev/null; [ -z "$host" ] || kill -9 $host 2>/dev/null; rm -rf "$work"' EXIT
+trap 'pkill -KILL -P $$; rm -rf "$work"' EXIT
 export NSP_SOCKET=$work/run/socket STATE_DIRECTORY=$work/state LD_LIBRARY_PATH=$work
 binaries=$(cd $root && swift build --show-bin-path)
 program=$binaries/nsphost
 cp "$binaries/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-cc=$(command -v clang || command -v cc)
+cc=clang
 for name in advertiser catalog; do
   $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
 done
@@ -148,7 +150,7 @@ check "disabled it gets no calls; enabled again it is served as before" disabled
 
 # Another user's programs: nobody's.
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-if [ "$(command id -u)" = 0 ] && command -v setpriv >/dev/null; then
+if is_root "providers of other users"; then
   scope() {
     offer one && finds one x || return 1
     local answer=$(as_nobody "$program" lookup x --provider "$(id one)" 2>&1)

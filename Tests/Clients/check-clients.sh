@@ -3,6 +3,8 @@
 #   check-clients.sh            needs the package's own build, the samples, and a C compiler
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
+. ../needs.sh
+needs clang getent perl setpriv timeout
 root=../..
 samples=${NSPHOST_SAMPLES:-$PWD/$root/build/providers}
 work=$(mktemp -d)
@@ -12,7 +14,7 @@ export NSP_SOCKET=$work/run/socket STATE_DIRECTORY=$work/state
 program=$(cd $root && swift build --show-bin-path)/nsphost
 library=$(cd $root && swift build --show-bin-path)/libNSPLibrary.so
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-cc=$(command -v clang || command -v cc)
+cc=clang
 for name in client catalog statements classes; do
   $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
 done
@@ -125,7 +127,7 @@ check "an operator kicks a client" kicked
 watches() { timeout 2 "$program" sessions --watch >"$work/watched" & local watch=$!; sleep 0.8; client start resolve=hello sleep=700 cleanup >/dev/null; wait $watch; [ "$(grep -c 'startups' "$work/watched")" -ge 2 ] && grep -q ' client ' "$work/watched"; }
 check "sessions --watch shows clients as they come" watches
 strangers() { setpriv --reuid=65534 --regid=65534 --clear-groups "$work/nsphost" "$@"; }
-if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+if is_root "what other users may do"; then
   chmod 755 "$work" && cp "$program" "$work/nsphost"
   check "another user may look up" says "192.0.2.1:7  hello" strangers lookup hello
   stranger_calls() { strangers calls; [ $? = 77 ]; }

@@ -3,6 +3,8 @@
 #   check-confinement.sh            needs a C and a C++ compiler
 set -euo pipefail
 cd "$(dirname "$0")"
+. ../needs.sh
+needs clang gcc c++
 room=../../Sources/CConfinement
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 # The user that confined processes become may look in.
@@ -11,7 +13,6 @@ mkdir -m 755 "$work/plugin" "$work/inside" "$work/outside"
 echo inside >"$work/inside/file" && echo outside >"$work/outside/file"
 strict="-Wall -Wextra -Werror"
 for cc in clang gcc; do
-  command -v $cc >/dev/null || continue
   $cc -std=gnu11 $strict -I$room/include $room/*.c confinement.c -o "$work/confinement" -pthread -ldl
 done
 c++ -std=c++17 $strict -shared -fPIC plugin.cpp -o "$work/plugin/plugin.so" -pthread

@@ -1,8 +1,10 @@
 #!/bin/bash
 # Installs into an empty folder, then builds and runs programs in C and C++ that know nothing but pkg-config's answer.
-#   check-embedding.sh            needs pkg-config, clang or gcc, and the package's own build
+#   check-embedding.sh            needs pkg-config, clang and the package's own build
 set -euo pipefail
 cd "$(dirname "$0")"
+. ../needs.sh
+needs clang clang++ nm pkg-config
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 make -s -C ../.. install DESTDIR="$work" PREFIX=/usr/local >/dev/null
 export PKG_CONFIG_PATH="$work/usr/local/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$work" LD_LIBRARY_PATH="$work/usr/local/lib"
@@ -15,7 +17,7 @@ build() { # name, compiler and flags...
   "$work/$name"
   echo "ok      $name: $*"
 }
-cc=$(command -v clang || command -v cc) cxx=$(command -v clang++ || command -v c++)
+cc=clang cxx=clang++
 build pair-c $cc -std=c11 pair.c
 build pair-c++ $cxx -std=c++17 -x c++ pair.c
 build calls-c $cc -std=c11 calls.c

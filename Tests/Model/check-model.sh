@@ -2,8 +2,10 @@
 # Checks the model of an incoming close over all its interleavings, and that the check sees what is broken on purpose.
 #   check-model.sh            needs spin and a C compiler
 cd "$(dirname "$0")" || exit 1
+. ../needs.sh
+needs clang spin
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cc=$(command -v clang || command -v cc)
+cc=clang
 
 # The search stops at the first error; an invalid end state, where somebody waits for ever, is one.
 search() { # flags of the model...

@@ -5,9 +5,10 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 . ./host.sh
+needs clang python3 setpriv
 trap 'kill $(jobs -p) 2>/dev/null; cleanup' EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-cc=$(command -v clang || command -v cc)
+cc=clang
 $cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" directory.c -o "$work/directory" -L"$work" -lnsp -pthread || exit 1
 export LD_LIBRARY_PATH=$work
 database=$STATE_DIRECTORY/directory.db
@@ -22,7 +23,7 @@ says() { eventually grep -q "$1" "$work/serve.err"; }
 # Ends host and provider without a word.
 crash() {
   local others
-  others=$(ps -o pid= --ppid "$host")
+  others=$(pgrep -P "$host")
   kill -9 $host $others && wait $host 2>/dev/null
   host=
   for other in $others; do while kill -0 $other 2>/dev/null; do sleep 0.01; done; done
@@ -94,7 +95,7 @@ run() {
   check "$1: a second host on the same file leaves the sessions of the first alone" beside
 
   # Others
-  if [ "$(id -u)" = 0 ]; then
+  if is_root "other users"; then
     nobody() { timeout 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$program" "$@"; }
     others() {
       nobody register theirs --address 10.0.0.9:9 >/dev/null && register ours --address 10.0.0.8:8 || return 1
@@ -172,13 +173,14 @@ END
 
   busy() { client rounds 60 && eventually prints 0 sql "SELECT count(*) FROM instance WHERE run IS NOT NULL"; }
   check "$1: four threads register, list and remove at once; what they left ends with them" busy
+  resident() { awk '/^VmRSS/ {print $2}' /proc/$1/status; }
   descriptors() {
     local pid=$host before after memory n
-    [ "$1" = in-process ] || pid=$(ps -o pid= --ppid "$host" | head -n 1 | tr -d ' ')
-    client rounds 20 && before=$(ls /proc/$pid/fd | wc -l) && memory=$(ps -o rss= -p $pid)
+    [ "$1" = in-process ] || pid=$(pgrep -o -P "$host")
+    client rounds 20 && before=$(ls /proc/$pid/fd | wc -l) && memory=$(resident $pid)
     for n in 1 2 3; do client rounds 30 || return 1; done
-    settles && after=$(ls /proc/$pid/fd | wc -l) && [ $((after - before)) -lt 8 ] && [ $(($(ps -o rss= -p $pid) - memory)) -lt 30000 ] ||
-      { echo "descriptors $before, $after; memory $memory, $(ps -o rss= -p $pid)"; return 1; }
+    settles && after=$(ls /proc/$pid/fd | wc -l) && [ $((after - before)) -lt 8 ] && [ $(($(resident $pid) - memory)) -lt 30000 ] ||
+      { echo "descriptors $before, $after; memory $memory, $(resident $pid)"; return 1; }
   }
   check "$1: neither descriptors nor memory grow" descriptors "$1"
 

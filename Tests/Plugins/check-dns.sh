@@ -5,6 +5,8 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 . ./host.sh
+PATH=$PATH:/usr/sbin
+needs clang knotd kdig python3 setpriv
 declare -A server=()
 export LD_LIBRARY_PATH=$work/lib
 stop_server() { [ -z "${server[$1]:-}" ] || { kill -9 "${server[$1]}" && wait "${server[$1]}"; server[$1]=; } 2>/dev/null; }
@@ -25,7 +27,7 @@ print(*[one.getsockname()[1] for one in kept[::2]])')
 address=127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).7
 mkdir -p "$work/zones" "$work/knot" "$work/lib"
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/lib/libnsp.so.0" && ln -s libnsp.so.0 "$work/lib/libnsp.so"
-$(command -v clang || command -v cc) -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" many.c -o "$work/many" \
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" many.c -o "$work/many" \
   -L"$work/lib" -lnsp -pthread || exit 1
 
 # The zones.

@@ -6,16 +6,19 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 . ./host.sh
+needs clang setpriv
 knot= holder=
 end() { for process in $knot $holder; do kill -9 $process; wait $process; done 2>/dev/null; cleanup; }
 trap end EXIT
 build=$(cd "$root" && swift build --show-bin-path)
 cp "$build/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-$(command -v clang || command -v cc) -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" email.c -o "$work/email" -L"$work" -lnsp -pthread || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" email.c -o "$work/email" -L"$work" -lnsp -pthread || exit 1
 export LD_LIBRARY_PATH=$work
 
 # A server for zones of this check, on a port of its own.
-knotd=$(command -v knotd || echo /usr/sbin/knotd)
+PATH=$PATH:/usr/sbin
+needs knotd
+knotd=knotd
 port=$((20000 + RANDOM % 20000))
 srv() { printf '_%s._tcp SRV %s\n' "$1" "$2"; }
 zone() { # domain; records come in
@@ -164,7 +167,7 @@ shared() {
     client register=new@here.test,sip,192.0.2.5:1 preferred= preferred=jmap preferred=pop3
   check "$mode: by GetAddrInfoEx, too" says 'eve@here.test 0 10000\n11004' client names=jmap names=pop3
   check "$mode: several of them, too" says 'ok\ntwo@here.test 0 10000\neve@here.test 0 10000' client register=two@here.test,jmap,192.0.2.5:2 names=jmap
-  if [ "$(id -u)" = 0 ]; then
+  if is_root "other users"; then
     check "$mode: another user's name is not to be taken, nor taken back" says '10013\n10013\n10013\nok' \
       nobody register=eve@here.test,pop3,192.0.2.8:110 deregister=eve@here.test,imap delete=eve@here.test,imap register=mine@here.test,sip,192.0.2.8:1
     check "$mode: but found; what an operator has published is secure, too" \
@@ -174,7 +177,7 @@ shared() {
   fi
   vanishes
   check "$mode: killed, it has published nothing" soon says '10108\n11004' client secure=eve@here.test,imap preferred=
-  if [ "$(id -u)" = 0 ]; then
+  if is_root "other users"; then
     as=("${another[@]}")
     check "$mode: another user publishes, and stays" holds register=low@here.test,imap,192.0.2.9:143
     check "$mode: its addresses are not secure for others" says 'imap low@here.test 192.0.2.9:143\n10108' client look=low@here.test,imap secure=low@here.test,imap

@@ -5,6 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 . ./host.sh
+needs getent mount unshare
 trap cleanup EXIT
 all=return-name,return-addr,return-aliases
 
@@ -94,6 +95,6 @@ agrees() {
     [ -n "$ours" ] && [ "$ours" = "$theirs" ] || { printf '%s: ours:\n%s\ntheirs:\n%s\n' "$name" "$ours" "$theirs"; return 1; }
   done
 }
-if [ "$(id -u)" = 0 ]; then check "glibc's nss_files says the same of every name" agrees; fi
+if is_root "glibc's reading of the same file"; then check "glibc's nss_files says the same of every name" agrees; fi
 stop
 finish

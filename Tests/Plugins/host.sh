@@ -7,7 +7,9 @@ export NSP_SOCKET=$work/run/socket STATE_DIRECTORY=$work/state
 host=
 mkdir -p "$work/plugins" "$work/run" && chmod 755 "$work" "$work/plugins" "$work/run"
 
+. ../needs.sh
 . ../Clients/check.sh
+needs pgrep timeout
 
 # Starts the host with what $work/nsphost.toml says; the isolation goes for every provider, whatever its manifest says.
 serve() { # isolation, plugins...

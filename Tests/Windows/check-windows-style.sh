@@ -4,6 +4,8 @@
 #   check-windows-style.sh      needs clang, build/libnspwindows.a, and nsphost and libnsp.so of the debug build (NSP_BUILD: their folder)
 set -eu
 cd "$(dirname "$0")"
+. ../needs.sh
+needs clang
 root=$PWD/../..
 build=${NSP_BUILD:-$root/.build/debug}
 samples=$root/sample-providers/windows-style

@@ -1,8 +1,10 @@
 #!/bin/bash
 # Sources for Windows against the headers of Sources/CWindows and libnspwindows.a: compiled every way that is documented, and run.
-#   check-windows.sh            needs clang, build/libnspwindows.a and libnsp.so (NSP_LIBRARY, else that of the debug build); uses gcc
+#   check-windows.sh            needs clang, gcc, build/libnspwindows.a and libnsp.so (NSP_LIBRARY, else that of the debug build)
 set -eu
 cd "$(dirname "$0")"
+. ../needs.sh
+needs clang clang++ gcc g++ nm
 root=../..
 library=${NSP_LIBRARY:-$root/.build/debug/libNSPLibrary.so}
 archive=$PWD/$root/build/libnspwindows.a
@@ -31,7 +33,7 @@ strict="-Wall -Wextra -Werror"
 with() { # compiler, standard, language, flags, then sources
   local compiler=$1 standard=$2 language=$3 flags=$4
   shift 4
-  $compiler -std=$standard -x $language -fshort-wchar $strict $flags $includes "$@" -x none -o "$work/program" \
+  $compiler -std=$standard -x $language -fshort-wchar $strict $flags $includes "$@" -o "$work/program" \
     -L"$work" -lnspwindows -lnsp -pthread
 }
 ln -s "$archive" "$work/libnspwindows.a"
@@ -51,12 +53,8 @@ for unicode in "" "-DUNICODE -D_UNICODE"; do
   done
 done
 each clang c11 c "-O2 -D_FORTIFY_SOURCE=2"
-if command -v gcc >/dev/null && command -v g++ >/dev/null; then
-  each gcc c11 c "-DUNICODE -Wno-missing-braces"
-  each g++ c++17 c++ "-DUNICODE -Wno-missing-field-initializers"
-else
-  echo "skipped gcc: there is none"
-fi
+each gcc c11 c "-DUNICODE -Wno-missing-braces"
+each g++ c++17 c++ "-DUNICODE -Wno-missing-field-initializers"
 
 check "a main that returns nothing" with clang++ c++17 c++ -Dmain=nsp_void_main void-main.cpp
 check "a main that returns nothing: runs" "$work/program" one

@@ -1,6 +1,7 @@
 // Teaches a provider in Rust without any crate: the ABI written down by hand, and a manifest beside the file.
 // rustc --crate-type cdylib -C panic=abort -O rust-hello.rs -o rust-hello.so
 #![allow(non_snake_case)]
+#![deny(unsafe_op_in_unsafe_fn)]
 use std::ffi::c_void;
 
 /// WSAQUERYSET2W: 112 bytes; the members that this provider does not use are left as words.
@@ -22,7 +23,7 @@ const SERVICE_NOT_FOUND: i32 = 10108;
 const NO_MORE: i32 = 10110;
 
 // What the host offers, resolved when it loads this file.
-unsafe extern "C" {
+extern "C" {
     fn WSASetLastError(code: i32);
     fn WSAProviderCompleteAsyncCall(call: *mut c_void, code: i32) -> i32;
     fn NSPHostPackQuerySet(record: *const QuerySet, length: *mut u32, block: *mut c_void) -> i32;
@@ -32,7 +33,7 @@ pub struct Lookup {
     delivered: bool,
 }
 
-#[unsafe(no_mangle)]
+#[no_mangle]
 pub unsafe extern "C" fn NSPv2LookupServiceBegin(
     _id: *mut c_void, query: *const QuerySet, _flags: u32, _session: *mut c_void, handle: *mut *mut Lookup,
 ) -> i32 {
@@ -48,7 +49,7 @@ pub unsafe extern "C" fn NSPv2LookupServiceBegin(
     0
 }
 
-#[unsafe(no_mangle)]
+#[no_mangle]
 pub unsafe extern "C" fn NSPv2LookupServiceNextEx(
     call: *mut c_void, handle: *mut Lookup, _flags: u32, length: *mut u32, block: *mut c_void,
 ) {
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn NSPv2LookupServiceNextEx(
     }
 }
 
-#[unsafe(no_mangle)]
+#[no_mangle]
 pub unsafe extern "C" fn NSPv2LookupServiceEnd(handle: *mut Lookup) -> i32 {
     drop(unsafe { Box::from_raw(handle) }); // made in Begin
     0
