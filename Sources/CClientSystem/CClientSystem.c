@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -69,12 +70,37 @@ int nsp_client_port(const char *text, int type) {
   return found != NULL ? found->s_port : -1;
 }
 
+/* The number of an interface of this machine, by its name or in digits; 0 stands for itself: no zone. -1 when there is no such one. */
+static int64_t zone_number(const char *text) {
+  char name[IF_NAMESIZE];
+  unsigned long number = if_nametoindex(text);
+  if (number > 0) return (int64_t)number;
+  if (*text == 0 || strspn(text, "0123456789") != strlen(text)) return -1;
+  errno = 0;
+  number = strtoul(text, NULL, 10);
+  if (errno != 0 || number > UINT32_MAX || (number > 0 && if_indextoname((unsigned)number, name) == NULL)) return -1;
+  return (int64_t)number;
+}
+
 int nsp_client_numeric(const char *text, void *address) {
   struct sockaddr_in four = {.sin_family = AF_INET};
   struct sockaddr_in6 six = {.sin6_family = AF_INET6};
-  if (inet_pton(AF_INET, text, &four.sin_addr) == 1) return memcpy(address, &four, sizeof four), (int)sizeof four;
-  if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1) return memcpy(address, &six, sizeof six), (int)sizeof six;
-  return 0;
+  const char *zone = strchr(text, '%');
+  char bare[INET6_ADDRSTRLEN];
+  int64_t number;
+  if (zone == NULL) {
+    if (inet_pton(AF_INET, text, &four.sin_addr) == 1) return memcpy(address, &four, sizeof four), (int)sizeof four;
+    if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1) return memcpy(address, &six, sizeof six), (int)sizeof six;
+    return 0;
+  }
+  if ((size_t)(zone - text) >= sizeof bare) return 0;
+  memcpy(bare, text, (size_t)(zone - text));
+  bare[zone - text] = 0;
+  if (inet_pton(AF_INET6, bare, &six.sin6_addr) != 1) return 0;
+  number = zone_number(zone + 1);
+  if (number < 0) return -1;
+  six.sin6_scope_id = (uint32_t)number;
+  return memcpy(address, &six, sizeof six), (int)sizeof six;
 }
 
 static const int own_fault[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};

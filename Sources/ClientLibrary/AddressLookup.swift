@@ -61,9 +61,12 @@ struct AddressQuery {
   /// The chain of addresses, or why there is none. Waits for the host.
   func resolve(_ process: Process) -> (UnsafeMutablePointer<ADDRINFOEXW>?, Int32) {
     var chain = AddressChain(query: self, mergesEqual: nameSpace != UInt32(NS_ALL) || provider != nil)
-    if let name, let local = Self.known(ascii(name)) {
+    switch name.map({ Self.known(ascii($0)) }) ?? .unknown {
+    case .addresses(let local):
       for address in local { chain.append(address, type: socketType, number: socketProtocol, of: nil) }
       return chain.first.map { ($0, 0) } ?? (nil, Int32(WSANO_DATA))
+    case .noSuchZone: return (nil, Int32(WSAHOST_NOT_FOUND))
+    case .unknown: break
     }
     if flags & AI_NUMERICHOST != 0 { return (nil, Int32(WSAHOST_NOT_FOUND)) }
     var request = FrameWriter(RequestKind.lookup.rawValue, request: 1)
@@ -78,7 +81,17 @@ struct AddressQuery {
       for record in records { chain.append(record: record) }
       if let first = chain.first { return (first, 0) }
       if !records.isEmpty { return (nil, Int32(WSANO_DATA)) }
-      return (nil, status == 0 || status == Int32(WSA_E_NO_MORE) ? Int32(WSAHOST_NOT_FOUND) : status)
+      return (nil, Self.code(status, wasAsked: isReadable))
+    }
+  }
+
+  /// Why there is no record, as this function says it (nsp.md §8.9).
+  /// - Parameter wasAsked: Somebody serves the name space and was asked: then it is the name that was not found, else the service.
+  private static func code(_ status: Int32, wasAsked: Bool) -> Int32 {
+    switch status {
+    case 0, Int32(WSA_E_NO_MORE), Int32(WSAENOMORE): Int32(WSAHOST_NOT_FOUND)
+    case Int32(WSASERVICE_NOT_FOUND) where wasAsked: Int32(WSAHOST_NOT_FOUND)
+    default: status
     }
   }
 
@@ -127,17 +140,27 @@ struct AddressQuery {
     }
   }
 
+  /// What is known of a name without the host.
+  private enum Known {
+    case addresses([[UInt8]])
+    /// A numeric address whose zone is no interface of this machine.
+    case noSuchZone
+    case unknown
+  }
+
   /// Names that no host needs to be asked for: addresses in numbers, this machine by its loop.
-  private static func known(_ name: [CChar]) -> [[UInt8]]? {
+  private static func known(_ name: [CChar]) -> Known {
     var numeric = [UInt8](repeating: 0, count: 28)
     let size = nsp_client_numeric(name, &numeric)
-    if size > 0 { return [Array(numeric[..<Int(size)])] }
-    guard name.count == 1 || strcmp(name, "localhost") == 0 || strcmp(name, "..localmachine") == 0 else { return nil }
-    return ["::1", "127.0.0.1"].map { text in
-      var address = [UInt8](repeating: 0, count: 28)
-      let size = text.withCString { nsp_client_numeric($0, &address) }
-      return Array(address[..<Int(size)])
-    }
+    if size > 0 { return .addresses([Array(numeric[..<Int(size)])]) }
+    if size < 0 { return .noSuchZone }
+    guard name.count == 1 || strcmp(name, "localhost") == 0 || strcmp(name, "..localmachine") == 0 else { return .unknown }
+    return .addresses(
+      ["::1", "127.0.0.1"].map { text in
+        var address = [UInt8](repeating: 0, count: 28)
+        let size = text.withCString { nsp_client_numeric($0, &address) }
+        return Array(address[..<Int(size)])
+      })
   }
 }
 
@@ -162,11 +185,13 @@ struct AddressChain {
     copy.withUnsafeMutableBytes { bytes in
       guard SelfRelative.resolve(bytes), let base = bytes.baseAddress else { return }
       let set = base.assumingMemoryBound(to: WSAQUERYSETW.self).pointee
-      let blob = set.lpBlob?.pointee
+      // An answer of the Domain Name System to a query for it has neither blob nor provider (nsp.md §8.9).
+      let isDNS = query.nameSpace == UInt32(NS_DNS) && set.dwNameSpace == UInt32(NS_DNS)
+      let blob = isDNS ? nil : set.lpBlob?.pointee
       let origin = Origin(
         name: UnsafePointer(set.lpszServiceInstanceName),
         blob: UnsafeRawBufferPointer(start: blob?.pBlobData, count: Int(blob?.cbSize ?? 0)),
-        provider: UnsafePointer(set.lpNSProviderId))
+        provider: isDNS ? nil : UnsafePointer(set.lpNSProviderId))
       for index in 0..<Int(set.dwNumberOfCsAddrs) {
         let address = set.lpcsaBuffer[index]
         guard let bytes = address.RemoteAddr.lpSockaddr else { continue }

@@ -209,8 +209,20 @@ struct Requests: Sendable {
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let flags = fields.uint32(), let maximum = fields.uint32() else { throw .invalidArgument }
-    let lookup = try host.engine.begin(
-      session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags), takesAll: maximum == 0)
+    var wasRefused = false
+    let lookup: Lookup
+    do throws(WinsockError) {
+      lookup = try host.engine.begin(
+        session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags), takesAll: maximum == 0
+      ) { _ in wasRefused = true }
+    } catch {
+      guard wasRefused else { throw error }
+      // Providers were asked, and none of them has anything: an answer without records.
+      answer.append(UInt32(0))
+      answer.append(UInt32(0))
+      answer.set(status: error.rawValue)
+      return
+    }
     defer { lookup.end() }
     answer.append(UInt32(0))
     answer.append(UInt32(0))

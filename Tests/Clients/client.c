@@ -4,6 +4,7 @@
 #include <ws2tcpip.h>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -232,6 +233,30 @@ static int wait_for(int number) {
   for (int i = 0; i < 500 && completions < number; i++) usleep(10000);
   return completions == number;
 }
+/* Numeric hosts with a zone, which is an interface of this machine by its name or number. */
+static void zones(void) {
+  ADDRINFOEXA hints, *found;
+  char text[64], name[IF_NAMESIZE];
+  unsigned loop = if_nametoindex("lo"), none = 1000000;
+  const struct { const char *address; unsigned zone; } good[] = {{"fe80::1%lo", loop}, {"fe80::1%1", 1}, {"ff02::1%lo", loop}, {"fe80::1", 0}, {"::1%lo", loop}};
+  const char *bad[] = {"fe80::1%no-such-zone", "fe80::1%", "fe80::1%1x", "fe80::1%-1", "fe80::1%99999999999999999999", "fe80::1%lo%lo", text};
+  CHECK(loop != 0 && if_indextoname(1, name) != NULL && if_indextoname(none, name) == NULL);
+  snprintf(text, sizeof text, "fe80::1%%%u", none);
+  memset(&hints, 0, sizeof hints);
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    for (hints.ai_flags = 0; hints.ai_flags <= AI_NUMERICHOST; hints.ai_flags += AI_NUMERICHOST) {
+      found = NULL;
+      CHECK(GetAddrInfoExA(good[i].address, "80", NS_DNS, NULL, &hints, &found, NULL, NULL, NULL, NULL) == 0 && found != NULL);
+      if (found == NULL) continue;
+      struct sockaddr_in6 *address = (struct sockaddr_in6 *)found->ai_addr;
+      CHECK(found->ai_family == AF_INET6 && found->ai_addrlen == sizeof *address && ntohs(address->sin6_port) == 80);
+      CHECK(address->sin6_scope_id == good[i].zone && (address->sin6_addr.s6_addr[15] == 1) && found->ai_next == NULL);
+      FreeAddrInfoEx(found);
+    }
+  }
+  hints.ai_flags = 0;
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CHECK(GetAddrInfoExA(bad[i], NULL, NS_DNS, NULL, &hints, &found, NULL, NULL, NULL, NULL) == WSAHOST_NOT_FOUND && found == NULL);
+}
 static void addresses(void) {
   ADDRINFOEXA hints, *narrow;
   ADDRINFOEXW wide_hints;
@@ -245,10 +270,16 @@ static void addresses(void) {
   memset(&hints, 0, sizeof hints);
   hints.ai_flags = AI_CANONNAME, hints.ai_socktype = SOCK_STREAM;
   CHECK(GetAddrInfoExA("hello", NULL, NS_DNS, NULL, &hints, &narrow, NULL, NULL, NULL, NULL) == 0 && strcmp(narrow->ai_canonname, "hello") == 0);
+  CHECK(narrow != NULL && narrow->ai_provider == NULL && narrow->ai_blob == NULL && narrow->ai_bloblen == 0);
   FreeAddrInfoEx(narrow);
   CHECK(GetAddrInfoExA("127.0.0.1", "80", NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == 0 && ntohs(((struct sockaddr_in *)narrow->ai_addr)->sin_port) == 80);
   FreeAddrInfoEx(narrow);
-  CHECK(GetAddrInfoExA("nobody", NULL, NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSASERVICE_NOT_FOUND && narrow == NULL && WSAGetLastError() == WSASERVICE_NOT_FOUND);
+  CHECK(GetAddrInfoExA("nobody", NULL, NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSAHOST_NOT_FOUND && narrow == NULL && WSAGetLastError() == WSAHOST_NOT_FOUND);
+  CHECK(GetAddrInfoExA("nobody", NULL, NS_DNS, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSAHOST_NOT_FOUND && narrow == NULL);
+  CHECK(GetAddrInfoExA("hello", NULL, NS_NLA, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSASERVICE_NOT_FOUND && narrow == NULL);
+  hints.ai_flags = 0, hints.ai_socktype = 0, hints.ai_family = AF_INET6;
+  CHECK(GetAddrInfoExA("hello", NULL, NS_ALL, NULL, &hints, &narrow, NULL, NULL, NULL, NULL) == WSANO_DATA && narrow == NULL);
+  zones();
   CHECK(GetAddrInfoExA(NULL, NULL, NS_ALL, NULL, NULL, &narrow, NULL, NULL, NULL, NULL) == WSAHOST_NOT_FOUND);
   CHECK(GetAddrInfoExA("hello", NULL, NS_ALL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) == WSAEINVAL);
   CHECK(GetAddrInfoExA("hello", NULL, NS_ALL, NULL, NULL, &narrow, &second, NULL, NULL, NULL) == WSAEINVAL);
@@ -272,6 +303,9 @@ static void addresses(void) {
   CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 0, FALSE) == WSA_WAIT_TIMEOUT);
   CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 5000, FALSE) == WSA_WAIT_EVENT_0 && request.overlapped.hEvent == event);
   CHECK(GetAddrInfoExOverlappedResult(&request.overlapped) == WSANO_DATA && request.result == NULL); /* it has a name and no address */
+  CHECK(WSAResetEvent(event) && ask(u"nobody", NULL, NULL, event, NULL) == WSA_IO_PENDING);
+  CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 5000, FALSE) == WSA_WAIT_EVENT_0);
+  CHECK(GetAddrInfoExOverlappedResult(&request.overlapped) == WSAHOST_NOT_FOUND && request.result == NULL);
   CHECK(WSAResetEvent(event) && ask(u"hello", NULL, NULL, event, &handle) == WSA_IO_PENDING);
   CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 5000, FALSE) == WSA_WAIT_EVENT_0 && request.overlapped.Internal == 0 && request.result->ai_family == AF_INET);
   FreeAddrInfoExW(request.result), WSACloseEvent(event);

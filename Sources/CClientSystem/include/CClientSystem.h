@@ -31,7 +31,8 @@ uint32_t nsp_client_moment(void);
 
 /* A port in network order: a number, or a name of /etc/services; -1 when it is neither. Type: SOCK_STREAM, SOCK_DGRAM, or 0. */
 int nsp_client_port(const char *text, int type);
-/* An address that is written as a number: its bytes in `address` (28 at most) and their number; 0 when it is none. */
+/* An address that is written as a number, one of IPv6 perhaps with a zone ("fe80::1%lo", "fe80::1%1"): its bytes in `address` (28 at most) and
+   their number; 0 when it is none, -1 when its zone is no interface of this machine. */
 int nsp_client_numeric(const char *text, void *address);
 /* Runs on a new thread, which nobody waits for. 0, or a code of errno. */
 int nsp_client_run(void (*work)(void *), void *context);
