@@ -36,24 +36,28 @@ private func enumerate(_ length: LPDWORD?, _ buffer: UnsafeMutableRawPointer?, _
   case .failed(let code): return fail(code)
   case .frame(let payload, let status):
     guard status == 0 else { return fail(status) }
-    guard let (needed, count) = lay(payload, form, size, nil) else { return fail(Int32(WSASYSCALLFAILURE)) }
+    let padding = CallerPacking.padding(of: buffer)
+    guard let (needed, count) = lay(payload, form, size, nil, padding) else { return fail(Int32(WSASYSCALLFAILURE)) }
     guard let buffer, Int(length.pointee) >= needed else {
       length.pointee = DWORD(needed)
       return fail(Int32(WSAEFAULT))
     }
-    _ = lay(payload, form, size, buffer)
+    _ = lay(payload, form, size, buffer, padding)
     return INT(count)
   }
 }
 
 /// Lays the answer out, or measures it only. Nil when it can't be read.
-private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: UnsafeMutableRawPointer?) -> (
+/// - Parameter padding: Between the array and what it points to, in a buffer that begins at no multiple of 8 (nsp.md §9.2).
+private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: UnsafeMutableRawPointer?, _ padding: Int) -> (
   bytes: Int, count: Int
 )? {
   payload.withUnsafeBytes { bytes in
     var fields = FieldReader(bytes)
     guard let count = fields.uint32(), fields.uint32() != nil, Int(count) <= bytes.count / 40 else { return nil }
     var used = Int(count) * size
+    // Where the blobs and names go: `used` counts without the padding.
+    let parts = target.map { $0 + padding }
     for index in 0..<Int(count) {
       guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
         let units = fields.uint32(), let blobSize = fields.uint32(), fields.uint32() != nil,
@@ -74,22 +78,24 @@ private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: Un
         if let target {
           let entry = target + index * size
           entry.storeBytes(of: blobSize, toByteOffset: 40, as: UInt32.self)
-          entry.storeBytes(of: target + used, toByteOffset: 48, as: UnsafeMutableRawPointer?.self)
-          if let start = blob.baseAddress { (target + used).copyMemory(from: start, byteCount: blob.count) }
+          entry.storeBytes(of: parts.map { $0 + used }, toByteOffset: 48, as: UnsafeMutableRawPointer?.self)
+          if let parts, let start = blob.baseAddress { (parts + used).copyMemory(from: start, byteCount: blob.count) }
         }
         used = (used + blob.count + 7) & ~7
       }
-      if let target { (target + index * size).storeBytes(of: target + used, toByteOffset: 32, as: UnsafeMutableRawPointer?.self) }
+      if let target, let parts {
+        (target + index * size).storeBytes(of: parts + used, toByteOffset: 32, as: UnsafeMutableRawPointer?.self)
+      }
       switch form {
       case .wide:
-        if let target { text.withUnsafeBytes { (target + used).copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
+        if let parts { text.withUnsafeBytes { (parts + used).copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
         used += text.count * 2
       case .narrow:
-        let room = target.map { ($0 + used).assumingMemoryBound(to: UInt8.self) }
+        let room = parts.map { ($0 + used).assumingMemoryBound(to: UInt8.self) }
         used += text.withUnsafeBufferPointer { narrow($0.baseAddress!, into: room) }
       }
     }
-    return ((used + 7) & ~7, Int(count))
+    return ((used + 7) & ~7 + padding, Int(count))
   }
 }
 

@@ -107,11 +107,13 @@ private func next(
       lookup.kept = record
     }
   }
-  guard var record = lookup.kept, let needed = QuerySetCopy.size(of: &record, form) else {
+  guard let record = lookup.kept,
+    let needed = QuerySetCopy.size(of: record, form, padding: CallerPacking.padding(of: results))
+  else {
     lookup.kept = nil
     return fail(Int32(WSASYSCALLFAILURE))
   }
-  guard let results, Int(length.pointee) >= needed, UInt(bitPattern: results) & 7 == 0 else {
+  guard let results, Int(length.pointee) >= needed else {
     length.pointee = DWORD(needed)
     return fail(Int32(WSAEFAULT))
   }

@@ -127,20 +127,22 @@ enum QuerySetCopy {
   // MARK: Records
 
   /// The bytes that a record takes in a caller's buffer; nil for one that can't be read.
-  static func size(of record: inout [UInt8], _ form: TextForm) -> Int? {
-    guard form == .narrow else { return record.count }
-    return withResolved(record) { narrowed($0, into: nil) }
+  /// - Parameter padding: Of that buffer.
+  static func size(of record: [UInt8], _ form: TextForm, padding: Int) -> Int? {
+    if form == .wide, padding == 0 { return record.count }
+    return withResolved(record) { laid($0, form, into: nil, padding) }
   }
 
   /// Writes a record into a caller's buffer that is large enough. False for one that can't be read.
   static func write(_ record: [UInt8], _ form: TextForm, to target: UnsafeMutableRawPointer) -> Bool {
-    switch form {
-    case .wide:
+    let padding = CallerPacking.padding(of: target)
+    // As it came: it is packed for this form, and for a buffer that begins as this one does.
+    if form == .wide, padding == 0 {
       let buffer = UnsafeMutableRawBufferPointer(start: target, count: record.count)
       buffer.copyBytes(from: record)
       return SelfRelative.resolve(buffer)
-    case .narrow: return withResolved(record) { narrowed($0, into: target) } != nil
     }
+    return withResolved(record) { laid($0, form, into: target, padding) } != nil
   }
 
   private static func withResolved<Result>(_ record: [UInt8], _ body: (UnsafeRawPointer) -> Result) -> Result? {
@@ -151,9 +153,11 @@ enum QuerySetCopy {
     }
   }
 
-  /// The A form of a record: packed anew, because its texts have other lengths (nsp.md §9.3).
-  private static func narrowed(_ source: UnsafeRawPointer, into target: UnsafeMutableRawPointer?) -> Int {
-    var packing = CallerPacking(source, SelfRelative.headSize, .narrow, into: target)
+  /// A record packed anew: in the A form, whose texts have other lengths (nsp.md §9.3), or for a buffer with padding.
+  private static func laid(
+    _ source: UnsafeRawPointer, _ form: TextForm, into target: UnsafeMutableRawPointer?, _ padding: Int
+  ) -> Int {
+    var packing = CallerPacking(source, SelfRelative.headSize, form, into: target, padding: padding)
     func text(_ field: Int) { packing.text(source.pointer(at: field), at: packing.head(field)) }
     @discardableResult
     func copy(_ field: Int, _ size: Int) -> UnsafeMutableRawPointer? {

@@ -52,17 +52,20 @@ enum ServiceClassCopy {
   /// be read.
   static func write(_ record: [UInt8], _ form: TextForm, to target: UnsafeMutableRawPointer?, _ size: Int) -> Int? {
     var copy = record
+    let padding = CallerPacking.padding(of: target)
     return copy.withUnsafeMutableBytes { bytes in
       guard SelfRelative.resolveClass(bytes), let base = bytes.baseAddress else { return nil }
-      let needed = laid(UnsafeRawPointer(base), form, nil)
-      if let target, needed <= size { _ = laid(UnsafeRawPointer(base), form, target) }
+      let needed = laid(UnsafeRawPointer(base), form, nil, padding)
+      if let target, needed <= size { _ = laid(UnsafeRawPointer(base), form, target, padding) }
       return needed
     }
   }
 
   /// The canonical packing, in either form.
-  private static func laid(_ source: UnsafeRawPointer, _ form: TextForm, _ target: UnsafeMutableRawPointer?) -> Int {
-    var packing = CallerPacking(source, SelfRelative.classHeadSize, form, into: target)
+  private static func laid(
+    _ source: UnsafeRawPointer, _ form: TextForm, _ target: UnsafeMutableRawPointer?, _ padding: Int
+  ) -> Int {
+    var packing = CallerPacking(source, SelfRelative.classHeadSize, form, into: target, padding: padding)
     packing.copy(source.pointer(at: Field.id), 16, at: packing.head(Field.id))
     packing.text(source.pointer(at: Field.name), at: packing.head(Field.name))
     let count = Int(source.load(fromByteOffset: Field.count, as: UInt32.self))

@@ -53,7 +53,7 @@ private func info(
   case .failed(let code): return fail(code)
   case .frame(let record, let status):
     guard status == 0 else { return fail(status) }
-    let room = UInt(bitPattern: target) & 7 == 0 ? Int(size.pointee) : 0
+    let room = Int(size.pointee)
     guard let needed = ServiceClassCopy.write(record, form, to: target, room) else { return fail(Int32(WSASYSCALLFAILURE)) }
     guard needed <= room else {
       size.pointee = DWORD(needed)
@@ -68,11 +68,10 @@ public func WSAGetServiceClassNameByClassIdW(
   _ lpServiceClassId: LPGUID?, _ lpszServiceClassName: LPWSTR?, _ lpdwBufferLength: LPDWORD?
 ) -> INT {
   name(lpServiceClassId, lpdwBufferLength) { units, room in
-    if let target = lpszServiceClassName, units.count <= room {
-      for (index, unit) in units.enumerated() { target[index] = unit }
-      return nil
-    }
-    return units.count
+    guard let target = lpszServiceClassName, units.count <= room else { return (units.count, false) }
+    // By bytes: the caller's buffer may begin anywhere.
+    units.withUnsafeBytes { UnsafeMutableRawPointer(target).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    return (units.count, true)
   }
 }
 
@@ -81,18 +80,19 @@ public func WSAGetServiceClassNameByClassIdA(
   _ lpServiceClassId: LPGUID?, _ lpszServiceClassName: LPSTR?, _ lpdwBufferLength: LPDWORD?
 ) -> INT {
   name(lpServiceClassId, lpdwBufferLength) { units, room in
-    units.withUnsafeBufferPointer { units -> Int? in
-      guard let source = units.baseAddress else { return 1 }
+    units.withUnsafeBufferPointer { units in
+      let source = units.baseAddress!  // There is a NUL at least.
       let needed = narrow(source, into: nil)
-      guard let target = lpszServiceClassName, needed <= room else { return needed }
+      guard let target = lpszServiceClassName, needed <= room else { return (needed, false) }
       _ = narrow(source, into: UnsafeMutableRawPointer(target).assumingMemoryBound(to: UInt8.self))
-      return nil
+      return (needed, true)
     }
   }
 }
 
-/// - Parameter write: Writes the name, which ends with a NUL, where there is room for so many characters; else answers how many it has.
-private func name(_ id: LPGUID?, _ length: LPDWORD?, _ write: ([UInt16], Int) -> Int?) -> INT {
+/// The length that is stored is that of the name in either case (nsp.md §7.2).
+/// - Parameter write: Writes the name, which ends with a NUL, where there is room for so many characters; answers how many it has.
+private func name(_ id: LPGUID?, _ length: LPDWORD?, _ write: ([UInt16], Int) -> (count: Int, isWritten: Bool)) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let id else { return fail(Int32(WSA_INVALID_PARAMETER)) }
   guard let length else { return fail(Int32(WSAEFAULT)) }
@@ -109,8 +109,8 @@ private func name(_ id: LPGUID?, _ length: LPDWORD?, _ write: ([UInt16], Int) ->
       for _ in 0..<count { units.append(fields.uint16() ?? 0) }
     }
     units.append(0)
-    guard let needed = write(units, Int(length.pointee)) else { return 0 }
-    length.pointee = DWORD(needed)
-    return fail(Int32(WSAEFAULT))
+    let (count, isWritten) = write(units, Int(length.pointee))
+    length.pointee = DWORD(count)
+    return isWritten ? 0 : fail(Int32(WSAEFAULT))
   }
 }

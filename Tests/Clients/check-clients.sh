@@ -15,7 +15,7 @@ program=$(cd $root && swift build --show-bin-path)/nsphost
 library=$(cd $root && swift build --show-bin-path)/libNSPLibrary.so
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=clang
-for name in client catalog statements classes; do
+for name in client catalog statements classes buffers; do
   $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
 done
 $cc -shared -fPIC -Wall -Wextra -Werror kill-at-write.c -o "$work/kill-at-write.so" -ldl || exit 1
@@ -41,6 +41,7 @@ check "a socket that nobody listens on is said, with status 69" unreachable
 serve
 check "NSP-133 to NSP-141, NSP-168 to NSP-178 the library checks what it is given" client arguments
 check "NSP-045 NSP-056 NSP-057 NSP-136 to NSP-139 NSP-146 NSP-170 to NSP-178 what the client API promises" "$work/statements"
+check "every buffer, at every offset and of every size" "$work/buffers"
 check "events are set, reset and waited for" "$work/catalog" events
 check "names are resolved" says "hello 192.0.2.1 7" client start resolve=hello cleanup
 check "a name that nobody has" client start fails=10108:nobody cleanup

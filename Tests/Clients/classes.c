@@ -100,6 +100,8 @@ static void round_trip(void) {
   /* NSP-126 NSP-127: characters, with the NUL; seven here, eight bytes of UTF-8. */
   size = 1, FAILS(WSAGetServiceClassNameByClassIdW(&id, (LPWSTR)first.bytes, &size), WSAEFAULT), CHECK(size == 7);
   CHECK(WSAGetServiceClassNameByClassIdW(&id, (LPWSTR)first.bytes, &size) == 0 && memcmp(first.bytes, u"Z\u00e4hler", 14) == 0);
+  size = 100, CHECK(WSAGetServiceClassNameByClassIdW(&id, (LPWSTR)first.bytes, &size) == 0 && size == 7);
+  size = 100, CHECK(WSAGetServiceClassNameByClassIdA(&id, first.bytes, &size) == 0 && size == 8);
   size = 0, FAILS(WSAGetServiceClassNameByClassIdA(&id, NULL, &size), WSAEFAULT), CHECK(size == 8);
   CHECK(WSAGetServiceClassNameByClassIdA(&id, first.bytes, &size) == 0 && strcmp(first.bytes, "Z\xc3\xa4hler") == 0);
   /* The wide form of it, back into another class; NSP-117. */

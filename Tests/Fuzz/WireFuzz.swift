@@ -18,12 +18,16 @@ public func fuzzWire(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
     if let view = try? QuerySetView(reading: set, in: .packed(UnsafeRawBufferPointer(buffer))) { _ = QuerySet(view) }
   }
 
-  var record = Array(input)
+  let record = Array(input)
   for form in [TextForm.wide, .narrow] {
-    guard let needed = QuerySetCopy.size(of: &record, form) else { continue }
-    let target = UnsafeMutableRawPointer.allocate(byteCount: max(needed, 1), alignment: 8)
-    defer { target.deallocate() }
-    _ = QuerySetCopy.write(record, form, to: target)
+    // Into a buffer that begins anywhere.
+    for padding in [0, 7] {
+      guard let needed = QuerySetCopy.size(of: record, form, padding: padding) else { continue }
+      let skew = (8 - padding) & 7
+      let target = UnsafeMutableRawPointer.allocate(byteCount: needed + skew, alignment: 8)
+      defer { target.deallocate() }
+      _ = QuerySetCopy.write(record, form, to: target + skew)
+    }
   }
   return 0
 }
