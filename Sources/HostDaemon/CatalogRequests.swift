@@ -111,6 +111,7 @@ extension ProviderHost.ChangeFailure {
     switch self {
     case .notInstalled, .invalid, .noFile: .invalidArgument
     case .alreadyInstalled: .noRecovery
+    case .notRemovable: .accessDenied
     case .busy: .tryAgain
     case .refused: .providerFailedInit
     case .notKept: .systemCallFailure

@@ -17,10 +17,32 @@ extension ProviderHost {
     case refused(Refusal)
     case alreadyInstalled
     case invalid
+    /// It was not installed: it comes from a file in a plugin directory, or with the host.
+    case notRemovable(NotRemovable)
     /// Another change is being made.
     case busy
     /// It could not be written down, and was not made.
     case notKept(CatalogFile.Defect)
+  }
+
+  /// A provider that is in the catalog without having been installed, and how it goes.
+  public struct NotRemovable: Equatable, Sendable {
+    public let detail: String
+    public let remedy: String
+
+    init(_ entry: Catalog.Entry) {
+      let name = entry.manifest.displayName
+      if entry.manifest.source == .builtIn {
+        (detail, remedy) = ("\(name) is part of the host", "disable it: nsphost disable \(name)")
+      } else if entry.path.isEmpty {
+        (detail, remedy) = ("\(name) was not installed: it registered itself", "disable it: nsphost disable \(name)")
+      } else {
+        (detail, remedy) = (
+          "\(name) was not installed: it is \(entry.path), in a plugin directory",
+          "remove that file, or disable the provider: nsphost disable \(name)"
+        )
+      }
+    }
   }
 
   /// What a look at the plugin directories changed, by path.

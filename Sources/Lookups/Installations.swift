@@ -76,12 +76,17 @@ extension ProviderHost {
   /// How long a change waits for another one: a file that is being loaded may be the one that asks.
   private static let patience: Duration = .seconds(10)
 
-  /// Takes an installed provider out of the catalog; its sessions are drained. One that a plugin directory has goes with its
-  /// file. Calls out.
+  /// Takes an installed provider out of the catalog; its sessions are drained. One that a plugin directory has is not removed: it goes with
+  /// its file, and the log says so. Calls out.
   public func uninstall(_ id: GUID) throws(ChangeFailure) {
     let isMade = try changes.take(within: Self.patience) { () throws(ChangeFailure) in
       try keep { (record: inout CatalogRecord) throws(ChangeFailure) in
-        guard record.installed.contains(where: { $0.id == id }) else { throw .notInstalled }
+        guard record.installed.contains(where: { $0.id == id }) else {
+          guard let entry = catalog[id] else { throw .notInstalled }
+          let reason = NotRemovable(entry)
+          HostLog.write(.warning, "not uninstalled: \(reason.detail): \(reason.remedy)")
+          throw .notRemovable(reason)
+        }
         record.installed.removeAll { $0.id == id }
         record.order.removeAll { $0 == id }
         record.enabled[id] = nil

@@ -178,6 +178,7 @@ extension ProviderHost.ChangeFailure {
     case .noFile: ("it has no file that is loaded", "nsphost inspect shows its state")
     case .refused(let refusal): (refusal.detail, refusal.remedy)
     case .alreadyInstalled: ("a provider has this id already", "uninstall that one first")
+    case .notRemovable(let reason): (reason.detail, reason.remedy)
     case .invalid: ("the ids are not those of the catalog", "nsphost providers lists them")
     case .busy: ("another change is being made", "try again")
     case .notKept(let defect): (defect.detail, defect.remedy)

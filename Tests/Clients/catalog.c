@@ -1,11 +1,11 @@
-/* The catalog and events, from outside the package: ws2spi.h and libnsp. One word on its command line; ends with the number of things that
+/* The catalog and events, from outside the package: nsphost.h and libnsp. One word on its command line; ends with the number of things that
    went wrong.
      changes          installs, orders, enables, disables and uninstalls, as root or the host's own user
      refused          the same as somebody else
      kept             what a host that has restarted must still know
      events           WSACreateEvent and what goes with it
      watched          WSAProviderConfigChange, as root or the host's own user */
-#include <ws2spi.h>
+#include <nsphost.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@ static int failures;
 #define FAILS(call, code) CHECK((call) == SOCKET_ERROR && WSAGetLastError() == (code))
 
 static const GUID first = {0x11111111, 1, 1, {1, 1, 1, 1, 1, 1, 1, 1}}, second = {0x22222222, 2, 2, {2, 2, 2, 2, 2, 2, 2, 2}};
+static const GUID hello = {0x3f0c5a1e, 0x6b1d, 0x4b52, {0x9c, 0x57, 0x1d, 0x0e, 0x44, 0x2a, 0x91, 0x10}}, schema = NSP_SCHEMA_PROVIDER;
 #define ID(guid) ((LPGUID)&(guid))
 #define TEXT16(text) ((LPWSTR)u"" text)
 
@@ -77,6 +78,10 @@ static void changes(void) {
   /* NSP-197, NSP-226: unknown ids, and blobs that can't be read: each shorter one */
   FAILS(WSCUnInstallNameSpace(NULL), WSAEFAULT);
   FAILS(WSCUnInstallNameSpace(ID(second)), WSAEINVAL);
+  /* one that is there without having been installed: a file in a plugin directory, and what is the host's own */
+  FAILS(WSCUnInstallNameSpace(ID(hello)), WSAEACCES);
+  FAILS(WSCUnInstallNameSpace(ID(schema)), WSAEACCES);
+  CHECK(place(&hello) >= 0 && place(&schema) >= 0 && begins(NS_DNS) == 0);
   for (DWORD size = 1; size < blob.cbSize; size++) {
     BLOB cut = {size, blob.pBlobData};
     FAILS(WSCInstallNameSpaceEx(TEXT16("n"), TEXT16(""), NS_EMAIL, 1, ID(second), &cut), WSAEINVAL);

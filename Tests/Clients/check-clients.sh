@@ -63,6 +63,7 @@ check "fork in the middle" client start fork cleanup
 check "200 forks while 8 threads start, look up and end" client many-forks
 check "the books balance" settled
 check "NSP-189 to NSP-200 NSP-226 the catalog is changed" "$work/catalog" changes
+check "NSP-197 the log says how a file in a plugin directory goes" grep -q "^warning: not uninstalled: hello was not installed: it is $samples/hello.so, in a plugin directory: remove that file, or disable the provider: nsphost disable hello$" "$work/serve.err"
 
 # How processes end. Each uses two providers with a session argument: one cleanup or rundown at each. How long that takes is shown, less what
 # it takes to ask.
