@@ -65,6 +65,28 @@ check "NSP-005 C++ clang" clang++ -std=c++17 $strict -fsyntax-only -x c++ -I$hea
 check "NSP-005 int results are refused, C" refuses clang -std=c11 $types -DINT_RESULTS -fsyntax-only -I$headers provider-types.c
 check "NSP-005 int results are refused, C++" refuses clang++ -std=c++17 -DINT_RESULTS -fsyntax-only -x c++ -I$headers provider-types.c
 
+# Rundown, as the documents have it; and where the prototypes are asked for, as they are, whichever header comes first.
+is_exported() { nm -D --defined-only "$1" | awk '{print $3}' | grep -qx NSPv2ClientSessionRundown; }
+for compiler in $compilers; do
+  for language in c c++; do
+    cc=$compiler standard=c11
+    [ $language = c ] || { cc=$(cxx $compiler) standard=c++17; }
+    pedantic=$(echo $strict | sed s/-Wpedantic//) # the table's type is another: the cast goes by way of a data pointer
+    for result in "int WSAAPI" "INT WSAAPI" "VOID WSAAPI" void; do
+      has=
+      case $result in i* | I*) has=-DHAS_RESULT ;; esac
+      check "NSP-031 $result, $language $compiler builds" $cc -std=$standard $pedantic -x $language -fPIC -shared "-DRESULT=$result" $has -I$headers rundown.c -o "$work/rundown.so"
+      check "NSP-031 $result, $language $compiler is exported" is_exported "$work/rundown.so"
+    done
+    check "NSP-031 with its prototype a result is refused, $language $compiler" refuses \
+      $cc -std=$standard -DNSP_ROUTINE_PROTOTYPES -x $language -DRESULT=int -DHAS_RESULT -fsyntax-only -I$headers rundown.c
+    check "NSP-031 with its prototype the void form is good, $language $compiler" \
+      $cc -std=$standard $strict -DNSP_ROUTINE_PROTOTYPES -x $language -DRESULT=void -fsyntax-only -I$headers rundown.c
+    check "prototypes that are asked for late, $language $compiler" \
+      $cc -std=$standard $strict -x $language -include ws2spi.h -include nsproutines.h -DRESULT=VOID -fsyntax-only -I$headers rundown.c
+  done
+done
+
 # Network modules and calls.
 for compiler in $compilers; do
   for standard in c11 c++17 c++20; do

@@ -21,7 +21,9 @@ each_order() { # compiler and flags
 }
 for compiler in $compilers; do
   for wide in "" -fshort-wchar; do
-    check "NSP-006 $(ls "$work/orders" | wc -l) orders C11 $compiler $wide" each_order $compiler -std=c11 $strict $wide -x c
-    check "NSP-006 $(ls "$work/orders" | wc -l) orders C++17 $compiler $wide" each_order $(cxx $compiler) -std=c++17 $strict $wide -x c++
+    for prototypes in "" -DNSP_ROUTINE_PROTOTYPES; do
+      check "NSP-006 $(ls "$work/orders" | wc -l) orders C11 $compiler $wide $prototypes" each_order $compiler -std=c11 $strict $wide $prototypes -x c
+      check "NSP-006 $(ls "$work/orders" | wc -l) orders C++17 $compiler $wide $prototypes" each_order $(cxx $compiler) -std=c++17 $strict $wide $prototypes -x c++
+    done
   done
 done

@@ -1,5 +1,6 @@
 /* A hosted provider with its manifest. Its seven routines and the note must be found in the shared object, also when it is built
    with hidden visibility, stripped, and from C++. */
+#define NSP_ROUTINE_PROTOTYPES
 #include "nsphost.h"
 
 NSP_PROVIDER("hosted", NS_EMAIL, 1, NSP_WORKER | NSP_BLOCKING, "example.org=primary;*",

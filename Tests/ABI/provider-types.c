@@ -1,6 +1,5 @@
 /* NSP-005: a provider's routines, written with the types of the contract, go into its table without a cast; and a hosted
    provider's definitions agree with the declarations. Built as C and as C++. */
-#define NSP_NO_ROUTINE_PROTOTYPES
 #include "nsphost.h"
 
 static INT startup(LPGUID id, LPVOID *argument) { return *argument = id, NO_ERROR; }

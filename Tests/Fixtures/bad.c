@@ -1,4 +1,5 @@
 /* Files that are no good providers, one for each macro. */
+#define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 
 #ifdef NO_ENTRY_POINTS

@@ -1,4 +1,5 @@
 /* A provider that dies as it is told: crash-begin, crash-next, abort-next, overflow-next, divide-next, crash-thread, abort-thread. */
+#define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <pthread.h>
 #include <signal.h>

@@ -9,6 +9,7 @@
 //
 // followed by -begin, -next or -thread: in Begin, in NextEx, or on a thread that NextEx has started, and then the call stays
 // unanswered. `fine` has one record, and so has whatever goes on. With CONSTRUCTOR_FAULT the file does it when it is loaded.
+#define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <pthread.h>
 #include <signal.h>

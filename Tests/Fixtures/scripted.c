@@ -15,6 +15,7 @@
      set-fail-C set-never set-async-N                      registrations; other names succeed
 
    scripted_count(routine) tells how often each routine was called; the other exported functions are described below. */
+#define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -18,6 +18,7 @@
 
    scripted_count(n) tells how often each routine was called: 0 NSPStartup, 1 Cleanup, 2 Begin, 3 Next, 4 End, 5 SetService, 6 install, 7
    remove, 8 get, 9 ioctl. scripted_class() tells what was handed to the last SetService, in the form above. */
+#define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -4,6 +4,7 @@
      hold     NextEx stays unanswered until witness_release        linger     NextEx sleeps 20 ms
      zero     Begin answers the handle 0                           ones       Begin answers the handle with all bits set
      bad-end  End answers -1                                       keep       SetServiceEx stays unanswered, its data is kept */
+#define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <pthread.h>
 #include <stdatomic.h>

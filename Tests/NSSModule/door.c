@@ -6,6 +6,7 @@
      free-NAME     the same, without what the environment says            192.0.2.7  and back; door/tcp, 7777/tcp: a service
    cc -shared -fPIC -pthread -I../../Sources/CWinsock/include door.c -o door.so */
 #define _GNU_SOURCE
+#define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <svcguid.h>
 #include <netdb.h>

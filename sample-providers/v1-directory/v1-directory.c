@@ -2,6 +2,7 @@
    deleted. Of a class it keeps the values of its own name space; one of them, TcpPort, fills in the ports that registrations leave open.
    cc -shared -fPIC -O2 -pthread -I../../Sources/CWinsock/include v1-directory.c -o v1-directory.so */
 #include <netinet/in.h>
+#define NSP_ROUTINE_PROTOTYPES /* so that the routines below are exported, and checked */
 #include <nsphost.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,13 +1,10 @@
-/* ws2spi.h as it is on Windows: it does not declare the routines of NSPv2 providers, which there have names of their own choice. */
+/* ws2spi.h as it is on Windows: it declares NSPStartup, and none of the routines of NSPv2 providers, which there have names of their own choice. */
 #ifndef NSP_WINDOWS_WS2SPI_H
 #define NSP_WINDOWS_WS2SPI_H
 #pragma GCC system_header
 
 #include <winsock2.h>
 
-#ifndef NSP_NO_ROUTINE_PROTOTYPES
-#define NSP_NO_ROUTINE_PROTOTYPES
-#endif
 #include_next <ws2spi.h>
 
 NSP_EXTERN_C_BEGIN

@@ -119,11 +119,57 @@ NSP_ASSERT_OFFSET(NSP_ROUTINE, NSPIoctl, 80);
 /* The table comes zeroed, with cbSize 88; the provider fills it and sets its own size and version. */
 typedef INT(WSAAPI *LPNSPSTARTUP)(LPGUID lpProviderId, LPNSP_ROUTINE lpnspRoutines);
 
-/* What a hosted provider exports, under these very names. Declared here so that a C++ provider's definitions get C names; define
-   NSP_NO_ROUTINE_PROTOTYPES before including this header to use the names otherwise, say for static functions of an advertised
-   provider. The host calls them on its own threads, with all signals blocked, several at a time; none is called with a lock of
-   the host held, so they may call back. The provider id belongs to the host, and is valid during the call. (NSP §5, §11) */
-#ifndef NSP_NO_ROUTINE_PROTOTYPES
+/* Completes one asynchronous call, once. Any thread, also from inside the routine that was given the handle; never re-enters the
+   provider. iRetCode is 0, a code, or -1 for the calling thread's last error. On return the host has copied the record: it and
+   all that it points to are no longer read. Returns 0, also when nobody waits any more, or SOCKET_ERROR with WSAEINVAL (NULL) or
+   WSA_INVALID_HANDLE (completed before, or no handle of the host). (NSP §5.8, §10.1) */
+NSP_EXPORT INT WSAAPI WSAProviderCompleteAsyncCall(HANDLE hAsyncCall, INT iRetCode);
+
+/* Serves an installed provider from a routine table, which is copied before the call returns. Any thread. Returns 0, or
+   SOCKET_ERROR with WSANOTINITIALISED, WSAEINVAL (NULL, a required routine missing, cbSize too small), WSAEINVALIDPROVIDER (not
+   in the catalog), WSAEALREADY, WSAEACCES, WSA_NOT_ENOUGH_MEMORY or WSAEFAULT. (NSP §5.8) */
+NSP_EXPORT INT WSAAPI WSAAdvertiseProvider(const GUID *puuidProviderId, const LPCNSPV2_ROUTINE pNSPv2Routine);
+
+/* Takes an advertised provider back: no new calls, sessions ended with Cleanup. Any thread; returns when none of the provider's
+   routines is running, except the one it is called from. Returns 0, or SOCKET_ERROR with WSAEINVAL (NULL), WSAEINVALIDPROVIDER
+   (not advertised by this process) or WSANOTINITIALISED. (NSP §5.8) */
+NSP_EXPORT INT WSAAPI WSAUnadvertiseProvider(const GUID *puuidProviderId);
+
+/* The catalog, changed for good; for root and the host's own user alone. They need no WSAStartup. Each returns 0, or SOCKET_ERROR with
+   WSAEACCES, WSAENETDOWN (no host), WSATRY_AGAIN (another change takes long), or what is said below; everything that is given is copied. A change counts for every program from
+   then on. (NSP §8.8)
+
+   Installs a provider: active, last in order. An empty path: it can only be advertised. Parts such as %NAME% of a path stand for
+   variables of the host's environment; the file need not exist yet. WSAEINVAL: a NULL, NS_ALL, a relative path, a blob of NS_EMAIL that
+   can't be read; WSANO_RECOVERY: the id is installed already, or the file is another provider's. */
+NSP_EXPORT INT WSAAPI WSCInstallNameSpace(LPWSTR lpszIdentifier, LPWSTR lpszPathName, DWORD dwNameSpace, DWORD dwVersion, LPGUID lpProviderId);
+NSP_EXPORT INT WSAAPI WSCInstallNameSpaceEx(LPWSTR lpszIdentifier, LPWSTR lpszPathName, DWORD dwNameSpace, DWORD dwVersion, LPGUID lpProviderId, LPBLOB lpProviderSpecific);
+/* Its sessions are drained. WSAEFAULT: NULL; WSAEINVAL: there is none of this id; WSAEACCES also for one that was not installed: a file in a plugin
+   directory, which goes when the file is removed, or the host's own. The host's log says what to do. */
+NSP_EXPORT INT WSAAPI WSCUnInstallNameSpace(LPGUID lpProviderId);
+/* A disabled provider stays in the catalog and gets neither queries nor registrations. WSAEFAULT: NULL; WSAEINVAL: unknown. */
+NSP_EXPORT INT WSAAPI WSCEnableNSProvider(LPGUID lpProviderId, BOOL fEnable);
+/* Returns the code itself. WSAEFAULT: NULL; WSAEINVAL, and nothing is changed: not each id of the catalog once; WSANO_RECOVERY: not
+   permitted; WSATRY_AGAIN: another change is being made. */
+NSP_EXPORT int WSAAPI WSCWriteNameSpaceOrder(LPGUID lpProviderId, DWORD dwNumberOfEntries);
+#define WSCEnumNameSpaceProviders WSAEnumNameSpaceProvidersW
+#define WSCEnumNameSpaceProvidersEx WSAEnumNameSpaceProvidersExW
+
+NSP_EXTERN_C_END
+
+#endif
+
+/* What a hosted provider exports, under these very names. They are declared only where NSP_ROUTINE_PROTOTYPES is defined before this header, or
+   one that includes it, is included: then a C++ provider's definitions get C names, all are exported whatever -fvisibility says, and the compiler
+   checks them. Without it a provider may define them as its own documents have them, say with an int result, or use the names otherwise; in C++ it
+   then writes extern "C", and with -fvisibility=hidden it says which are exported. The host finds them by their names alone, and reads no
+   result of a VOID routine.
+   The host calls them on its own threads, with all signals blocked, several at a time; none is called with a lock of the host held, so
+   they may call back. The provider id belongs to the host, and is valid during the call. (NSP §5, §11) */
+#if defined(NSP_ROUTINE_PROTOTYPES) && !defined(NSP_ROUTINE_PROTOTYPES_DECLARED)
+#define NSP_ROUTINE_PROTOTYPES_DECLARED
+
+NSP_EXTERN_C_BEGIN
 
 /* First call for a client, once per session; every other call of the session comes after it has returned. Stores the session's
    argument, NULL on entry, which comes back bit for bit in all later calls of the session. A failure other than WSAEOPNOTSUPP
@@ -162,43 +208,6 @@ NSP_EXPORT VOID WSAAPI NSPv2ClientSessionRundown(LPGUID lpProviderId, LPVOID pvC
 
 /* What an NSPv1 provider exports. (NSP §6.1) */
 NSP_EXPORT INT WSAAPI NSPStartup(LPGUID lpProviderId, LPNSP_ROUTINE lpnspRoutines);
-
-#endif
-
-/* Completes one asynchronous call, once. Any thread, also from inside the routine that was given the handle; never re-enters the
-   provider. iRetCode is 0, a code, or -1 for the calling thread's last error. On return the host has copied the record: it and
-   all that it points to are no longer read. Returns 0, also when nobody waits any more, or SOCKET_ERROR with WSAEINVAL (NULL) or
-   WSA_INVALID_HANDLE (completed before, or no handle of the host). (NSP §5.8, §10.1) */
-NSP_EXPORT INT WSAAPI WSAProviderCompleteAsyncCall(HANDLE hAsyncCall, INT iRetCode);
-
-/* Serves an installed provider from a routine table, which is copied before the call returns. Any thread. Returns 0, or
-   SOCKET_ERROR with WSANOTINITIALISED, WSAEINVAL (NULL, a required routine missing, cbSize too small), WSAEINVALIDPROVIDER (not
-   in the catalog), WSAEALREADY, WSAEACCES, WSA_NOT_ENOUGH_MEMORY or WSAEFAULT. (NSP §5.8) */
-NSP_EXPORT INT WSAAPI WSAAdvertiseProvider(const GUID *puuidProviderId, const LPCNSPV2_ROUTINE pNSPv2Routine);
-
-/* Takes an advertised provider back: no new calls, sessions ended with Cleanup. Any thread; returns when none of the provider's
-   routines is running, except the one it is called from. Returns 0, or SOCKET_ERROR with WSAEINVAL (NULL), WSAEINVALIDPROVIDER
-   (not advertised by this process) or WSANOTINITIALISED. (NSP §5.8) */
-NSP_EXPORT INT WSAAPI WSAUnadvertiseProvider(const GUID *puuidProviderId);
-
-/* The catalog, changed for good; for root and the host's own user alone. They need no WSAStartup. Each returns 0, or SOCKET_ERROR with
-   WSAEACCES, WSAENETDOWN (no host), WSATRY_AGAIN (another change takes long), or what is said below; everything that is given is copied. A change counts for every program from
-   then on. (NSP §8.8)
-
-   Installs a provider: active, last in order. An empty path: it can only be advertised. Parts such as %NAME% of a path stand for
-   variables of the host's environment; the file need not exist yet. WSAEINVAL: a NULL, NS_ALL, a relative path, a blob of NS_EMAIL that
-   can't be read; WSANO_RECOVERY: the id is installed already, or the file is another provider's. */
-NSP_EXPORT INT WSAAPI WSCInstallNameSpace(LPWSTR lpszIdentifier, LPWSTR lpszPathName, DWORD dwNameSpace, DWORD dwVersion, LPGUID lpProviderId);
-NSP_EXPORT INT WSAAPI WSCInstallNameSpaceEx(LPWSTR lpszIdentifier, LPWSTR lpszPathName, DWORD dwNameSpace, DWORD dwVersion, LPGUID lpProviderId, LPBLOB lpProviderSpecific);
-/* Its sessions are drained. WSAEFAULT: NULL; WSAEINVAL: none of this id was installed; one that a plugin directory has goes with its file. */
-NSP_EXPORT INT WSAAPI WSCUnInstallNameSpace(LPGUID lpProviderId);
-/* A disabled provider stays in the catalog and gets neither queries nor registrations. WSAEFAULT: NULL; WSAEINVAL: unknown. */
-NSP_EXPORT INT WSAAPI WSCEnableNSProvider(LPGUID lpProviderId, BOOL fEnable);
-/* Returns the code itself. WSAEFAULT: NULL; WSAEINVAL, and nothing is changed: not each id of the catalog once; WSANO_RECOVERY: not
-   permitted; WSATRY_AGAIN: another change is being made. */
-NSP_EXPORT int WSAAPI WSCWriteNameSpaceOrder(LPGUID lpProviderId, DWORD dwNumberOfEntries);
-#define WSCEnumNameSpaceProviders WSAEnumNameSpaceProvidersW
-#define WSCEnumNameSpaceProvidersEx WSAEnumNameSpaceProvidersExW
 
 NSP_EXTERN_C_END
 
