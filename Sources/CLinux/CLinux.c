@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -59,6 +60,10 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input) {
 void nsp_await_end(int process) {
   siginfo_t info;
   while (waitid(P_PID, (id_t)process, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {}
+}
+void nsp_bound_arenas(void) {
+  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  mallopt(M_ARENA_MAX, processors > 2 ? (int)processors : 2);
 }
 void nsp_name_process(const char *name) { prctl(PR_SET_NAME, name); }
 int nsp_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

@@ -51,6 +51,7 @@ struct ServeCommand: ParsableCommand {
     }
     if supervised { nsp_end_with_parent() }
     nsp_last_words_install()
+    nsp_bound_arenas()
     // Who reads the log may go; the host stays.
     signal(SIGPIPE, SIG_IGN)
     let configuration = try file.load(isJSON: options.json)

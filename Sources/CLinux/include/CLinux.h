@@ -26,6 +26,10 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input);
 /* Waits until a child of this process has ended, and leaves it to be collected: its id is nobody else's until then. */
 void nsp_await_end(int process);
 
+/* As many arenas of malloc as there are processors, two at least, instead of eight times as many: each keeps what a burst of threads has
+   allocated in it. Before any other thread is there. */
+void nsp_bound_arenas(void);
+
 /* What this process is called by ps and its like; 15 bytes of it. */
 void nsp_name_process(const char *name);
 
