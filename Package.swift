@@ -111,7 +111,7 @@ let package = Package(
     // The parts of the client library that a worker is made of, under its folder; no Embedded Swift here.
     .target(
       name: "Serving",
-      dependencies: ["CClientSystem", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"],
+      dependencies: ["CClientSystem", "CHostSocket", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"],
       swiftSettings: strict),
     .target(name: "CConfinement"),
     .target(name: "CProvider", dependencies: ["CWinsock"]),
@@ -152,7 +152,7 @@ let package = Package(
       name: "ClientLibrary", dependencies: ["CClientSystem", "CLastError", "CWinsock"], swiftSettings: embedded,
       linkerSettings: clientExports),
     .target(name: "Wire", swiftSettings: strict),
-    .target(name: "NSPClient", dependencies: ["CWinsock", "QuerySets", "Rundown", "Wire"], swiftSettings: strict),
+    .target(name: "NSPClient", dependencies: ["CHostSocket", "CWinsock", "QuerySets", "Rundown", "Wire"], swiftSettings: strict),
     .target(
       name: "HostDaemon",
       dependencies: [
@@ -175,6 +175,7 @@ let package = Package(
         "CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown", "ServiceClasses",
       ],
       path: "Benchmarks", exclude: ["floor", "peers"], swiftSettings: strict),
+    .testTarget(name: "HostSocketTests", dependencies: ["CHostSocket", "NSPClient"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
     .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),

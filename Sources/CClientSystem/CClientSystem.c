@@ -18,7 +18,7 @@ __attribute__((constructor)) static void begin(void) {
   if (nsp_client_begin != NULL) nsp_client_begin();
 }
 
-int nsp_client_connect(void) { return nsp_host_connect(NSP_HOST_NO_END); }
+int nsp_client_connect(void) { return nsp_host_connect(NULL, NSP_HOST_NO_END); }
 
 int nsp_client_send(int socket, const void *bytes, size_t count) { return nsp_host_send(socket, bytes, count, NSP_HOST_NO_END); }
 

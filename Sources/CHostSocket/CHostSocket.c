@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -34,7 +35,7 @@ static int await(int socket, short what, int64_t end) {
 static int connect_to(const char *path, int64_t end) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int descriptor;
-  if (strlen(path) >= sizeof address.sun_path) return -1;
+  if (strlen(path) >= sizeof address.sun_path) return errno = ENAMETOOLONG, -1;
   strcpy(address.sun_path, path);
   /* Where somebody has a time to keep, not even the host's queue of those who wait for it may keep them longer. */
   descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (end == NSP_HOST_NO_END ? 0 : SOCK_NONBLOCK), 0);
@@ -42,22 +43,57 @@ static int connect_to(const char *path, int64_t end) {
   while (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0) {
     struct timespec moment = {0, 1000000};
     if (errno == EINTR) continue;
-    if (errno != EAGAIN || nsp_host_clock() + moment.tv_nsec >= end) return close(descriptor), -1;
+    if (errno != EAGAIN || nsp_host_clock() + moment.tv_nsec >= end) {
+      int why = errno;
+      close(descriptor);
+      return errno = why, -1;
+    }
     /* The queue is full; nothing tells when it is not. */
     nanosleep(&moment, NULL);
   }
   return descriptor;
 }
 
-int nsp_host_connect(int64_t end) {
-  char path[sizeof((struct sockaddr_un *)0)->sun_path];
-  const char *given = secure_getenv("NSP_SOCKET"), *folder = geteuid() != 0 ? secure_getenv("XDG_RUNTIME_DIR") : NULL;
-  int descriptor;
-  if (given != NULL && *given != 0) return connect_to(given, end);
-  if (folder != NULL && snprintf(path, sizeof path, "%s/nsphost/socket", folder) < (int)sizeof path &&
-      (descriptor = connect_to(path, end)) >= 0)
-    return descriptor;
-  return connect_to("/run/nsphost/socket", end);
+struct nsp_host_surroundings nsp_host_here(void) {
+  return (struct nsp_host_surroundings){getenv("NSP_SOCKET"), getenv("XDG_RUNTIME_DIR"), geteuid(), getauxval(AT_SECURE) != 0};
+}
+
+struct nsp_host_places nsp_host_find(const char *given, struct nsp_host_surroundings here) {
+  struct nsp_host_places places = {.named = given, .machine = "/run/nsphost/socket"};
+  const char *folder = here.runtime_directory;
+  if (here.is_secure) return places;
+  if (given == NULL && here.variable != NULL && *here.variable != 0) places.named = here.variable;
+  /* What is not absolute counts for nothing there (XDG Base Directory Specification). */
+  if (here.user != 0 && folder != NULL && *folder == '/' &&
+      snprintf(places.own, sizeof places.own, "%s/nsphost/socket", folder) >= (int)sizeof places.own)
+    places.own[0] = 0;
+  return places;
+}
+
+const char *nsp_host_place(const struct nsp_host_places *places, unsigned index) {
+  if (places->named != NULL) return index == 0 ? places->named : NULL;
+  if (places->own[0] == 0) index++;
+  return index == 0 ? places->own : index == 1 ? places->machine : NULL;
+}
+
+const char *nsp_host_listens_at(const struct nsp_host_places *places, const char *configured) {
+  return places->named == NULL && configured != NULL ? configured : nsp_host_place(places, 0);
+}
+
+int nsp_host_connect_to(const struct nsp_host_places *places, int64_t end, const char **found) {
+  const char *path;
+  for (unsigned index = 0; (path = nsp_host_place(places, index)) != NULL; index++) {
+    int descriptor = connect_to(path, end);
+    if (descriptor >= 0 && found != NULL) *found = path;
+    /* One that listens and takes nobody for now is the host all the same. */
+    if (descriptor >= 0 || errno == EAGAIN) return descriptor;
+  }
+  return -1;
+}
+
+int nsp_host_connect(const char *given, int64_t end) {
+  struct nsp_host_places places = nsp_host_find(given, nsp_host_here());
+  return nsp_host_connect_to(&places, end, NULL);
 }
 
 int nsp_host_send(int socket, const void *bytes, size_t count, int64_t end) {

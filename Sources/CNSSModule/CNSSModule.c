@@ -65,7 +65,7 @@ struct nsp_nss_connection nsp_nss_take(void) {
 }
 
 int nsp_nss_connect(struct nsp_nss_connection *connection, int64_t end) {
-  int descriptor = nsp_host_connect(end);
+  int descriptor = nsp_host_connect(NULL, end);
   struct stat found;
   if (descriptor >= 0 && descriptor <= STDERR_FILENO) {
     /* What a program without standard output prints is not for the host. */

@@ -74,13 +74,16 @@ public final class HostServer: Sendable {
     guard let poll = SocketPoll(), let processes = ProcessWatch() else {
       throw ListenFailure(why: String(cString: strerror(errno)), remedy: "raise the limits of open files and of inotify or epoll")
     }
+    let listener = try Listener(path)
     self.host = host
-    self.path = path
+    self.listener = listener
+    // The service manager's socket is where it is.
+    self.path = listener.path
     self.limits = limits
     self.poll = poll
     self.processes = processes
     quotas = UserQuotas(limits)
-    workers = Workers(host, socket: path)
+    workers = Workers(host, socket: listener.path)
     advertisements = Advertisements(host, workers)
     resolvers = ResolverSessions(host)
     requests = Requests(
@@ -182,7 +185,7 @@ public final class HostServer: Sendable {
 /// The socket that clients connect to.
 final class Listener: Polled, @unchecked Sendable {
   // Unchecked: `place` and `server` are written before the socket is watched.
-  private let path: String
+  let path: String
   /// Keeps a second host from taking the path over.
   private let lock: Int32
   private var place = Handle(rawValue: 0)
@@ -190,12 +193,17 @@ final class Listener: Polled, @unchecked Sendable {
 
   /// Binds the path. A socket that nobody listens on any more is taken over; a live one is an error that says who has it.
   init(_ path: String) throws(ListenFailure) {
-    self.path = path
     if let given = Self.activated {
+      guard let name = Self.path(of: given) else {
+        throw ListenFailure(
+          why: "the socket of the service manager has no path", remedy: "write a path as ListenStream of its socket unit")
+      }
+      self.path = name
       lock = -1
       super.init(given, of: Self.share)
       return
     }
+    self.path = path
     lock = try Self.lock(path)
     super.init(try Self.bind(path), of: Self.share)
     // Everybody on the machine may ask; who may have a session is decided by their credentials.
@@ -221,6 +229,20 @@ final class Listener: Polled, @unchecked Sendable {
     // Whoever connects sees this process at the other end from now on, and not the one that made the socket.
     listen(3, 4096)
     return 3
+  }
+
+  /// Nil for one in the abstract name space, and for one of another family.
+  private static func path(of listener: Int32) -> String? {
+    var address = sockaddr_un()
+    var size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let status = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &size) }
+    }
+    guard status == 0, address.sun_family == sa_family_t(AF_UNIX) else { return nil }
+    return withUnsafeBytes(of: &address.sun_path) { bytes in
+      let path = bytes.prefix { $0 != 0 }
+      return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
+    }
   }
 
   private static func failure(_ what: String) -> ListenFailure {

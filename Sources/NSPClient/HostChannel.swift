@@ -27,7 +27,7 @@ final class HostChannel: Sendable {
   private let state = Mutex<State>(State())
 
   /// Connects and says hello. Throws `networkDown` where no host answers, and what the host refuses with.
-  init(_ path: String) throws(WinsockError) {
+  init(_ path: String?) throws(WinsockError) {
     guard let socket = HostSocket(path) else { throw .networkDown }
     self.socket = socket
     var hello = FrameWriter.hello()

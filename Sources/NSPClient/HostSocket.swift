@@ -1,3 +1,4 @@
+import CHostSocket
 import Glibc
 import QuerySets
 import Synchronization
@@ -13,24 +14,26 @@ package final class HostSocket: Sendable {
     package var payload: [UInt8]
   }
 
+  /// Where the host listens.
+  package let path: String
   private let descriptor: Int32
   /// One sender at a time, so that frames never mix. Held while sending: those behind would wait for the socket anyway.
   private let writers = Mutex<Void>(())
 
-  /// Nil where nobody listens.
-  package init?(_ path: String) {
-    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    guard descriptor >= 0, path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let status = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+  /// Connects where `HostPlaces` says. Nil where nobody listens.
+  /// - Parameter given: The path, where there is one that was named (`--socket`).
+  package init?(_ given: String?) {
+    let found: (Int32, String)? = HostPlaces.with(given) { places in
+      var path: UnsafePointer<CChar>?
+      let descriptor = nsp_host_connect_to(places, NSP_HOST_NO_END, &path)
+      guard descriptor >= 0, let path else { return nil }
+      return (descriptor, String(cString: path))
     }
-    guard status == 0 else { return nil }
+    guard let found else { return nil }
+    (descriptor, path) = found
   }
 
-  deinit { if descriptor >= 0 { close(descriptor) } }
+  deinit { close(descriptor) }
 
   func shut(_ how: Int) { shutdown(descriptor, Int32(how)) }
 

@@ -9,20 +9,12 @@ import Wire
 /// Any task may call. All calls of one `NameService` share a connection; the session at the providers belongs to the process. A
 /// host that went away is `WinsockError.networkDown`; the next call finds the one that came back.
 public final class NameService: Sendable {
-  private let path: String
+  /// Nil: where a host is found when a connection is made.
+  private let path: String?
   private let channel = Mutex<HostChannel?>(nil)
 
   /// - Parameter socket: The host's socket; otherwise as libnsp finds it: `NSP_SOCKET`, the user's own host, the machine's.
-  public init(socket: String? = nil) { path = socket ?? Self.defaultSocket }
-
-  private static var defaultSocket: String {
-    if let given = getenv("NSP_SOCKET"), given.pointee != 0 { return String(cString: given) }
-    if geteuid() != 0, let folder = getenv("XDG_RUNTIME_DIR") {
-      let own = String(cString: folder) + "/nsphost/socket"
-      if access(own, F_OK) == 0 { return own }
-    }
-    return "/run/nsphost/socket"
-  }
+  public init(socket: String? = nil) { path = socket }
 
   /// The connection, made anew where it broke. Connecting to a local socket does not wait.
   func connected() throws(WinsockError) -> HostChannel {

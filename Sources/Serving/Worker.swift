@@ -1,4 +1,5 @@
 import CClientSystem
+import CHostSocket
 import CLastWords
 import CWinsock
 import Glibc
@@ -24,7 +25,7 @@ public final class Worker: Sendable {
   public init?(_ id: GUID, name: String, settings: Manifest.Settings = [:], socket: String) {
     WorkerAdvertisement.mark = strdup(name)
     setenv("NSP_SOCKET", socket, 1)
-    let descriptor = nsp_client_connect()
+    let descriptor = nsp_host_connect(socket, NSP_HOST_NO_END)
     guard descriptor >= 0 else { return nil }
     var hello = FrameWriter.hello()
     guard FrameChannel.send(descriptor, &hello), let answer = FrameChannel.receive(descriptor, readsAhead: false),

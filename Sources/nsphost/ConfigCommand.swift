@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Glibc
 import HostDaemon
+import NSPClient
 import Providers
 
 struct ConfigCommand: ParsableCommand {
@@ -50,7 +51,7 @@ struct ConfigurationFile: ParsableArguments {
       entry("plugins", directories.joined(separator: ":"), from: "NSP_PLUGIN_PATH")
     }
     if variables["NSP_SOCKET"]?.isEmpty == false { entries.removeAll { $0.key == "socket" } }
-    if !isSaid("socket") { entry("socket", HostOptions.socketPath(in: variables), from: "NSP_SOCKET") }
+    if !isSaid("socket") { entry("socket", HostPlaces().listener, from: "NSP_SOCKET") }
     if !isSaid("state") { entry("state", ProcessEnvironment.stateDirectory, from: "STATE_DIRECTORY") }
     if !isSaid("log") { entry("log", "info", from: nil) }
     if !isSaid("access.users"), !isSaid("access.groups") { entry("access", "everybody", from: nil) }

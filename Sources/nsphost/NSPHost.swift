@@ -2,6 +2,7 @@ import ArgumentParser
 import CallManagement
 import Glibc
 import Lookups
+import NSPClient
 import Providers
 import ServiceClasses
 import Sessions
@@ -66,7 +67,8 @@ struct HostOptions: ParsableArguments {
     name: .long,
     help: ArgumentHelp(
       "The socket of the running host.",
-      discussion: "Otherwise NSP_SOCKET, otherwise /run/nsphost/socket for root and $XDG_RUNTIME_DIR/nsphost/socket for others.",
+      discussion:
+        "Otherwise NSP_SOCKET, otherwise $XDG_RUNTIME_DIR/nsphost/socket (not for root), otherwise /run/nsphost/socket.",
       valueName: "path"),
     completion: .file())
   var socket: String?
@@ -74,32 +76,18 @@ struct HostOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Say on standard error who does it: a running host, or this process.")
   var verbose = false
 
-  /// Where a host of this user listens.
-  var socketPath: String { socket ?? Self.socketPath(in: ProcessEnvironment.variables) }
-
-  static func socketPath(in variables: [String: String]) -> String {
-    if let given = variables["NSP_SOCKET"], !given.isEmpty { return given }
-    if geteuid() == 0 { return machineSocket }
-    return (variables["XDG_RUNTIME_DIR"] ?? "/run/user/\(geteuid())") + "/nsphost/socket"
-  }
-
-  private static let machineSocket = "/run/nsphost/socket"
-
   /// The host that serves this machine. Nil when there is none, or the command is about directories of its own.
   func runningHost() throws -> RunningHost? {
     guard !local, directories.isEmpty else { return note("in this process") }
-    // The user's own host, else the machine's: as libnsp looks for it.
-    let isNamed = socket != nil || ProcessEnvironment.variables["NSP_SOCKET"]?.isEmpty == false
-    for path in isNamed ? [socketPath] : [socketPath, Self.machineSocket] {
-      guard let running = RunningHost(path) else { continue }
-      if verbose { Output.aside("asking the host on \(path)") }
+    if let running = RunningHost(socket) {
+      if verbose { Output.aside("asking the host on \(running.path)") }
       return running
     }
     if let socket {
       throw CommandFailure(
         kind: .unreachable, what: socket, why: "no host listens there", remedy: "start one with nsphost serve", isJSON: json)
     }
-    return note("no host listens on \(socketPath): in this process")
+    return note("no host listens on \(HostPlaces().paths.joined(separator: " or ")): in this process")
   }
 
   private func note(_ text: String) -> RunningHost? {

@@ -6,17 +6,18 @@ import Wire
 
 /// A host that runs elsewhere on the machine, over its socket.
 final class RunningHost {
-  let path: String
   private let socket: HostSocket
   private var nextRequest: UInt32 = 1
   private var hasSaidHello = false
 
   /// Nil when nobody listens there.
-  init?(_ path: String) {
+  /// - Parameter path: The path that was named, or nil: where a client looks.
+  init?(_ path: String?) {
     guard let socket = HostSocket(path) else { return nil }
     self.socket = socket
-    self.path = path
   }
+
+  var path: String { socket.path }
 
   deinit {
     // Says goodbye: providers clean up, where a connection that is merely gone has them run down.

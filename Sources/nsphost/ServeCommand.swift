@@ -6,6 +6,7 @@ import Foundation
 import Glibc
 import HostDaemon
 import Lookups
+import NSPClient
 import Providers
 import ServiceClasses
 import Sessions
@@ -14,9 +15,10 @@ struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Serve the programs of this machine over a Unix socket.",
     discussion: """
-      The socket is --socket, otherwise NSP_SOCKET, otherwise /run/nsphost/socket for root and $XDG_RUNTIME_DIR/nsphost/socket for \
-      others. SIGTERM and SIGINT close every session in order; SIGHUP looks at the plugin directories again. Under systemd it says when \
-      it is ready, and takes a socket that it is given.
+      The socket is --socket, otherwise NSP_SOCKET, otherwise what the configuration says, otherwise \
+      $XDG_RUNTIME_DIR/nsphost/socket (not for root), otherwise /run/nsphost/socket. Clients do not read the configuration: where they \
+      do not find the socket by themselves, the command says what they must set. SIGTERM and SIGINT close every session in order; \
+      SIGHUP looks at the plugin directories again. Under systemd it says when it is ready, and takes a socket that it is given.
       """)
 
   @OptionGroup var options: HostOptions
@@ -65,7 +67,7 @@ struct ServeCommand: ParsableCommand {
     let desk = ControlDesk(host: host)
     let server: HostServer
     do throws(ListenFailure) {
-      let path = options.socket ?? ProcessEnvironment.variables["NSP_SOCKET"] ?? configuration.socket ?? options.socketPath
+      let path = HostPlaces(options.socket, configured: configuration.socket).listener
       server = try HostServer(host, path: path, limits: configuration.limits, isOpen: false) { words, client, isOperator in
         desk.answer(words, client, isOperator: isOperator)
       }
@@ -112,6 +114,7 @@ struct ServeCommand: ParsableCommand {
     ServiceNotice.send("READY=1")
     server.open()
     print("nsphost serves \(Output.count(host.catalog.entries.count, "provider", "providers")) on \(server.path)")
+    if !Self.isFoundByClients(server.path) { print("clients must set NSP_SOCKET=\(server.path)") }
     fflush(nil)
     while signals.wait() == SIGHUP {
       ServiceNotice.send("RELOADING=1")
@@ -132,6 +135,16 @@ extension LogLevel: ExpressibleByArgument {
 }
 
 extension ServeCommand {
+  /// Whether clients that nobody has told where to look find this socket: by one of their paths, or by another name of the same file.
+  private static func isFoundByClients(_ path: String) -> Bool {
+    func file(_ path: String) -> (UInt64, UInt64)? {
+      var status = stat()
+      return stat(path, &status) == 0 ? (UInt64(status.st_dev), UInt64(status.st_ino)) : nil
+    }
+    guard let own = file(path) else { return false }
+    return HostPlaces.unnamed.paths.contains { file($0).map { $0 == own } ?? false }
+  }
+
   private static func tell(_ refusal: Refusal) {
     HostLog.write(.warning, "\(refusal.path) is not used: \(refusal.detail): \(refusal.remedy)")
   }

@@ -5,16 +5,48 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 /* A point on the clock that nobody sets, in nanoseconds. */
 int64_t nsp_host_clock(void);
 /* Waits for ever, in the place of a point. */
-#define NSP_HOST_NO_END INT64_MAX
+static const int64_t NSP_HOST_NO_END = INT64_MAX;
 
-/* A connection to the host: NSP_SOCKET; else $XDG_RUNTIME_DIR/nsphost/socket, unless for root; else /run/nsphost/socket. -1 when
-   nobody listens, or takes it until `end`. A set-user-ID program trusts no environment. */
-int nsp_host_connect(int64_t end);
+/* What decides where the socket is. */
+struct nsp_host_surroundings {
+  /* NSP_SOCKET and XDG_RUNTIME_DIR; NULL where they are not set. */
+  const char *variable, *runtime_directory;
+  /* The effective user. */
+  uid_t user;
+  /* Whether the program runs with more rights than the one that has started it (AT_SECURE): it does not trust its environment. */
+  int is_secure;
+};
+/* Those of this process. The texts are those of its environment. */
+struct nsp_host_surroundings nsp_host_here(void);
+
+/* The places of the socket. A name (--socket, else NSP_SOCKET) leaves no other place. Without a name a host is looked for in the user's
+   own place, $XDG_RUNTIME_DIR/nsphost/socket unless for root, and then in the machine's. */
+struct nsp_host_places {
+  /* NULL without a name. Not copied: it lives as long as the text that was given, or the environment. */
+  const char *named;
+  /* Empty where the user has no place of its own, or the path is too long for a socket. */
+  char own[sizeof((struct sockaddr_un *)0)->sun_path];
+  const char *machine;
+};
+/* The one place that knows them. `given` is what --socket says; NULL without it. */
+struct nsp_host_places nsp_host_find(const char *given, struct nsp_host_surroundings here);
+/* The places in the order in which a client tries them, from 0 on; NULL behind the last. */
+const char *nsp_host_place(const struct nsp_host_places *places, unsigned index);
+/* Where a host listens: a name, else `configured` (NULL: nothing), else the first place of a client. */
+const char *nsp_host_listens_at(const struct nsp_host_places *places, const char *configured);
+
+/* A connection to the first place where a host listens; -1 where none does, or none takes it until `end`, with errno. A socket file that
+   no host listens to any more is passed over. `found`, unless NULL, gets the place. */
+int nsp_host_connect_to(const struct nsp_host_places *places, int64_t end, const char **found);
+/* The same, in the places of this process. */
+int nsp_host_connect(const char *given, int64_t end);
 /* All of it, or -1. */
 int nsp_host_send(int socket, const void *bytes, size_t count, int64_t end);
 /* At least `least` bytes and `most` at most: how many, fewer when the time is over first; -1 when the host is gone. */
