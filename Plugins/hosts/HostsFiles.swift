@@ -61,15 +61,17 @@ final class HostsFiles: Sendable {
       if now == identities || attempt == Self.mostAttempts { break }
       (table, start, identities) = (HostsTable(), Self.clock(), now)
     }
+    table.seal()
+    let whole = table
     let waiting = state.withLock { state in
       let latest = identities.compactMap { $0.map { max($0.modified, $0.changed) } }.max() ?? 0
       state.isUnsettled = latest > start - Self.tick
       state.readAt = start
-      (state.table, state.identities, state.isReading) = (table, identities, false)
+      (state.table, state.identities, state.isReading) = (whole, identities, false)
       defer { state.waiting = [] }
       return state.waiting
     }
-    for body in waiting { body(table) }
+    for body in waiting { body(whole) }
   }
 
   private static func read(_ path: String, into table: inout HostsTable) {
@@ -96,9 +98,20 @@ final class HostsFiles: Sendable {
       }
     }
     if !isWhole { HostLog.say(.warning, "\(path) could be read in part only: \(String(cString: strerror(errno)))") }
-    guard let unusable = table.read(text) else { return }
-    let others = unusable.count == 1 ? "" : ", like \(unusable.count - 1) more"
-    HostLog.say(.warning, "\(path):\(unusable.first): is no address with names and is left out\(others)")
+    report(table.read(text), of: path)
+  }
+
+  private static func report(_ unusable: HostsTable.Unusable, of path: String) {
+    for place in unusable.first {
+      let what =
+        switch place.part {
+        case .line: "is no address with names and is left out"
+        case .name: "a name in it is no UTF-8, empty or too long, and is left out"
+        }
+      HostLog.say(.warning, "\(path):\(place.line): \(what)")
+    }
+    let rest = unusable.count - unusable.first.count
+    if rest > 0 { HostLog.say(.warning, "\(path): \(rest) more lines are left out, whole or in part") }
   }
 
   private static func identity(_ path: String) -> Identity? {

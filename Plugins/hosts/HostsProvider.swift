@@ -52,17 +52,24 @@ private struct Question: Sendable {
   }
 
   func records(_ table: HostsTable) throws(WinsockError) -> [QuerySet] {
+    let wantsAliases = query.flags.contains(.returnAliases)
     let found: HostsTable.Host?
+    let wanted: [HostAddress]
     switch subject {
-    case .name(let name): found = table.host(named: name)
-    case .address(let address): found = table.host(at: address)
+    case .name(let name):
+      found = table.host(named: name, withAliases: wantsAliases)
+      wanted = found?.addresses.filter { query.wants(family: $0.family) } ?? []
+    case .address(let address):
+      found = table.host(at: address)
+      // Written as one of IPv6, an address of IPv4 is one of both families.
+      let isWanted = [address, address.unmapped].contains { query.wants(family: $0.family) }
+      wanted = isWanted ? found?.addresses ?? [] : []
     }
     guard let found else { throw .serviceNotFound }
-    let wanted = found.addresses.filter { query.wants(family: $0.family) }
     guard !wanted.isEmpty else { throw .noData }
     let addresses = wanted.map { ServiceAddress(remote: $0.socketAddress) }
     let host = QuerySet(serviceInstanceName: found.name, nameSpace: .dns, addresses: addresses)
-    guard query.flags.contains(.returnAliases) else { return [host] }
+    guard wantsAliases else { return [host] }
     return [host]
       + found.aliases.map { QuerySet(serviceInstanceName: $0, nameSpace: .dns, outputFlags: UInt32(RESULT_IS_ALIAS)) }
   }

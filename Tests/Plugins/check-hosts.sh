@@ -34,6 +34,23 @@ run() {
   check "$1: the names of an address, of the first line that has it" \
     prints '192.0.2.1  One.example\n-          one\n-          uno' lookup 192.0.2.1 --flags $all
   check "$1: an address of IPv6" prints '2001:db8::1  one.example' lookup 2001:DB8:0::1
+  printf '100.64.0.1 box.tail.ts.net. box.\n::ffff:198.51.100.8 mapped\nfe80::2%%lo zoned\n192.0.2.50 first \xff\xfe last\n192.0.2.51 \xff\n192.0.2.52 \xc3\x84RGER.Example\n' >"$work/second"
+  check "$1: a dot at the end of a name, in the file and in the query" eval "prints '100.64.0.1  box.tail.ts.net' lookup box.tail.ts.net &&
+    prints '100.64.0.1  box.tail.ts.net' lookup box.tail.ts.net. && prints '100.64.0.1  box.tail.ts.net\n-           box' lookup Box. --flags $all && prints '100.64.0.1  box.tail.ts.net' lookup 100.64.0.1"
+  check "$1: a mapped address serves both families" prints '198.51.100.8         mapped\n::ffff:198.51.100.8  mapped' lookup mapped
+  check "$1: an address of IPv4, however the file and the query write it" eval "prints '198.51.100.8  mapped' lookup 198.51.100.8 && prints '198.51.100.8  mapped' lookup ::ffff:198.51.100.8 &&
+    prints '192.0.2.1  One.example' lookup ::ffff:192.0.2.1 && prints '192.0.2.1  One.example' lookup ::192.0.2.1 --class inet-hostaddrbyinetstring"
+  check "$1: a zone is printed, in text and JSON, and taken" eval "prints 'fe80::2%lo  zoned' lookup zoned && lookup zoned --json | grep -q '\"fe80::2%lo\"' &&
+    prints 'fe80::2%lo  zoned' lookup fe80::2%lo && prints 'fe80::2%lo  zoned' lookup fe80::2 && fails 2 WSASERVICE_NOT_FOUND lookup fe80::2%\$(($(cat /sys/class/net/lo/ifindex) + 999))"
+  check "$1: a name that is no text costs that name alone, and is told" eval "prints '192.0.2.50  first' lookup last && fails 2 WSASERVICE_NOT_FOUND lookup 192.0.2.51 &&
+    grep -q 'second:4: a name in it is no UTF-8' '$work/serve.err' && grep -q 'second:5: is no address with names' '$work/serve.err'"
+  check "$1: case is ASCII's, whatever else a name has" eval "prints '192.0.2.52  ÄRGER.Example' lookup Ärger.EXAMPLE && fails 2 WSASERVICE_NOT_FOUND lookup ärger.example"
+  listed() {
+    seq 30 | sed 's/$/.nonsense/' >"$work/second" && sleep 0.1
+    fails 2 WSASERVICE_NOT_FOUND lookup nobody.example && [ "$(grep -c 'second:[0-9]*: is no address' "$work/serve.err")" = $((10 + $1)) ] &&
+      grep -q 'second: 20 more lines are left out' "$work/serve.err" || { tail -15 "$work/serve.err"; return 1; }
+  }
+  check "$1: ten of the lines that can't be used are listed, and the rest counted" eval "listed \$(grep -c 'second:[0-9]*: is no address' '$work/serve.err')"
   check "$1: a name that is nowhere" fails 2 WSASERVICE_NOT_FOUND lookup nobody.example
   check "$1: containers there are none" fails 2 WSANO_DATA lookup one --flags return-name,LUP_CONTAINERS
   check "$1: a class of another kind" fails 2 WSASERVICE_NOT_FOUND lookup one --class dns/mx
@@ -80,6 +97,18 @@ run() {
     [ "${many:-0}" -gt 0 ] && [ "$many" -lt $((100 * (few + 100))) ] || { echo "$few us among few, $many us among many"; return 1; }
   }
   check "$1: none of which a lookup reads again" flat
+  # A name of 100,000 lines that say the same is as quick as one of a single line, where nothing goes through all of them.
+  crowded() {
+    local crowd=1000000000 alone=1000000000 one
+    awk 'BEGIN { for (i = 0; i < 100000; i++) print "192.0.2.1 crowd"; print "192.0.2.2 alone" }' >"$work/second"
+    prints '192.0.2.1  crowd' lookup crowd && prints '192.0.2.2  alone' lookup alone || return 1
+    for _ in 1 2 3 4 5 6 7 8 9; do
+      one=$(quick crowd) && [ "$one" -lt $crowd ] && crowd=$one
+      one=$(quick alone) && [ "$one" -lt $alone ] && alone=$one
+    done
+    [ $crowd -lt $((alone * 20)) ] || { echo "$crowd us, and $alone us for a single line"; return 1; }
+  }
+  check "$1: 100,000 lines of one name" crowded
   rm "$work/second"
   check "$1: every session ended" settles
 }

@@ -1,0 +1,1 @@
+../../Plugins/hosts/HostAddress.swift
