@@ -193,6 +193,7 @@ let package = Package(
         "Sessions",
       ],
       swiftSettings: strict),
+    .testTarget(name: "ResolverTests", dependencies: ["Resolver"], swiftSettings: strict),
     // Parts of the providers that ship, by links: two providers can't be in one program.
     .testTarget(
       name: "PluginTests", dependencies: ["CWinsock", "NSPProvider", "QuerySets", "Resolver"], swiftSettings: strict),

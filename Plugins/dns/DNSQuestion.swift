@@ -24,10 +24,13 @@ struct DNSQuestion: Sendable {
   init(_ query: Query) throws(WinsockError) {
     guard let name = query.name, !name.isEmpty, !name.contains("@") else { throw .serviceNotFound }
     self.query = query
-    let address = Self.address(name)
+    let written = SocketAddress(hostText: name)
+    // Written as one of IPv6, an address of IPv4 is one of both families, and its names are those of IPv4.
+    let address = written?.unmapped
     switch (query.serviceClass, address) {
     case (.nameOfAddress?, let address?), (nil, let address?), (.hostName?, let address?):
-      guard let family = address.family, query.wants(family: family) else { throw .noData }
+      let families = [written?.family, address.family].compactMap(\.self)
+      guard families.contains(where: query.wants) else { throw .noData }
       (subject, types) = (.address(address), [.ptr])
     case (.nameOfAddress?, nil): throw .invalidArgument
     case (nil, nil), (.hostName?, nil), (.addressesOfName?, nil):
@@ -50,13 +53,6 @@ struct DNSQuestion: Sendable {
 
   static func asciiName(_ name: String) throws(WinsockError) -> String {
     do throws(Resolver.Failure) { return try Resolver.asciiName(name) } catch { throw .invalidArgument }
-  }
-
-  /// A name that is an address.
-  private static func address(_ name: String) -> SocketAddress? {
-    var bytes = [UInt8](repeating: 0, count: 16)
-    if inet_pton(AF_INET, name, &bytes) == 1 { return SocketAddress(host: bytes.prefix(4)) }
-    return inet_pton(AF_INET6, name, &bytes) == 1 ? SocketAddress(host: bytes) : nil
   }
 }
 

@@ -8,6 +8,8 @@ struct Lookup {
   let servers: Servers
   let types: [Resolver.RecordType]
   let completion: @Sendable ([Outcome]) -> Void
+  /// The name, where no server is asked for it.
+  private let special: (kind: Resolver.SpecialName, name: String)?
   private var candidates: ArraySlice<String>
   /// What is asked at present, by type.
   private var questions: [Question] = []
@@ -53,12 +55,14 @@ struct Lookup {
   ) {
     (self.servers, self.types, self.completion) = (servers, types, completion)
     candidates = Resolver.candidates(name, searches: searches, domains: servers.search, ndots: servers.ndots)[...]
+    special = Resolver.SpecialName(name).map { ($0, name) }
     failures = Array(repeating: nil, count: types.count)
   }
 
   /// Asks for the next candidate; completes where there is none.
   mutating func start() -> Step {
     guard !isUnreachable, let name = candidates.popFirst() else {
+      if let special, special.kind == .loopback { return .complete(types.map { special.kind.outcome(special.name, $0) }) }
       return .complete(failures.map { .failure($0 ?? .noSuchName) })
     }
     let rotation = servers.first
@@ -126,6 +130,15 @@ struct Lookup {
       }
       question.chain.append(alias)
       question.target = target
+      // The root has no records of hosts: an alias of it says that there are none.
+      if target.isEmpty || target == "." {
+        question.outcome = .failure(.noData)
+        return nil
+      }
+      if let special = Resolver.SpecialName(target) {
+        question.outcome = special.outcome(target, wanted, chain: question.chain)
+        return nil
+      }
     }
     guard question.chain.count > length else {
       question.outcome = .failure(.noData)

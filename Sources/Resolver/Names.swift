@@ -31,11 +31,14 @@ extension Resolver {
   /// Whether C can be given it.
   static func isPossible(_ name: String) -> Bool { !name.isEmpty && name.utf8.count <= longestName && !name.utf8.contains(0) }
 
-  /// The names to ask for, one after the other (resolv.conf(5), ndots).
+  /// The names to ask for, one after the other (resolv.conf(5), ndots). None for a special name: a search domain would only give it away.
   static func candidates(_ name: String, searches: Bool, domains: [String], ndots: Int) -> [String] {
-    guard searches, !name.hasSuffix(".") else { return [name] }
+    let special = SpecialName(name)
+    if special == .loopback || special == .onion { return [] }
+    guard searches, name.utf8.last != UInt8(ascii: ".") else { return special == nil ? [name] : [] }
     let dots = name.utf8.count { $0 == UInt8(ascii: ".") }
     let searched = domains.filter { $0 != "." }.map { "\(name).\($0)" }
-    return dots >= ndots ? [name] + searched : searched + [name]
+    // A search domain that is special itself has no names: whatever is looked for would be this machine.
+    return (dots >= ndots ? [name] + searched : searched + [name]).filter { SpecialName($0) == nil }
   }
 }

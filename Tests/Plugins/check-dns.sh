@@ -12,10 +12,10 @@ export LD_LIBRARY_PATH=$work/lib
 stop_server() { [ -z "${server[$1]:-}" ] || { kill -9 "${server[$1]}" && wait "${server[$1]}"; server[$1]=; } 2>/dev/null; }
 trap 'for name in "${!server[@]}"; do stop_server "$name"; done; cleanup' EXIT
 # Ports that nobody has, for UDP and TCP.
-read -r port silent late garbage without refusing < <(python3 -c '
+read -r port silent late garbage without refusing names < <(python3 -c '
 import socket
 kept = []
-while len(kept) < 12:
+while len(kept) < 14:
     udp, tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
     udp.bind(("127.0.0.1", 0))
     try: tcp.bind(udp.getsockname())
@@ -47,6 +47,9 @@ alias 50 CNAME alias2
 alias2 40 CNAME www
 away 300 CNAME host.other.test.
 nowhere 300 CNAME nobody.other.test.
+void 300 CNAME .
+hidden 300 CNAME x.onion.
+self 300 CNAME a.localhost.
 ring1 300 CNAME ring2
 ring2 300 CNAME ring1
 _sip._tcp 300 SRV 10 5 5060 www
@@ -64,7 +67,8 @@ ZONE
 printf 'host 20 A 198.51.100.9\nhost 20 AAAA 2001:db8:9::9\nwww 300 A 198.51.100.1\n' | zone other.test
 printf '1 70 PTR www.example.test.\n1 70 PTR alias.example.test.\n' | zone 2.0.192.in-addr.arpa
 printf '1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0 70 PTR www.example.test.\n' | zone 8.b.d.0.1.0.0.2.ip6.arpa
-zone dynamic.test </dev/null
+printf '1%s 70 PTR www.example.test.\n' "$(printf '.0%.0s' $(seq 27))" | zone 0.8.e.f.ip6.arpa
+printf 'pointer 300 CNAME elsewhere\nworded 300 TXT "x"\n' | zone dynamic.test
 secret=$(head -c 32 /dev/urandom | base64)
 cat >"$work/knot.conf" <<END_OF_KNOT
 server:
@@ -96,6 +100,7 @@ zone:
   - domain: other.test
   - domain: 2.0.192.in-addr.arpa
   - domain: 8.b.d.0.1.0.0.2.ip6.arpa
+  - domain: 0.8.e.f.ip6.arpa
   - domain: broken.test # it has no file: SERVFAIL
   - domain: dynamic.test
     acl: updates
@@ -114,7 +119,7 @@ start_server() { # mode, port
   for _ in $(seq 100); do grep -q ready "$work/$1.out" && return; sleep 0.05; done
   echo "the $1 server does not start" && cat "$work/$1.err" && exit 1
 }
-start_knot && start_server silent "$silent" && start_server late "$late" && start_server garbage "$garbage" && start_server without "$without"
+start_knot && start_server names "$names" && start_server silent "$silent" && start_server late "$late" && start_server garbage "$garbage" && start_server without "$without"
 
 # Starts the host with these settings of the provider.
 serve_with() { # isolation, lines...
@@ -169,6 +174,12 @@ questions() { # isolation
   check "$1: the name of an address of IPv6" prints '2001:db8::1  www.example.test' lookup 2001:DB8:0::1
   check "$1: SRV" prints '-  www.example.test\n-  v4.example.test' lookup _sip._tcp.example.test --class dns/srv
   check "$1: MX, with ties" prints '-  mail.example.test\n-  mail1.example.test\n-  mail2.example.test' lookup example.test --class dns/mx
+  check "$1: an address of IPv4, written as one of IPv6" eval "prints '192.0.2.1  www.example.test' lookup ::ffff:192.0.2.1 &&
+    prints '192.0.2.1  www.example.test' lookup ::192.0.2.1 && prints '192.0.2.1  www.example.test' lookup ::ffff:192.0.2.1 --class inet-hostaddrbyinetstring"
+  check "$1: an address with a zone, which comes back" prints 'fe80::1%lo  www.example.test' lookup fe80::1%lo
+  check "$1: a CNAME to the root is no data" fails 2 WSANO_DATA lookup void.example.test.
+  check "$1: a CNAME to this machine, and one to what Tor alone knows" eval "prints '127.0.0.1  a.localhost\n::1        a.localhost' lookup self.example.test. &&
+    fails 2 WSASERVICE_NOT_FOUND lookup hidden.example.test."
   check "$1: NS, CNAME, SOA" eval "prints '-  ns.example.test' lookup example.test --class dns/ns &&
     prints '-  alias2.example.test' lookup alias.example.test --class dns/cname && prints '-  example.test' lookup example.test --class dns/soa"
   text() { lookup "$1.example.test" --class dns/txt --json | grep -o '"comment":"[^"]*"'; }
@@ -209,6 +220,19 @@ servers() { # isolation
   check "$1: a server that knows no EDNS" prints '192.0.2.1  plain.test\n::         plain.test' lookup plain.test
   serve_with "$1" "servers = [\"127.0.0.1:$garbage\"]" 'search = []' 'timeout-ms = 30'
   noise() {
+  serve_with "$1" "servers = [\"127.0.0.1:$names\"]" 'search = ["example.test", "localhost"]' 'ndots = 2'
+  unsent() {
+    local name asked
+    for name in localhost LOCALHOST. a.b.localhost '\108ocalhost'; do lookup "$name" >"$work/out" && [ "$(grep -c '^127.0.0.1  \|^::1  ' "$work/out")" = 2 ] || { echo "$name:" && cat "$work/out"; return 1; }; done
+    fails 2 WSANO_DATA lookup localhost --class dns/mx && fails 2 WSANO_DATA lookup a.localhost --class dns/txt || return 1
+    for name in x.onion X.Onion. a.b.onion 'x.\111nion' onion. x.onion.; do fails 2 WSASERVICE_NOT_FOUND lookup "$name" || { echo "$name"; return 1; }; done
+    fails 2 WSASERVICE_NOT_FOUND lookup x.onion --class dns/txt && fails 2 WSASERVICE_NOT_FOUND lookup onion && fails 2 WSASERVICE_NOT_FOUND lookup www || return 1
+    asked=$(grep -v ready "$work/names.out" | tr A-Z a-z | sort -u | paste -sd ' ')
+    [ "$asked" = "onion.example.test www www.example.test" ] || { echo "asked: $asked"; return 1; }
+  }
+  check "$1: localhost is this machine, and neither it nor what Tor alone knows is ever sent" unsent
+  stop_server names && start_server names "$names"
+
     local kind
     for kind in noise short cut more lies size pointer beyond label self other endless; do
       "$program" lookup "$kind.test" >"$work/noise" 2>&1 && { echo "$kind:" && cat "$work/noise"; return 1; }

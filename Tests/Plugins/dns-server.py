@@ -1,6 +1,7 @@
 """Servers of the Domain Name System as they should not be, for check-dns.sh.
   dns-server.py MODE PORT    silent: never answers; late: answers after 1.5 s, and says how many wait; garbage: what the first label of the name says;
-                             without: answers that are addresses, and FORMERR to whoever asks with EDNS"""
+                             without: answers that are addresses, and FORMERR to whoever asks with EDNS;
+                             names: NXDOMAIN, and says what was asked for"""
 import collections, os, socket, struct, sys, time
 
 def name_end(packet, at):
@@ -48,7 +49,14 @@ while True:
         query = None
     while waiting and waiting[0][0] <= time.monotonic(): server.sendto(*waiting.popleft()[1:])
     if query is None or mode == "silent": continue
-    if mode == "garbage":
+    if mode == "names":
+        at, labels = 12, []
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += query[at] + 1
+        print(".".join(labels), flush=True)
+        server.sendto(answer(query, rcode=3), sender)
+    elif mode == "garbage":
         server.sendto(wrong(query), sender)
     elif mode == "without":
         server.sendto(answer(query, rcode=1) if query[11] else wrong(query), sender)
