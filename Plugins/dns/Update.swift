@@ -13,14 +13,30 @@ struct Update: Sendable {
     case add(Resolver.RecordType, [UInt8])
   }
 
+  /// What must hold of the name, or the server changes nothing and says so (RFC 2136, 2.4).
+  enum Prerequisite: Equatable, Sendable {
+    /// There is no CNAME: beside one a server ignores other records without a word (RFC 2136, 3.4.2.2).
+    case noAlias
+    /// There are records of a type.
+    case has(Resolver.RecordType)
+  }
+
   /// Without the root's dot; in the zone.
   let name: String
-  /// The name must be there already, with whatever records.
-  let needsName: Bool
   let changes: [Change]
+  /// Tried one after the other until one holds. A message has no other way to ask for any of several types.
+  let attempts: [[Prerequisite]]
+  /// Single records that are to be removed: one of them at least must be there, which no prerequisite can say.
+  let removed: [(type: Resolver.RecordType, data: [UInt8])]
 
-  init(_ registration: Registration, zone: String) throws(WinsockError) {
+  /// - Parameter takesWildcards: `*` may be registered, which answers for every name that has no records of its own.
+  init(_ registration: Registration, zone: String, takesWildcards: Bool) throws(WinsockError) {
     name = try Self.name(registration.set.serviceInstanceName, in: zone)
+    if name == "*" || name.hasPrefix("*."), !takesWildcards {
+      HostLog.say(
+        .info, "\(name) is a wildcard, which answers for every other name: set update-wildcards = true to take such names")
+      throw .invalidArgument
+    }
     let (types, records) = try Self.records(registration.set)
     switch (registration.operation, registration.isMultiple) {
     case (.register, false):
@@ -34,7 +50,13 @@ struct Update: Sendable {
       guard !records.isEmpty else { throw .invalidArgument }
       changes = records.map { .removeOne($0.type, $0.data) }
     }
-    needsName = registration.operation != .register
+    if registration.operation == .register {
+      (attempts, removed) = ([[.noAlias]], [])
+    } else {
+      let single = registration.isMultiple ? records : []
+      let concerned = types.filter { type in single.isEmpty || single.contains { $0.type == type } }
+      (attempts, removed) = (concerned.map { [.has($0)] }, single)
+    }
   }
 
   /// A name of one label is one of the zone's.
@@ -75,6 +97,10 @@ struct Update: Sendable {
     // Where a service is bound is where it is reached, unless it is bound to every address of its machine.
     let hosts = [address.local, address.remote].compactMap(\.host)
     guard let host = hosts.first(where: { $0.contains { $0 != 0 } }) else { throw .invalidArgument }
+    guard address.local.scope == 0, address.remote.scope == 0 else {
+      HostLog.say(.info, "\(address.remote) has a zone, which no record of the Domain Name System can keep")
+      throw .invalidArgument
+    }
     return (host.count == 4 ? .a : .aaaa, Array(host))
   }
 

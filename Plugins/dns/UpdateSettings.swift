@@ -8,8 +8,10 @@ struct UpdateSettings: Sendable {
   let server: SocketAddress
   /// Without the root's dot.
   let zone: String
-  let key: UpdateKey?
+  /// The file of the key, read for each update: what is wrong with it stops registrations alone, and until it is mended.
+  let keyPath: String?
   let timeToLive: UInt32
+  let takesWildcards: Bool
   /// Besides operators.
   let users: Set<UInt32>
 
@@ -23,14 +25,21 @@ struct UpdateSettings: Sendable {
     guard let address = SocketAddress(server), let host = address.host else {
       throw Settings.refuse("update-server is \(server): write an address like 192.0.2.1 or 192.0.2.1:5353")
     }
-    self.server = address.port != 0 ? address : SocketAddress(host: host, port: 53) ?? address
+    self.server = address.port != 0 ? address : SocketAddress(host: host, port: 53, scope: address.scope) ?? address
     guard !zone.isEmpty, zone.utf8.count <= 255, zone.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7F }) else {
       throw Settings.refuse("update-zone is \(zone): write the name of a zone in ASCII")
     }
     self.zone = zone.hasSuffix(".") ? String(zone.dropLast()) : zone
-    key = try settings.text("update-key").map { path throws(WinsockError) in try UpdateKey(path) }
+    keyPath = try settings.text("update-key")
+    takesWildcards = try settings.truth("update-wildcards", default: false)
     timeToLive = UInt32(try settings.number("update-ttl", 0...604_800, default: 300))
     users = Set(try (settings.texts("update-users") ?? []).map { name throws(WinsockError) in try Self.user(name) })
+  }
+
+  /// Nil where updates are not signed.
+  func key() throws(UpdateKey.Failure) -> UpdateKey? {
+    guard let keyPath else { return nil }
+    return try UpdateKey(keyPath)
   }
 
   private static func user(_ name: String) throws(WinsockError) -> UInt32 {

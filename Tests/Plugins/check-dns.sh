@@ -107,6 +107,8 @@ zone:
 END_OF_KNOT
 key() { printf 'key "%s" {\n\talgorithm hmac-sha256;\n\tsecret "%s";\n};\n' "$2" "$3" >"$work/$1" && chmod 600 "$work/$1"; }
 key right update.key "$secret" && key wrong update.key "$(head -c 32 /dev/urandom | base64)" && key unknown another.key "$secret"
+printf '# made by hand\n// for the updates\n/* of\n   dynamic.test */\nkey "update.key" { # its name\n\talgorithm HMAC-SHA256.; // with a dot\n\tsecret "%s";\n};\n' "$secret" >"$work/commented" &&
+  chmod 600 "$work/commented"
 head -c 1000 /dev/urandom >"$work/nonsense" && chmod 600 "$work/nonsense"
 answers() { kdig +short +retry=0 +timeout=1 @127.0.0.1 -p "$port" "$@" 2>/dev/null | grep -v '^;;' | sort | paste -sd ' '; }
 start_knot() {
@@ -172,14 +174,14 @@ questions() { # isolation
   check "$1: what is no name of this kind" fails 2 WSASERVICE_NOT_FOUND lookup someone@example.test
   check "$1: names of an address, the first and the others" prints '192.0.2.1  www.example.test\n-          alias.example.test' lookup 192.0.2.1 --flags $all
   check "$1: the name of an address of IPv6" prints '2001:db8::1  www.example.test' lookup 2001:DB8:0::1
-  check "$1: SRV" prints '-  www.example.test\n-  v4.example.test' lookup _sip._tcp.example.test --class dns/srv
-  check "$1: MX, with ties" prints '-  mail.example.test\n-  mail1.example.test\n-  mail2.example.test' lookup example.test --class dns/mx
   check "$1: an address of IPv4, written as one of IPv6" eval "prints '192.0.2.1  www.example.test' lookup ::ffff:192.0.2.1 &&
     prints '192.0.2.1  www.example.test' lookup ::192.0.2.1 && prints '192.0.2.1  www.example.test' lookup ::ffff:192.0.2.1 --class inet-hostaddrbyinetstring"
   check "$1: an address with a zone, which comes back" prints 'fe80::1%lo  www.example.test' lookup fe80::1%lo
   check "$1: a CNAME to the root is no data" fails 2 WSANO_DATA lookup void.example.test.
   check "$1: a CNAME to this machine, and one to what Tor alone knows" eval "prints '127.0.0.1  a.localhost\n::1        a.localhost' lookup self.example.test. &&
     fails 2 WSASERVICE_NOT_FOUND lookup hidden.example.test."
+  check "$1: SRV" prints '-  www.example.test\n-  v4.example.test' lookup _sip._tcp.example.test --class dns/srv
+  check "$1: MX, with ties" prints '-  mail.example.test\n-  mail1.example.test\n-  mail2.example.test' lookup example.test --class dns/mx
   check "$1: NS, CNAME, SOA" eval "prints '-  ns.example.test' lookup example.test --class dns/ns &&
     prints '-  alias2.example.test' lookup alias.example.test --class dns/cname && prints '-  example.test' lookup example.test --class dns/soa"
   text() { lookup "$1.example.test" --class dns/txt --json | grep -o '"comment":"[^"]*"'; }
@@ -218,8 +220,6 @@ servers() { # isolation
   check "$1: after SERVFAIL the next server" prints '192.0.2.1  any.broken.test\n::         any.broken.test' lookup any.broken.test
   serve_with "$1" "servers = [\"127.0.0.1:$without\"]" 'search = []'
   check "$1: a server that knows no EDNS" prints '192.0.2.1  plain.test\n::         plain.test' lookup plain.test
-  serve_with "$1" "servers = [\"127.0.0.1:$garbage\"]" 'search = []' 'timeout-ms = 30'
-  noise() {
   serve_with "$1" "servers = [\"127.0.0.1:$names\"]" 'search = ["example.test", "localhost"]' 'ndots = 2'
   unsent() {
     local name asked
@@ -233,6 +233,8 @@ servers() { # isolation
   check "$1: localhost is this machine, and neither it nor what Tor alone knows is ever sent" unsent
   stop_server names && start_server names "$names"
 
+  serve_with "$1" "servers = [\"127.0.0.1:$garbage\"]" 'search = []' 'timeout-ms = 30'
+  noise() {
     local kind
     for kind in noise short cut more lies size pointer beyond label self other endless; do
       "$program" lookup "$kind.test" >"$work/noise" 2>&1 && { echo "$kind:" && cat "$work/noise"; return 1; }
@@ -296,14 +298,25 @@ configurations() { # isolation
     fails 1 WSA lookup v4.example.test && grep -qF "$said" "$work/serve.err" || { tail -3 "$work/serve.err"; return 1; }
   }
   local isolation=$1
+  keyless() { # what is said, file
+    serve_with "$isolation" "$own" "$updates" 'update-zone = "dynamic.test"' "update-key = \"$work/$2\""
+    prints '192.0.2.4  v4.example.test' lookup v4.example.test && fails 1 WSAEPROVIDERFAILEDINIT nsphost register no.dynamic.test --address 192.0.2.40 &&
+      grep -qF "$1" "$work/serve.err" && [ -z "$(answers no.dynamic.test A)" ] || { tail -3 "$work/serve.err"; return 1; }
+  }
+  chmod 644 "$work/right"
+  check "$1: settings: a key that others can read stops registrations, and no lookup" keyless "is not its owner's alone" right
+  mended() {
+    chmod 600 "$work/right"
+    nsphost register mended --address 192.0.2.41 >/dev/null && [ "$(answers mended.dynamic.test A)" = 192.0.2.41 ] && nsphost unregister mended >/dev/null
+  }
+  check "$1: settings: until it is mended" mended
+  chmod 600 "$work/right"
+  check "$1: settings: so does a file that is no key" keyless "is no key file" nonsense
+  check "$1: settings: and one that is not there" keyless "can't be read: No such file" nowhere
   # These are read before there is any difference.
   [ "$1" = in-process ] || return 0
   check "$1: settings: a server that is no address" refuses "nobody, of servers, is no address" 'servers = ["nobody"]'
   check "$1: settings: a zone without a server" refuses "need each other" "$own" 'update-zone = "dynamic.test"'
-  chmod 644 "$work/right"
-  check "$1: settings: a key that others can read" refuses "is not its owner's alone" "$own" "$updates" 'update-zone = "dynamic.test"' "update-key = \"$work/right\""
-  chmod 600 "$work/right"
-  check "$1: settings: a file that is no key" refuses "is no key file" "$own" "$updates" 'update-zone = "dynamic.test"' "update-key = \"$work/nonsense\""
 }
 
 registrations() { # isolation
@@ -328,6 +341,24 @@ registrations() { # isolation
   check "$1: update: addresses are added" eval "'$work/many' add one 192.0.2.14 && '$work/many' add one 192.0.2.15 &&
     [ \"\$(answers one.dynamic.test A)\" = '192.0.2.14 192.0.2.15' ]"
   check "$1: update: text" eval "register words --class dns/txt --comment 'two words' && [ \"\$(answers words.dynamic.test TXT)\" = '\"two words\"' ]"
+  aliased() {
+    fails 1 WSAEINVAL nsphost register pointer --address 192.0.2.60 && ! "$work/many" add pointer 192.0.2.60 &&
+      grep -q 'pointer.dynamic.test was not updated: there is an alias (CNAME)' "$work/serve.err" &&
+      [ "$(answers pointer.dynamic.test CNAME)" = elsewhere.dynamic.test. ]
+  }
+  check "$1: update: over a CNAME nothing can be registered, and the log says why" aliased
+  absent() {
+    fails 2 WSASERVICE_NOT_FOUND nsphost unregister worded && fails 2 WSASERVICE_NOT_FOUND nsphost unregister pointer &&
+      fails 2 WSASERVICE_NOT_FOUND nsphost unregister worded --address 192.0.2.61 && [ "$(answers worded.dynamic.test TXT)" = '"x"' ] &&
+      register single --address 192.0.2.62 --address 192.0.2.63 && fails 2 WSASERVICE_NOT_FOUND nsphost unregister single --address 192.0.2.64 &&
+      unregister single --address 192.0.2.63 --address 192.0.2.64 && [ "$(answers single.dynamic.test A)" = 192.0.2.62 ] && unregister single || return 1
+    register six --address 2001:db8::62 && unregister six && [ -z "$(answers six.dynamic.test AAAA)" ] && fails 2 WSASERVICE_NOT_FOUND nsphost unregister six &&
+      register six --address 2001:db8::62 && unregister six --address 2001:db8::62 && [ -z "$(answers six.dynamic.test AAAA)" ]
+  }
+  check "$1: update: what is not there can't be taken back, beside other records, a CNAME or other addresses" absent
+  check "$1: update: a wildcard is not taken where nobody has said so" eval "fails 1 WSAEINVAL nsphost register '*' --address 192.0.2.65 &&
+    fails 1 WSAEINVAL nsphost register '*.sub.dynamic.test' --address 192.0.2.65 && grep -q 'set update-wildcards = true' '$work/serve.err' && [ -z \"\$(answers any.dynamic.test A)\" ]"
+  check "$1: update: an address with a zone, which no record can keep" eval "fails 1 WSAEINVAL nsphost register one --address '[fe80::7%lo]:631' && grep -q 'fe80::7%lo.* has a zone' '$work/serve.err'"
   check "$1: update: a name outside the zone" fails 1 WSAEINVAL nsphost register www.example.test --address 192.0.2.10
   check "$1: update: what it does not keep" fails 1 WSAEOPNOTSUPP nsphost register one --address 192.0.2.10 --class dns/mx
   # The program and its socket, where another user gets at them.
@@ -341,6 +372,9 @@ registrations() { # isolation
     start_knot && register late --address 192.0.2.30 && [ "$(answers late.dynamic.test A)" = 192.0.2.30 ]
   }
   check "$1: update: a server that is killed, and comes back" gone
+  serve_with "$1" "$own" "$updates" "$zone" "update-key = \"$work/commented\"" 'update-wildcards = true'
+  wild() { register '*' --address 192.0.2.66 && [ "$(answers any.dynamic.test A)" = 192.0.2.66 ] && unregister '*' && [ -z "$(answers any.dynamic.test A)" ]; }
+  check "$1: update: a wildcard where the settings say so; a key with comments, and a dot behind its algorithm" wild
   for name in wrong unknown; do
     serve_with "$1" "$own" "$updates" "$zone" "update-key = \"$work/$name\""
     check "$1: update: a key that is $name" eval "fails 77 WSAEACCES nsphost register no --address 192.0.2.40 && [ -z \"\$(answers no.dynamic.test A)\" ]"

@@ -1,0 +1,1 @@
+../../Plugins/dns/UpdateKey.swift
