@@ -175,6 +175,9 @@ let package = Package(
         "CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown", "ServiceClasses",
       ],
       path: "Benchmarks", exclude: ["floor", "peers"], swiftSettings: strict),
+    // A client in Swift, for the checks with real processes.
+    .executableTarget(
+      name: "reach", dependencies: ["NSPClient", "QuerySets"], path: "Tests/Clients/reach", swiftSettings: strict),
     .testTarget(name: "HostSocketTests", dependencies: ["CHostSocket", "NSPClient"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),

@@ -21,14 +21,38 @@ static struct place {
   pid_t owner;
   uid_t user;
   gid_t group;
+  /* The network namespace that it was made in; 0 where the kernel does not say. */
+  uint64_t network;
   int descriptor;
   uint32_t budget;
   dev_t device;
   ino_t inode;
 } places[PLACES];
 
-/* A process that has changed its user since is another one to the host. */
-static int is_own(const struct place *place, pid_t self) { return place->owner == self && place->user == geteuid() && place->group == getegid(); }
+/* The network namespace that a socket was made in, by a number that no other has (SO_NETNS_COOKIE); 0 where the kernel does not say. */
+static uint64_t network_of(int socket) {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return getsockopt(socket, SOL_SOCKET, 71, &cookie, &size) == 0 && size == sizeof cookie ? cookie : 0;
+}
+
+/* That of this thread, which only a socket of its own tells; 0 where it can't have one. */
+static uint64_t current_network(void) {
+  int one = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  uint64_t network;
+  if (one < 0) return 0;
+  network = network_of(one);
+  close(one);
+  return network;
+}
+
+/* A process that has changed its user since, or a thread its network namespace, is another one to the host. */
+static int is_own(const struct place *place, pid_t self) {
+  uint64_t network;
+  if (place->owner != self || place->user != geteuid() || place->group != getegid()) return 0;
+  network = place->network != 0 ? current_network() : 0;
+  return network == 0 || network == place->network;
+}
 
 static int is_same(const struct place *place) {
   struct stat found;
@@ -79,6 +103,7 @@ int nsp_nss_connect(struct nsp_nss_connection *connection, int64_t end) {
   struct place *place = &places[connection->place];
   /* Before anything else happens to it, so that a child that is made meanwhile knows of it. */
   place->descriptor = descriptor, place->device = found.st_dev, place->inode = found.st_ino;
+  place->network = network_of(descriptor);
   place->user = geteuid(), place->group = getegid(), place->owner = getpid();
   return 0;
 }

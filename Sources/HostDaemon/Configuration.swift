@@ -30,6 +30,8 @@ public struct Configuration: Sendable {
   public var limits = Limits()
   /// Who may have a session, besides root and the host's own user; nil: everybody.
   public var access: AccessList?
+  /// From which network namespaces glibc's module is answered; nil: nobody has said it.
+  public var networkNamespaces: NetworkNamespaces?
   /// Who may install and remove service classes, besides root and the host's own user; nil: nobody.
   public var classWriters: AccessList?
   public var providers = SettingsByProvider()
@@ -38,6 +40,7 @@ public struct Configuration: Sendable {
   /// Without a file: everything is as it is by default.
   public init() {
     for limit in Self.numbers { entries.append(Entry(key: limit.key, value: String(limit.get(limits)), source: "default")) }
+    entries.append(Entry(key: "access.network-namespaces", value: NetworkNamespaces.own.rawValue, source: "default"))
   }
 
   private struct Number {
@@ -72,8 +75,8 @@ public struct Configuration: Sendable {
 
   private static let keys =
     [
-      "plugins", "socket", "state", "log", "isolation", "access.users", "access.groups", "classes.writers",
-      "classes.writer-groups",
+      "plugins", "socket", "state", "log", "isolation", "access.users", "access.groups", "access.network-namespaces",
+      "classes.writers", "classes.writer-groups",
     ] + numbers.map(\.key)
   private static let providerKeys =
     [
@@ -143,6 +146,10 @@ public struct Configuration: Sendable {
         throw wrong("\"in-process\" or \"worker\"")
       }
       isolation = mode
+      text = given
+    } else if key == "access.network-namespaces" {
+      guard let given = value.string, let rule = NetworkNamespaces(rawValue: given) else { throw wrong("\"own\" or \"all\"") }
+      networkNamespaces = rule
       text = given
     } else if key == "plugins" {
       guard let given = Self.texts(value), given.allSatisfy({ $0.hasPrefix("/") }) else {

@@ -70,6 +70,9 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     peer.processID != getpid() && !server.workers.isWorker(peer.processID)
   }
 
+  /// That of the client's end.
+  var networkNamespace: NetworkNamespace? { NetworkNamespace(of: descriptor) }
+
   /// Nothing that it says counts any more.
   var isOver: Bool { state.withLock { $0.isEnding } }
 

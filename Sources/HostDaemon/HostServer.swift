@@ -64,15 +64,21 @@ public final class HostServer: Sendable {
 
   /// Listens, and serves from now on.
   /// - Parameters:
+  ///   - networks: From which network namespaces glibc's module is answered.
   ///   - isOpen: Otherwise it serves its own workers at first, and everybody else from `open` on.
   ///   - control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
   ///   time.
   public init(
-    _ host: ProviderHost, path: String, limits: Limits = Limits(), isOpen: Bool = true,
+    _ host: ProviderHost, path: String, limits: Limits = Limits(), networks: NetworkNamespaces = .own, isOpen: Bool = true,
     control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) throws(ListenFailure) {
     guard let poll = SocketPoll(), let processes = ProcessWatch() else {
       throw ListenFailure(why: String(cString: strerror(errno)), remedy: "raise the limits of open files and of inotify or epoll")
+    }
+    guard PeerProcess.canBeLookedUp else {
+      throw ListenFailure(
+        why: "/proc does not show the processes of this pid namespace, by which clients are known",
+        remedy: "mount it there: unshare --pid --fork --mount-proc, or mount -t proc proc /proc")
     }
     let listener = try Listener(path)
     self.host = host
@@ -87,8 +93,8 @@ public final class HostServer: Sendable {
     advertisements = Advertisements(host, workers)
     resolvers = ResolverSessions(host)
     requests = Requests(
-      host: host, limits: limits, quotas: quotas, advertisements: advertisements, resolvers: resolvers, control: control)
-    listener = try Listener(path)
+      host: host, limits: limits, quotas: quotas, advertisements: advertisements, resolvers: resolvers,
+      networks: NetworkAdmission(networks), control: control)
     (transport, link) = PeerTransport.attach("unix", to: host.layer, mayWait: false)
     Self.raiseFileLimit()
     guard listener.start(self) else {

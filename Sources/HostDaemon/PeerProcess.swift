@@ -17,6 +17,9 @@ struct PeerCredentials: Sendable {
     var groupID: gid_t = 0
   }
 
+  /// False for a process outside of the pid namespace that this one is in: it has no id here.
+  var isVisible: Bool { processID > 0 }
+
   /// Without what is known of the process by its id only.
   var identity: ClientIdentity { ClientIdentity(processID: processID, userID: userID, groupID: groupID, command: "") }
 
@@ -60,9 +63,17 @@ struct PeerProcess {
     self.identity = identity
   }
 
-  fileprivate static func option<Value: BitwiseCopyable>(_ socket: Int32, _ name: Int32, _ value: inout Value) -> Bool {
+  static func option<Value: BitwiseCopyable>(_ socket: Int32, _ name: Int32, _ value: inout Value) -> Bool {
     var size = socklen_t(MemoryLayout<Value>.size)
     return getsockopt(socket, SOL_SOCKET, name, &value, &size) == 0 && size == socklen_t(MemoryLayout<Value>.size)
+  }
+
+  /// Whether /proc shows the processes of the pid namespace that this one is in. Processes are known by what it says of their ids.
+  static var canBeLookedUp: Bool {
+    let name = [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+      count = buffer.withMemoryRebound(to: CChar.self) { max(0, readlink("/proc/self", $0.baseAddress!, $0.count)) }
+    }
+    return String(decoding: name, as: UTF8.self) == String(getpid())
   }
 
   static func isGone(_ descriptor: Int32) -> Bool {

@@ -27,6 +27,7 @@ struct Requests: Sendable {
   let quotas: UserQuotas
   let advertisements: Advertisements
   let resolvers: ResolverSessions
+  let networks: NetworkAdmission
   /// Tells sessions of this host from those of an earlier one with the same process id.
   private let nonce = UInt32.random(in: 0...UInt32.max)
   /// The words of a command line, the session of who asks, and whether that is an operator.
@@ -34,11 +35,12 @@ struct Requests: Sendable {
 
   init(
     host: ProviderHost, limits: Limits, quotas: UserQuotas, advertisements: Advertisements, resolvers: ResolverSessions,
-    control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+    networks: NetworkAdmission, control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) {
     (self.host, self.limits, self.quotas, self.control) = (host, limits, quotas, control)
     self.advertisements = advertisements
     self.resolvers = resolvers
+    self.networks = networks
   }
 
   /// The answer's frame; nil where there is none.
@@ -122,10 +124,15 @@ struct Requests: Sendable {
     guard major == WireVersion.major else { return refuse(header, .versionNotSupported, connection) }
     do throws(NDISStatus) {
       if sessionNumber == WireVersion.noSession {
+        if let refusal = networkRefusal(of: connection) { return refuse(header, .accessDenied, connection, refusal) }
         // Whoever may not have a session may not resolve either.
         try resolvers.enter(connection.peer)
         connection.becomeResolver()
       } else {
+        guard connection.peer.isVisible else {
+          HostLog.write(.warning, Self.invisible(connection.peer))
+          return refuse(header, .accessDenied, connection, .processIsInvisible)
+        }
         try connection.call(sessionNumber)
       }
     } catch {
@@ -141,10 +148,30 @@ struct Requests: Sendable {
     return answer.finish()
   }
 
-  private func refuse(_ header: FrameHeader, _ error: WinsockError, _ connection: Connection) -> [UInt8]? {
-    connection.send(failure(RequestKind.hello.answer, header, error))
+  private func refuse(
+    _ header: FrameHeader, _ error: WinsockError, _ connection: Connection, _ reason: HelloRefusal = .statusSays
+  ) -> [UInt8]? {
+    var answer = FrameWriter(RequestKind.hello.answer, request: header.request, status: error.rawValue)
+    answer.append(reason.rawValue)
+    answer.append(UInt32(0))
+    connection.send(answer.finish())
     connection.end(.kicked)
     return nil
+  }
+
+  private func networkRefusal(of connection: Connection) -> HelloRefusal? {
+    guard case .refused(let isNew) = networks.verdict(connection.networkNamespace) else { return nil }
+    let peer = connection.peer
+    HostLog.write(
+      isNew ? .info : .debug,
+      "names are not for the network namespace of \(peer.isVisible ? "process \(peer.processID), " : "")user \(peer.userID): "
+        + "access.network-namespaces is \"own\"")
+    return .otherNetworkNamespace
+  }
+
+  private static func invisible(_ peer: PeerCredentials) -> String {
+    "a process of user \(peer.userID) is refused: it is outside of the pid namespace that this host is in, and has no process id "
+      + "here, by which its session is known: start the host in the pid namespace of its clients"
   }
 
   // MARK: Lookups

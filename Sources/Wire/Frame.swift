@@ -96,6 +96,15 @@ public enum WireVersion {
   public static let defaultMaximumFrame: UInt32 = 1 << 20
 }
 
+/// Why a host refuses a hello, where the status of its answer does not say it alone.
+public enum HelloRefusal: UInt32 {
+  case statusSays = 0
+  /// The client is in another network namespace than the host, and only resolves names.
+  case otherNetworkNamespace = 1
+  /// The host is in a pid namespace where the client's process has no id.
+  case processIsInvisible = 2
+}
+
 /// What `resolve` asks for.
 public enum ResolveQuestion: UInt32 {
   /// The addresses of a name.

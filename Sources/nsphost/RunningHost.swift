@@ -44,6 +44,14 @@ final class RunningHost {
     }
   }
 
+  /// Why a hello was refused.
+  private static func refusal(_ payload: [UInt8]) -> HelloRefusal? {
+    payload.withUnsafeBytes { bytes in
+      var fields = FieldReader(bytes)
+      return fields.uint32().flatMap(HelloRefusal.init)
+    }
+  }
+
   private func sayHello(_ what: String) throws {
     var hello = FrameWriter.hello(request: number())
     _ = try exchange(hello.finish(), what)
@@ -69,6 +77,13 @@ final class RunningHost {
       throw failure(what, "it has closed the connection", "see whether it still runs")
     }
     guard answer.status == .success || isControl && !answer.payload.isEmpty else {
+      if answer.kind == RequestKind.hello.answer, Self.refusal(answer.payload) == .processIsInvisible {
+        throw CommandFailure(
+          kind: .notPermitted, error: answer.status, what: what,
+          why: "the running host is in a pid namespace of its own, where this process has no process id",
+          remedy: "run the command in that pid namespace (nsenter --pid), start the host outside of it, or use --local",
+          isJSON: false)
+      }
       let error = answer.status
       throw CommandFailure(
         kind: error == .accessDenied ? .notPermitted : .failed, error: error, what: what, why: "the running host refused",

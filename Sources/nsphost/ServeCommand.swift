@@ -58,6 +58,16 @@ struct ServeCommand: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     let configuration = try file.load(isJSON: options.json)
     HostLog.open(log ?? configuration.log ?? .info, Self.sink(isJSON: options.json))
+    if configuration.networkNamespaces != .all, !NetworkNamespaces.areKnown {
+      let why = "this kernel does not tell the network namespace of a client (SO_NETNS_COOKIE, from Linux 5.14 on)"
+      // A rule that somebody has written is kept, or nothing is served.
+      guard configuration.networkNamespaces == nil else {
+        throw CommandFailure(
+          what: "serve", why: "access.network-namespaces = \"own\" can't be kept: \(why)",
+          remedy: "write access.network-namespaces = \"all\"", isJSON: options.json)
+      }
+      HostLog.write(.warning, "glibc's module is answered in every network namespace: \(why)")
+    }
     let host = ProviderHost(admits: { configuration.admits($0) })
     let catalog = CatalogFile(directory: configuration.state ?? ProcessEnvironment.stateDirectory)
     host.keepChanges(in: catalog, environment: ProcessEnvironment.variables)
@@ -68,7 +78,9 @@ struct ServeCommand: ParsableCommand {
     let server: HostServer
     do throws(ListenFailure) {
       let path = HostPlaces(options.socket, configured: configuration.socket).listener
-      server = try HostServer(host, path: path, limits: configuration.limits, isOpen: false) { words, client, isOperator in
+      server = try HostServer(
+        host, path: path, limits: configuration.limits, networks: configuration.networkNamespaces ?? .own, isOpen: false
+      ) { words, client, isOperator in
         desk.answer(words, client, isOperator: isOperator)
       }
     } catch {

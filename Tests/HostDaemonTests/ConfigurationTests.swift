@@ -36,6 +36,27 @@ import Testing
     #expect(failure?.detail == "x.toml: classes.writers is not a list of users that exist, by name or number")
   }
 
+  @Test("from which network namespaces glibc's module is answered is \"own\" or \"all\", and \"own\" where nobody says it")
+  func networkNamespaces() throws {
+    func entry(_ configuration: Configuration) -> Configuration.Entry? {
+      configuration.entries.first { $0.key == "access.network-namespaces" }
+    }
+    let silent = try Configuration(toml: "", path: "x.toml")
+    #expect(silent.networkNamespaces == nil)
+    #expect(entry(silent) == .init(key: "access.network-namespaces", value: "own", source: "default"))
+    for (text, rule) in [("own", NetworkNamespaces.own), ("all", .all)] {
+      let said = try Configuration(toml: "[access]\nnetwork-namespaces = \"\(text)\"", path: "x.toml")
+      #expect(said.networkNamespaces == rule && said.access == nil, "it is not about who may have a session")
+      #expect(entry(said) == .init(key: "access.network-namespaces", value: text, source: "x.toml"))
+    }
+    for wrong in ["\"mine\"", "true", "[\"own\"]"] {
+      let failure = #expect(throws: Configuration.Defect.self) {
+        try Configuration(toml: "[access]\nnetwork-namespaces = \(wrong)", path: "x.toml")
+      }
+      #expect(failure?.detail == "x.toml: access.network-namespaces is not \"own\" or \"all\"")
+    }
+  }
+
   @Test("a provider's table is known by name or id, and goes before its manifest")
   func providers() throws {
     let text = """
