@@ -6,9 +6,8 @@
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 root=$(cd ../.. && pwd)
-for one in unshare nsenter setpriv ip getent python3 grep mktemp mount umount timeout install; do
-  command -v $one >/dev/null || { echo "$one is needed and not there"; exit 1; }
-done
+. ../needs.sh
+needs clang unshare nsenter setpriv ip getent python3 mount umount timeout
 [ "$(id -u)" = 0 ] || { echo "root is needed: programs of other users, and of root for other users, are a part of this"; exit 1; }
 [ "${1:-}" = inside ] || exec unshare --mount --propagation private "$PWD/${0##*/}" inside
 
@@ -23,7 +22,7 @@ cleanup() {
 }
 trap cleanup EXIT
 bin=$(cd "$root" && swift build --show-bin-path)
-cc=$(command -v clang || command -v cc)
+cc=clang
 mkdir -p "$work/run/nsphost" "$work/lib" "$work/plugins" "$work/user" && chmod 755 "$work" "$work/run" "$work/run/nsphost" "$work/lib" "$work/plugins"
 chown 65534:65534 "$work/user"
 # Other users run these, and the build may be where they can't look.
