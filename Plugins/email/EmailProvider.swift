@@ -60,10 +60,12 @@ final class EmailProvider: NameSpaceProvider {
   }
 
   func set(_ registration: Registration, for session: (any ProviderSession)?, _ completion: Completion) {
-    guard let session = session as? EmailSession, let name = registration.set.serviceInstanceName,
-      let address = EmailAddress(name),
-      let service = Service(registration.set.context)
-    else { return completion(.invalidArgument) }
+    guard let session = session as? EmailSession, let name = registration.set.serviceInstanceName else {
+      return completion(.invalidArgument)
+    }
+    // Registrations of all name spaces come by here, too.
+    guard let address = EmailAddress(name) else { return completion(.operationNotSupported) }
+    guard let service = Service(registration.set.context) else { return completion(.invalidArgument) }
     completion(publications.change(address, service, registration, by: session))
   }
 }

@@ -98,7 +98,9 @@ public final class ClassRegistry: Sendable {
       guard let known = schema?.serviceClass(id) else { throw .typeNotFound }
       return known
     }
-    guard let provider = entry.provider else { throw entry.failure == nil ? .serviceNotFound : .providerFailedInit }
+    guard let provider = entry.provider else {
+      throw entry.awaitedProcess != nil ? .tryAgain : entry.failure == nil ? .serviceNotFound : .providerFailedInit
+    }
     guard let version1 = provider.version1 else { throw .operationNotSupported }
     let answer = ask(provider, within: provider.deadline) { version1.serviceClass(id) }
     return try (answer ?? .failure(.tryAgain)).get()

@@ -59,23 +59,21 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   /// Calls Begin at every provider of the route, in order; of a chain only until one accepts. Calls out.
   /// - Parameter failed: Told who was asked, where nobody accepts.
   func begin(_ failed: (QueryTrace) -> Void) throws(WinsockError) {
-    var lastFailure = WinsockError.serviceNotFound
     var opened = 0
     var settledChain: Int?
     for index in 0..<state.withLock({ $0.legs.count }) {
-      if let chain = state.withLock({ $0.legs[index].chain }), chain == settledChain { continue }
-      if let failure = startLeg(index) {
-        lastFailure = failure
-      } else {
+      let (chain, isDone) = state.withLock { ($0.legs[index].chain, $0.legs[index].isDone) }
+      if isDone || chain != nil && chain == settledChain { continue }
+      if startLeg(index) {
         opened += 1
-        settledChain = state.withLock { $0.legs[index].chain } ?? settledChain
+        settledChain = chain ?? settledChain
       }
     }
     guard opened > 0 else {
-      lastFailure = state.withLock { failure($0) } ?? lastFailure
+      let answer = state.withLock { $0.phase == .ended ? .cancelled : self.answer($0) }
       failed(trace)
       end()
-      throw lastFailure
+      throw answer
     }
     guard let handle = client.adopt(self) else {
       end()
@@ -84,8 +82,14 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     state.withLock { $0.handle = handle }
   }
 
-  /// Startup if need be, then Begin, at one provider. Nil is success.
-  private func startLeg(_ index: Int) -> WinsockError? {
+  /// Why nothing was opened at a provider.
+  private struct Failure: Error {
+    var status: WinsockError
+    var finding: Finding
+  }
+
+  /// Startup if need be, then Begin, at one provider. False where that failed, or the client has left meanwhile.
+  private func startLeg(_ index: Int) -> Bool {
     let chosen = state.withLock { state in
       state.legs[index].isStarted = true
       state.legs[index].record.wasAsked = true
@@ -94,31 +98,31 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     let start = MonotonicTime.now
     // Left by `letGo`, or by `openAtProvider` where nothing was opened.
     guard let chosen, let provider = catalog.enter(chosen) else {
-      // It has just gone, and may come back.
-      return failLeg(index, request.isChain ? .tryAgain : .serviceNotFound, .zero)
+      let id = state.withLock { $0.legs[index].id }
+      return failLeg(index, parted(id), .zero)
     }
     // Who has taken over may be another user's.
     if let scope = provider.scope, scope != client.identity.userID {
       provider.calls.leave()
-      return failLeg(index, .serviceNotFound, .zero)
+      return failLeg(index, Failure(status: .serviceNotFound, finding: .absent(.serviceNotFound)), .zero)
     }
     if provider !== chosen { state.withLock { $0.legs[index].provider = provider } }
     let seenChanges = provider.changes.count
-    let result: Result<Opened, WinsockError>
+    let result: Result<Opened, Failure>
     if provider.isBlocking {
-      let attempt = Attempt<Result<Opened, WinsockError>>()
+      let attempt = Attempt<Result<Opened, Failure>>()
       HostThreads.run { [self] in
         let outcome = openAtProvider(provider)
         // Too late for the client: what was opened is closed again.
         if !attempt.resolve(outcome), case .success(let opened) = outcome { end(opened) }
       }
-      result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
+      result = attempt.wait(for: provider.deadline) ?? .failure(Failure(status: .tryAgain, finding: .down(.late)))
     } else {
       result = openAtProvider(provider)
     }
     let took = MonotonicTime.now - start
     switch result {
-    case .failure(let error): return failLeg(index, error, took)
+    case .failure(let failure): return failLeg(index, failure, took)
     case .success(let opened):
       let isTooLate = state.withLock { state in
         state.legs[index].record.took += took
@@ -127,38 +131,54 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.legs[index].seenChanges = seenChanges
         return false
       }
-      guard isTooLate else { return nil }
+      guard isTooLate else { return true }
       end(opened)
-      return .cancelled
+      return false
     }
   }
 
-  private func failLeg(_ index: Int, _ error: WinsockError, _ took: Duration) -> WinsockError {
+  private func failLeg(_ index: Int, _ failure: Failure, _ took: Duration) -> Bool {
     state.withLock { state in
       state.legs[index].isDone = true
-      state.legs[index].record.status = error
+      state.legs[index].record.status = failure.status
+      state.legs[index].record.ending = failure.finding
       state.legs[index].record.took += took
     }
-    return error
+    return false
+  }
+
+  /// What is to be said of a provider that was chosen and is being detached.
+  private func parted(_ id: GUID) -> Failure {
+    let finding = request.finding(ofParted: catalog[id])
+    return Failure(status: Finding.answer([finding]) ?? .serviceNotFound, finding: finding)
   }
 
   /// On success the session's gate was entered; that and the provider's calls are left after End.
-  private func openAtProvider(_ provider: Provider) -> Result<Opened, WinsockError> {
+  private func openAtProvider(_ provider: Provider) -> Result<Opened, Failure> {
     let session: ProviderSession
     let argument: SessionArgument
+    let start = MonotonicTime.now
     switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider) }) {
     case .failure(let error):
       provider.calls.leave()
-      return .failure(error)
+      if provider.gate.isClosed { return .failure(parted(provider.id)) }
+      let finding = Self.finding(error, at: provider, took: MonotonicTime.now - start, isStartup: true)
+      return .failure(Failure(status: error, finding: finding))
     case .success(let used): (session, argument) = used
     }
     guard session.gate.enter() else {
       provider.calls.leave()
-      return .failure(.cancelled)
+      // The client has left, or the provider does.
+      return .failure(client.isOpen ? parted(provider.id) : Failure(status: .cancelled, finding: .failed(.cancelled)))
     }
-    let result = callBegin(provider, argument)
-    if case .failure = result { Self.letGo(session) }
-    return result.map { Opened(session: session, handle: $0) }
+    let called = MonotonicTime.now
+    switch callBegin(provider, argument) {
+    case .success(let handle): return .success(Opened(session: session, handle: handle))
+    case .failure(let error):
+      let finding = Self.finding(error, at: provider, took: MonotonicTime.now - called)
+      Self.letGo(session)
+      return .failure(Failure(status: error, finding: finding))
+    }
   }
 
   private func callBegin(_ provider: Provider, _ argument: SessionArgument) -> Result<ProviderLookupHandle, WinsockError> {
@@ -306,7 +326,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       switch state.withLock({ nextMove(&$0) }) {
       case .answer(let result): return .done(result)
       case .start(let index):
-        if let failure = startLeg(index) { state.withLock { $0.lastFailure = failure } }
+        _ = startLeg(index)
       case .call(let index, let call, let opened):
         let provider = opened.session.provider
         if provider.isBlocking, !mayBlock {
@@ -317,12 +337,14 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           keep: effective, provider: provider.id, nameSpace: provider.nameSpace, serviceClassID: restrictions.serviceClassID)
         let purpose = CallPurpose(query: id, leg: index, flags: effective)
         guard let armed = call.arm(session: opened.session, owner: self, purpose: purpose, delivery: delivery) else {
-          state.withLock { fail(&$0, index, .cancelled) }
+          let ending: Finding = client.isOpen ? parted(provider.id).finding : .failed(.cancelled)
+          state.withLock { fail(&$0, index, .cancelled, ending) }
           continue
         }
         state.withLock { state in
           state.armed = armed.number
           state.legs[index].seenChanges = provider.changes.count
+          state.legs[index].calledAt = .now
         }
         if mayBlock { scheduleDeadline(purpose, provider, armed.number) }
         call.length.pointee = UInt32(call.block.capacity)
@@ -365,7 +387,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.current += 1
       }
     }
-    let end = state.delivered > 0 || state.hasSaidEnd ? WinsockError.noMore : failure(state) ?? .noMore
+    let end = state.delivered > 0 || state.hasSaidEnd ? WinsockError.noMore : answer(state)
     state.hasSaidEnd = true
     return .answer(.failure(end))
   }
@@ -386,25 +408,30 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.growths += 1
         let demanded = Int(outcome.demandedLength)
         if demanded > 1 << 20 {
-          fail(&state, index, .noBuffers)
+          fail(&state, index, .noBuffers, .failed(.noBuffers))
         } else if demanded <= call.block.capacity || state.growths > 2 {
-          fail(&state, index, .systemCallFailure)
+          fail(&state, index, .systemCallFailure, Finding(.systemCallFailure))
         } else {
           call.block.reserve(demanded)
         }
       case .noMore?:
         state.legs[index].isDone = true
+        state.legs[index].record.ending = .notFound
       case let failure?:
-        fail(&state, index, failure)
+        let leg = state.legs[index]
+        let took = MonotonicTime.now - leg.calledAt
+        let ending = leg.provider.map { Self.finding(failure, at: $0, took: took) } ?? Finding(failure)
+        fail(&state, index, failure, ending)
       }
     }
   }
 
-  func fail(_ state: inout State, _ index: Int, _ error: WinsockError) {
+  func fail(_ state: inout State, _ index: Int, _ error: WinsockError, _ ending: Finding) {
     state.growths = 0
     state.legs[index].isDone = true
     state.legs[index].record.status = error
-    state.lastFailure = error
+    // Of one that was let go of meanwhile that is known already.
+    state.legs[index].record.ending = state.legs[index].record.ending ?? ending
   }
 
   /// The first of a chain that delivers supplies everything.
@@ -486,6 +513,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   }
 
   public func drop(_ provider: Provider) {
+    // What it has not said by now it does not say any more.
+    let ending = parted(provider.id).finding
     let (dropped, notices): ([Opened], [ChangeNotice]) = state.withLock { state in
       for index in state.entries.indices where state.entries[index].provider === provider {
         state.entries[index].provider = nil
@@ -493,6 +522,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       var dropped: [Opened] = []
       for index in state.legs.indices where state.legs[index].provider === provider {
         if let opened = Self.takeOut(&state.legs[index]) { dropped.append(opened) }
+        if !state.legs[index].isDone { state.legs[index].record.ending = ending }
         state.legs[index].isDone = true
       }
       return (dropped, state.notices.filter { $0.provider === provider })

@@ -45,7 +45,7 @@ extension Lookup {
       if let provider = state.legs[purpose.leg].opened?.session.provider {
         state.legs[purpose.leg].record.took += provider.deadline
       }
-      fail(&state, purpose.leg, .tryAgain)
+      fail(&state, purpose.leg, .tryAgain, .down(.late))
       return .some(Self.takeOut(&state.legs[purpose.leg]))
     }
     guard let opened else { return }

@@ -37,8 +37,8 @@ public struct LookupEngine: Sendable {
     var legs: [Lookup.Leg] = []
     for (place, step) in route.steps.enumerated() {
       switch step {
-      case .provider(let provider): legs.append(Lookup.Leg(provider: provider, chain: nil))
-      case .chain(let providers): legs += providers.map { Lookup.Leg(provider: $0, chain: place) }
+      case .provider(let one): legs.append(Lookup.Leg(one, chain: nil))
+      case .chain(let some): legs += some.map { Lookup.Leg($0, chain: place) }
       }
     }
     var asked = restrictions
@@ -78,10 +78,10 @@ public struct LookupEngine: Sendable {
     var outcomes: [RegistrationOutcome] = []
     for step in route.steps {
       switch step {
-      case .provider(let provider): outcomes.append(try ask(provider, call))
-      case .chain(let providers):
-        for provider in providers {
-          outcomes.append(try ask(provider, call))
+      case .provider(let one): outcomes.append(try ask(one, call, request))
+      case .chain(let some):
+        for one in some {
+          outcomes.append(try ask(one, call, request))
           if outcomes.last?.failure == nil { break }
         }
       }
@@ -125,14 +125,20 @@ public struct LookupEngine: Sendable {
     var serviceClass: QueryClass?
   }
 
-  private func ask(_ provider: Provider, _ request: RegistrationRequest) throws(WinsockError) -> RegistrationOutcome {
+  private func ask(
+    _ participant: Route.Participant, _ request: RegistrationRequest, _ route: RouteRequest
+  ) throws(WinsockError) -> RegistrationOutcome {
     let start = MonotonicTime.now
-    guard let provider = catalog.enter(provider) else {
-      return RegistrationOutcome(provider: provider, failure: .serviceNotFound, took: .zero)
+    guard case .callable(let chosen) = participant.standing, let provider = catalog.enter(chosen) else {
+      let finding: Finding =
+        if case .down(let outage) = participant.standing { .down(outage) } else {
+          route.finding(ofParted: catalog[participant.id])
+        }
+      return RegistrationOutcome(participant, finding)
     }
     if let scope = provider.scope, scope != request.client.identity.userID {
       provider.calls.leave()
-      return RegistrationOutcome(provider: provider, failure: .serviceNotFound, took: .zero)
+      return RegistrationOutcome(participant, .absent(.serviceNotFound))
     }
     // As long as the client waits: what the provider still owes after that is its session's affair.
     defer { provider.calls.leave() }
@@ -147,22 +153,18 @@ public struct LookupEngine: Sendable {
     } catch {
       throw error.winsockError
     }
+    let called = MonotonicTime.now
     let failure = call.run(request.operation, flags: request.flags)
+    let ending = failure.map { Lookup.finding($0, at: provider, took: MonotonicTime.now - called) }
     registrations.note(request.set, request.operation, request.flags, at: provider, by: request.client, failure)
     if failure == nil { provider.changes.advance() }
     let took = MonotonicTime.now - start
     HostLog.write(.debug, query: request.id, "\(provider.name): \(failure.map(\.symbolicName) ?? "done") after \(took)")
-    return RegistrationOutcome(provider: provider, failure: failure, took: took)
+    return RegistrationOutcome(name: provider.name, provider: provider, failure: failure, ending: ending, took: took)
   }
 }
 
 extension [RegistrationOutcome] {
-  /// The one code that the client gets: success if one provider succeeded, else the first failure that is not
-  /// `WSAEOPNOTSUPP` (nsp.md §8.6). For a chain of e-mail providers that is the last one asked (§13.2).
-  public var result: WinsockError? {
-    if isEmpty { return .serviceNotFound }
-    if contains(where: { $0.failure == nil }) { return nil }
-    if allSatisfy({ $0.provider.nameSpace == .email }) { return last?.failure }
-    return first { $0.failure != .operationNotSupported }?.failure ?? .operationNotSupported
-  }
+  /// The one code that the client gets (nsp.md §8.6); nil is success.
+  public var result: WinsockError? { Finding.registrationAnswer(map(\.failure)) }
 }

@@ -25,10 +25,16 @@ extension Lookup {
     var controls = 0
     var endsLater: Opened?
 
-    init(provider: Provider, chain: Int?) {
-      id = provider.id
-      self.provider = provider
+    /// When the call under way was made.
+    var calledAt = MonotonicTime.now
+
+    init(_ participant: Route.Participant, chain: Int?) {
+      id = participant.id
       self.chain = chain
+      provider = participant.provider
+      guard case .down(let outage) = participant.standing else { return }
+      (isStarted, isDone) = (true, true)
+      record.ending = .down(outage)
     }
   }
 
@@ -62,7 +68,6 @@ extension Lookup {
     /// A delivered record waits in `call` to be taken.
     var holdsRecord = false
     var delivered = 0
-    var lastFailure: WinsockError?
     var hasSaidEnd = false
     /// `WSAEFAULT` answers of the provider for the record at hand.
     var growths = 0
@@ -80,19 +85,25 @@ extension Lookup {
     var notices: [ChangeNotice] = []
   }
 
-  /// Why nobody has delivered. Of a query that goes from one to the next until somebody knows, whoever can't say counts more than whoever
-  /// knows that there is nothing, also where nobody could ask.
-  func failure(_ state: borrowing State) -> WinsockError? {
-    guard request.isChain else { return state.lastFailure }
-    let gravity: [Set<WinsockError>] = [
-      [.tryAgain, .timedOut, .wouldBlock, .networkDown, .cancelled, .noBuffers], [.noData],
-      [.providerFailedInit, .invalidProvider, .invalidProcedureTable, .systemCallFailure], [.hostNotFound, .serviceNotFound],
-    ]
-    if state.entries.contains(where: request.isOwedAnswer) { return .tryAgain }
-    let failures = state.legs.compactMap(\.record.status)
-    for kinds in gravity { if let failure = failures.first(where: kinds.contains) { return failure } }
-    return state.lastFailure
+  /// The code of a query whose providers have all ended, before anything was delivered.
+  func answer(_ state: borrowing State) -> WinsockError {
+    Finding.answer(state.legs.compactMap(\.record.finding)) ?? .noMore
   }
+
+  /// What a failed call says of a provider.
+  static func finding(
+    _ error: WinsockError, at provider: Provider, took: Duration, isStartup: Bool = false
+  ) -> Finding {
+    Finding(
+      error,
+      Finding.Circumstances(
+        isStartup: isStartup, isLate: error == .tryAgain && took >= provider.deadline - timerSlack,
+        isGone: provider.condition.isGone,
+        failing: provider.condition.reported))
+  }
+
+  /// How much earlier than asked for a wait may end, by another clock.
+  private static let timerSlack: Duration = .milliseconds(5)
 
   /// Who was asked so far, in catalog order, and why the others were not. Of a lookup that has ended: nothing.
   public var trace: QueryTrace {
@@ -100,16 +111,17 @@ extension Lookup {
     return QueryTrace(
       lines: entries.enumerated().map { order, entry in
         let verdict: QueryTrace.Verdict
-        if let leg = legs.first(where: { $0.id == entry.id }) {
+        let leg = legs.first { $0.id == entry.id }
+        if let leg {
           verdict =
             leg.record.wasAsked
             ? .asked(status: leg.record.status, results: leg.record.results, took: leg.record.took)
-            : .skipped(.answeredBefore)
+            : leg.record.outage == nil ? .skipped(.answeredBefore) : .down
         } else {
           verdict = .skipped(Route.skipReason(entry, request, in: entries) ?? .answeredBefore)
         }
         return QueryTrace.Line(
-          order: order + 1, provider: entry.manifest.displayName, id: entry.id, verdict: verdict)
+          order: order + 1, provider: entry.manifest.displayName, id: entry.id, verdict: verdict, outage: leg?.record.outage)
       })
   }
 }

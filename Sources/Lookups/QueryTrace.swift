@@ -6,12 +6,15 @@ import QuerySets
 public struct QueryTrace: Sendable {
   public enum Verdict: Sendable, Equatable {
     case asked(status: WinsockError?, results: Int, took: Duration)
+    /// It should have been asked, and could not be.
+    case down
     case skipped(SkipReason)
 
     var text: String {
       switch self {
       case .asked(let status, let results, let took):
         "asked, \(results) records" + (status.map { ", then \($0.symbolicName)" } ?? "") + ", \(took)"
+      case .down: "not asked, it is down"
       case .skipped(let reason): "skipped, \(reason.text)"
       }
     }
@@ -23,6 +26,8 @@ public struct QueryTrace: Sendable {
     public var provider: String
     public var id: GUID
     public var verdict: Verdict
+    /// Why it could not answer, asked or not; nil where it could, or does not count.
+    public var outage: Outage?
   }
 
   public var lines: [Line]
@@ -34,4 +39,11 @@ struct LegRecord: Sendable {
   var results = 0
   var took: Duration = .zero
   var wasAsked = false
+  /// What it contributes to the answer, where there are no records; nil while that is open.
+  var ending: Finding?
+
+  /// What it has contributed so far; nil: nothing yet, or it was not reached.
+  var finding: Finding? { results > 0 ? .found : ending }
+
+  var outage: Outage? { if case .down(let outage)? = finding { outage } else { nil } }
 }

@@ -15,10 +15,27 @@ public enum RegistrationOperation: UInt32, Sendable, CaseIterable {
 
 /// What became of a registration at one provider.
 public struct RegistrationOutcome: Sendable {
-  public let provider: Provider
+  /// What the provider is called.
+  public let name: String
+  /// Nil where it is down, and was not asked.
+  public let provider: Provider?
   /// Nil: done.
   public let failure: WinsockError?
+  /// Why it could not take the registration; nil where it could, or has said something else.
+  public let outage: Outage?
   public let took: Duration
+
+  init(name: String, provider: Provider, failure: WinsockError?, ending: Finding?, took: Duration) {
+    (self.name, self.provider, self.failure, self.took) = (name, provider, failure, took)
+    outage = if case .down(let outage)? = ending { outage } else { nil }
+  }
+
+  /// Of one that could not be asked.
+  init(_ participant: Route.Participant, _ finding: Finding) {
+    (name, provider, took) = (participant.name, participant.provider, .zero)
+    failure = Finding.answer([finding])
+    outage = if case .down(let outage) = finding { outage } else { nil }
+  }
 }
 
 /// One `SetServiceEx` call in progress. The client waits for it; the provider may complete it from anywhere, or never.

@@ -7,9 +7,23 @@ import Sessions
 struct Route: Sendable {
   /// One or more providers that stand at one place of the order.
   enum Step: Sendable {
-    case provider(Provider)
+    case provider(Participant)
     /// A fall-back chain: the first one that delivers supplies everything.
-    case chain([Provider])
+    case chain([Participant])
+  }
+
+  /// One that counts for the answer: it is asked, or should be and is down.
+  struct Participant: Sendable {
+    let id: GUID
+    let name: String
+    let standing: Standing
+
+    enum Standing: Sendable {
+      case callable(Provider)
+      case down(Outage)
+    }
+
+    var provider: Provider? { if case .callable(let provider) = standing { provider } else { nil } }
   }
 
   var steps: [Step] = []
@@ -33,16 +47,42 @@ struct RouteRequest: Sendable {
     return domain.isEmpty ? nil : domain.lowercased()
   }
 
-  /// Whether an entry takes calls, and from this client. Root and the host's own user may use every provider.
-  func mayUse(_ entry: Catalog.Entry) -> Bool { entry.isActive && isAdmitted(to: entry) }
-
-  /// Whether an entry would be asked if its process were there.
-  func isOwedAnswer(by entry: Catalog.Entry) -> Bool {
-    mayUse(entry) && entry.provider == nil && entry.hosting != nil && entry.manifest.nameSpace != .email
+  /// How an entry stands to this client, whatever the query asks for.
+  enum Standing {
+    case counted(Route.Participant)
+    case absent(SkipReason)
   }
 
+  func standing(of entry: Catalog.Entry) -> Standing {
+    if !entry.isActive { return .absent(.disabled) }
+    if entry.manifest.source == .builtIn { return .absent(.keepsClasses) }
+    // To other users than its own it is not advertised.
+    if let scope = entry.provider?.scope, scope != client.userID { return .absent(.otherUser) }
+    if !isAdmitted(to: entry) { return .absent(.notAdmitted) }
+    let standing: Route.Participant.Standing
+    if let provider = entry.provider {
+      standing = .callable(provider)
+    } else if let process = entry.awaitedProcess {
+      standing = .down(Outage(process))
+    } else {
+      return .absent(entry.failure == nil ? .notAdvertised : .failedToLoad)
+    }
+    return .counted(Route.Participant(id: entry.id, name: entry.manifest.displayName, standing: standing))
+  }
+
+  /// What is to be said of one that was chosen and could not be entered any more.
+  func finding(ofParted entry: Catalog.Entry?) -> Finding {
+    guard let entry else { return .absent(.serviceNotFound) }
+    switch standing(of: entry) {
+    case .absent(let reason): return .absent(reason.code)
+    case .counted(let participant):
+      if case .down(let outage) = participant.standing { return .down(outage) }
+      return .down(.gone)
+    }
+  }
+
+  /// Root and the host's own user may use every provider.
   func isAdmitted(to entry: Catalog.Entry) -> Bool {
-    if let scope = entry.provider?.scope, scope != client.userID { return false }
     guard let access = entry.manifest.access else { return true }
     return client.isOperator || access.admits(user: client.userID, group: client.groupID)
   }
@@ -52,6 +92,7 @@ struct RouteRequest: Sendable {
 public enum SkipReason: String, Sendable {
   case disabled
   case notAdmitted = "not-admitted"
+  case otherUser = "other-user"
   case otherProviderNamed = "other-provider-named"
   case otherNameSpace = "other-name-space"
   case notAdvertised = "not-advertised"
@@ -63,7 +104,7 @@ public enum SkipReason: String, Sendable {
   public var text: String {
     switch self {
     case .disabled: "it is disabled"
-    case .notAdmitted: "it is not for this user"
+    case .notAdmitted, .otherUser: "it is not for this user"
     case .otherProviderNamed: "the query names another provider"
     case .otherNameSpace: "its name space does not match"
     case .notAdvertised: "nobody advertises it"
@@ -73,57 +114,74 @@ public enum SkipReason: String, Sendable {
     case .keepsClasses: "it keeps service classes only"
     }
   }
+
+  /// What a client is told that has named such a provider.
+  var code: WinsockError {
+    switch self {
+    case .notAdmitted: .accessDenied
+    case .failedToLoad: .providerFailedInit
+    default: .serviceNotFound
+    }
+  }
+}
+
+extension Outage {
+  fileprivate init(_ process: ProviderHosting.State) {
+    switch process {
+    case .starting: self = .starting
+    case .running, .restarting: self = .restarting
+    case .quarantined: self = .quarantined
+    }
+  }
 }
 
 extension Route {
-  /// Chooses among catalog entries, in catalog order.
+  /// Chooses among catalog entries, in catalog order. Those that are down are part of the route: they count for the answer.
   init(_ request: RouteRequest, in entries: [Catalog.Entry]) throws(WinsockError) {
     if let id = request.providerID {
       guard let entry = entries.first(where: { $0.id == id }) else { throw .invalidArgument }
-      guard entry.isActive else { throw .serviceNotFound }
-      // To other users than its own it is not advertised.
-      if let scope = entry.provider?.scope, scope != request.client.userID { throw .serviceNotFound }
-      guard request.isAdmitted(to: entry) else { throw .accessDenied }
-      guard let provider = entry.provider else { throw entry.failure == nil ? .serviceNotFound : .providerFailedInit }
-      steps = [.provider(provider)]
+      switch request.standing(of: entry) {
+      case .counted(let participant): steps = [.provider(participant)]
+      case .absent(let reason): throw reason.code
+      }
       return
     }
     if request.isChain {
-      let providers = entries.compactMap { entry in
-        request.mayUse(entry) && entry.provider?.nameSpace != .email ? entry.provider : nil
-      }
-      if providers.isEmpty { throw entries.contains(where: request.isOwedAnswer) ? .tryAgain : .systemNotReady }
-      steps = [.chain(providers)]
+      let participants = entries.compactMap { $0.servedNameSpace == .email ? nil : Self.participant($0, request) }
+      if participants.isEmpty { throw .systemNotReady }
+      steps = [.chain(participants)]
       return
     }
     var mailIsRouted = false
-    for entry in entries {
-      guard request.mayUse(entry), let provider = entry.provider else { continue }
-      guard Self.serves(provider.nameSpace, request.nameSpace) else { continue }
-      if provider.nameSpace == .email {
+    for entry in entries where Self.serves(entry.servedNameSpace, request.nameSpace) {
+      guard let participant = Self.participant(entry, request) else { continue }
+      if entry.servedNameSpace == .email {
         guard !mailIsRouted else { continue }
         mailIsRouted = true
         steps += Self.mailSteps(request, entries)
       } else {
-        steps.append(.provider(provider))
+        steps.append(.provider(participant))
       }
     }
     if steps.isEmpty { throw .serviceNotFound }
   }
 
+  private static func participant(_ entry: Catalog.Entry, _ request: RouteRequest) -> Participant? {
+    if case .counted(let participant) = request.standing(of: entry) { participant } else { nil }
+  }
+
   /// Why an entry is not in the route; nil when it is.
   static func skipReason(_ entry: Catalog.Entry, _ request: RouteRequest, in entries: [Catalog.Entry]) -> SkipReason? {
     if let id = request.providerID, id != entry.id { return .otherProviderNamed }
-    if !entry.isActive { return .disabled }
-    if entry.manifest.source == .builtIn { return .keepsClasses }
-    if !request.isAdmitted(to: entry) { return .notAdmitted }
-    if request.providerID == nil, !serves(entry.manifest.nameSpace, request.nameSpace) { return .otherNameSpace }
-    guard let provider = entry.provider else { return entry.failure == nil ? .notAdvertised : .failedToLoad }
-    if request.providerID == nil, provider.nameSpace == .email {
+    let standing = request.standing(of: entry)
+    if case .absent(let reason) = standing, reason != .notAdvertised, reason != .failedToLoad { return reason }
+    if request.providerID == nil, !serves(entry.servedNameSpace, request.nameSpace) { return .otherNameSpace }
+    if case .absent(let reason) = standing { return reason }
+    if request.providerID == nil, entry.servedNameSpace == .email {
       let isAsked = mailSteps(request, entries).contains { step in
         switch step {
-        case .provider(let one): one === provider
-        case .chain(let some): some.contains { $0 === provider }
+        case .provider(let one): one.id == entry.id
+        case .chain(let some): some.contains { $0.id == entry.id }
         }
       }
       if !isAsked { return .otherDomain }
@@ -139,19 +197,26 @@ extension Route {
   /// The e-mail providers in the order of §13.2: primary, secondaries, wildcards; a chain for an authoritative query.
   private static func mailSteps(_ request: RouteRequest, _ entries: [Catalog.Entry]) -> [Step] {
     let mail = entries.compactMap { entry in
-      request.mayUse(entry) && entry.provider?.nameSpace == .email ? entry.provider : nil
+      entry.servedNameSpace == .email
+        ? participant(entry, request).map { (manifest: entry.servedManifest, participant: $0) } : nil
     }
-    if request.flags.contains(.returnPreferredNames), request.name == nil { return mail.map { .provider($0) } }
-    var ordered: [Provider] = []
+    if request.flags.contains(.returnPreferredNames), request.name == nil { return mail.map { .provider($0.participant) } }
+    var ordered: [Participant] = []
     if let domain = request.domain {
-      func level(_ provider: Provider) -> InstallationBlob.Level {
-        provider.manifest.domains.first { $0.name.lowercased() == domain }?.level ?? .none
+      func level(_ manifest: Manifest) -> InstallationBlob.Level {
+        manifest.domains.first { $0.name.lowercased() == domain }?.level ?? .none
       }
-      if let primary = mail.first(where: { level($0) == .primary }) { ordered.append(primary) }
-      ordered += mail.filter { level($0) == .secondary }
+      if let primary = mail.first(where: { level($0.manifest) == .primary }) { ordered.append(primary.participant) }
+      ordered += mail.filter { level($0.manifest) == .secondary }.map(\.participant)
     }
-    ordered += mail.filter { provider in provider.manifest.servesAnyDomain && !ordered.contains { $0 === provider } }
+    ordered += mail.filter { one in one.manifest.servesAnyDomain && !ordered.contains { $0.id == one.participant.id } }.map(
+      \.participant)
     if ordered.isEmpty { return [] }
     return request.flags.contains(.nonAuthoritative) ? ordered.map { .provider($0) } : [.chain(ordered)]
   }
+}
+
+extension Catalog.Entry {
+  fileprivate var servedManifest: Manifest { provider?.manifest ?? manifest }
+  fileprivate var servedNameSpace: NameSpace { servedManifest.nameSpace }
 }

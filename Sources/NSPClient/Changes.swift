@@ -36,7 +36,8 @@ public struct Changes: AsyncSequence, Sendable {
 
     fileprivate init(changes: Changes) { self.changes = changes }
 
-    /// Throws what the lookup fails with; that nothing is found is no failure. `networkDown` when the host went away.
+    /// Throws what the lookup fails with; that nothing is found is no failure. `tryAgain` while the provider is down, `networkDown` when
+    /// the host went away.
     public mutating func next() async throws -> [QuerySet]? {
       while true {
         let wasTold = try await wait()

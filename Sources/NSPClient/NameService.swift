@@ -137,7 +137,8 @@ public struct Records: AsyncSequence, Sendable {
 
     deinit { end() }
 
-    /// Nil at the end. Throws the code of the last provider when none had anything, `networkDown` when the host went away, and
+    /// Nil at the end. Throws where no provider has a record: `serviceNotFound` where all of them say so, `noData` where one knows the name,
+    /// `tryAgain` where one could not answer, else the code of one that failed. Throws `networkDown` when the host went away, and
     /// `CancellationError` when the task was cancelled.
     public func next() async throws -> QuerySet? {
       guard !isOver else { return nil }

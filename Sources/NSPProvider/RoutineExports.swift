@@ -111,8 +111,16 @@ public func NSPv2LookupServiceBegin(
   result { () throws(WinsockError) in
     let provider = try provider(lpProviderId)
     let query = Query(try read(lpqsRestrictions), flags: LookupFlags(rawValue: dwControlFlags))
-    if query.flags.contains(.containers), !provider.hasContainers { throw .noData }
-    let answer = try provider.lookup(query, for: session(lpvClientSessionArg))
+    let answer: Answer
+    do throws(WinsockError) {
+      if query.flags.contains(.containers), !provider.hasContainers { throw .noData }
+      answer = try provider.lookup(query, for: session(lpvClientSessionArg))
+    } catch {
+      // That there is nothing is an answer: clients expect it of their first Next, whoever else is asked.
+      guard [.serviceNotFound, .hostNotFound, .noData].contains(error) else { throw error }
+      answer = Answer()
+      answer.finish(error)
+    }
     guard let handle = answers.insert(answer) else { throw .notEnoughMemory }
     lphLookup?.pointee = handle.pointer
   }

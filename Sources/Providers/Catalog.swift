@@ -28,6 +28,13 @@ public final class Catalog: Sendable {
 
     public var id: GUID { manifest.id }
 
+    /// The process that the host runs it in is not there, and is to come back: how it stands. Nil where it is there, or is not expected.
+    public var awaitedProcess: ProviderHosting.State? {
+      guard provider == nil, failure == nil, !isUnloaded, let hosting, hosting.advertiser == nil else { return nil }
+      // Between its end and what the host makes of it.
+      return hosting.state == .running ? .restarting : hosting.state
+    }
+
     /// What the sessions of this entry came to, over every provider that served it.
     public var figures: SessionLedger.Figures {
       var books = openBooks

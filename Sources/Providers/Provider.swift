@@ -25,6 +25,8 @@ public final class Provider: Sendable {
   /// Advanced by every registration that it takes.
   public let changes = ChangeSignal()
   public let ledger = SessionLedger()
+  /// Whether it can answer at all.
+  public let condition = ProviderCondition()
   /// Entered by every lookup from Begin to End and by every registration; closed first when the provider is detached.
   public let calls = RundownGate()
   /// Entered by every session from its startup to its final call.

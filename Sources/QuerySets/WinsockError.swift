@@ -110,7 +110,7 @@ public struct WinsockError: Error, RawRepresentable, Hashable, Sendable, CustomS
     10111: ("WSA_E_CANCELLED", "the call was cancelled"),
     10112: ("WSAEREFUSED", "the data base refused the query"),
     11001: ("WSAHOST_NOT_FOUND", "the name is unknown"),
-    11002: ("WSATRY_AGAIN", "no answer in time"),
+    11002: ("WSATRY_AGAIN", "there is no answer for now"),
     11003: ("WSANO_RECOVERY", "it failed for good"),
     11004: ("WSANO_DATA", "the name has no data of this kind"),
   ]

@@ -40,11 +40,13 @@ public final class ProviderSession: Sendable {
     let result: Result<SessionArgument, WinsockError>
     if provider.gate.enter() {
       result = provider.call { $0.startup(provider.id) } ?? .failure(.tryAgain)
-      if case .failure = result {
+      if case .failure(let error) = result {
         provider.ledger.record(.failedStartup)
+        provider.condition.started(error)
         provider.gate.leave()
       } else {
         provider.ledger.record(.startup)
+        provider.condition.started(nil)
       }
     } else {
       result = .failure(.serviceNotFound)

@@ -137,14 +137,29 @@ struct LookupReport {
   }
 
   private func failure(_ error: WinsockError, isJSON: Bool) -> CommandFailure {
-    let asked = askedCount
+    let (asked, down) = (askedCount, unanswered)
+    let why: String
+    if !down.isEmpty {
+      why = down.map { "\($0.provider) could not answer: \($0.detail)" }.joined(separator: "; ")
+    } else if asked == 0 {
+      why = error == .accessDenied || error == .providerFailedInit ? error.meaning : "no provider serves it"
+    } else if error.meansNothingFound {
+      why = "\(Output.count(asked, "provider was", "providers were")) asked, none has it"
+    } else {
+      why = error.meaning
+    }
+    let isServed = asked > 0 || !down.isEmpty
     return CommandFailure(
-      kind: error.meansNothingFound ? .nothingFound : .failed, error: error, what: "lookup of \(query.name)",
-      why: asked == 0
-        ? "no provider serves it"
-        : error.meansNothingFound ? "\(Output.count(asked, "provider was", "providers were")) asked, none has it" : error.meaning,
-      remedy: asked == 0 ? "nsphost providers shows who serves what" : "nsphost lookup \(query.name) --explain", query: id,
-      isJSON: isJSON)
+      kind: error.meansNothingFound ? .nothingFound : .failed, error: error, what: "lookup of \(query.name)", why: why,
+      remedy: isServed ? "nsphost lookup \(query.name) --explain" : "nsphost providers shows who serves what", query: id,
+      unanswered: down, isJSON: isJSON)
+  }
+
+  /// Those that should have answered and could not.
+  private var unanswered: [CommandFailure.Unanswered] {
+    trace?.lines.compactMap { line in
+      line.outage.map { .init(provider: line.provider, reason: $0.name, detail: $0.text) }
+    } ?? []
   }
 
   private var askedCount: Int {
@@ -184,10 +199,15 @@ struct LookupReport {
       trace.lines.map { line in
         switch line.verdict {
         case .asked(let status, let results, let took):
-          [String(line.order), line.provider, "asked", Output.text(took), Self.text(status, results)]
+          [
+            String(line.order), line.provider, "asked", Output.text(took),
+            line.outage.map { "could not answer: \($0.text)" } ?? Self.text(status, results),
+          ]
+        case .down: [String(line.order), line.provider, "down", "-", line.outage?.text ?? ""]
         case .skipped(let reason): [String(line.order), line.provider, "skipped", "-", reason.text]
         }
       }, rightAligned: [0])
+    if let failure, let error = failure.error { lines.append("no records: \(failure.why) (\(error.symbolicName))") }
     return lines
   }
 
@@ -218,6 +238,8 @@ struct LookupReport {
       var status: String?
       var results: Int?
       var reason: String?
+      /// Why it could not answer, for people.
+      var detail: String?
       var tookUs: Int?
     }
     let schema = "nsphost.lookup/1"
@@ -245,7 +267,8 @@ struct LookupReport {
           .init(
             provider: line.provider, verdict: "asked",
             status: status?.symbolicName ?? (results > 0 ? "success" : "notfound"), results: results,
-            tookUs: Int(took.microseconds))
+            reason: line.outage?.name, detail: line.outage?.text, tookUs: Int(took.microseconds))
+        case .down: .init(provider: line.provider, verdict: "down", reason: line.outage?.name, detail: line.outage?.text)
         case .skipped(let reason): .init(provider: line.provider, verdict: "skipped", reason: reason.rawValue)
         }
       } ?? [])

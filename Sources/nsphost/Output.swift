@@ -20,7 +20,16 @@ struct CommandFailure: Error {
   var why: String
   var remedy: String
   var query: QueryID?
+  /// Those that could not answer.
+  var unanswered: [Unanswered] = []
   var isJSON: Bool
+
+  /// A provider that could not answer, and why: for programs and for people.
+  struct Unanswered: Encodable {
+    var provider: String
+    var reason: String
+    var detail: String
+  }
 
   var status: Int32 { kind.rawValue }
 
@@ -32,7 +41,8 @@ struct CommandFailure: Error {
   /// `what: why: what to do`.
   var line: String {
     var code = ""
-    if let error { code = " (\(error.symbolicName))" }
+    // Once, where the reason names it.
+    if let error, !why.contains("(\(error.symbolicName))") { code = " (\(error.symbolicName))" }
     return "nsphost: \(what): \(why)\(code): \(remedy)".printable
   }
 
@@ -42,7 +52,8 @@ struct CommandFailure: Error {
     return Output.jsonText(
       ErrorDocument(
         error: .init(
-          code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy, query: query?.description)))
+          code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy, query: query?.description,
+          unanswered: unanswered.isEmpty ? nil : unanswered)))
   }
 
   private struct ErrorDocument: Encodable {
@@ -53,9 +64,10 @@ struct CommandFailure: Error {
       var why: String
       var remedy: String
       var query: String?
+      var unanswered: [Unanswered]?
 
       enum CodingKeys: String, CodingKey {
-        case code, name, what, why, query
+        case code, name, what, why, query, unanswered
         case remedy = "do"
       }
     }

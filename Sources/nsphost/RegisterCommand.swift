@@ -133,20 +133,33 @@ struct RegistrationReport {
   }
 
   private func failure(_ error: WinsockError, _ isJSON: Bool) -> CommandFailure {
-    CommandFailure(
+    let down = outcomes.compactMap { outcome in
+      outcome.outage.map { CommandFailure.Unanswered(provider: outcome.name, reason: $0.name, detail: $0.text) }
+    }
+    // Of an outage, whose it is and which.
+    let culprit = outcomes.first { $0.failure == error }.flatMap { outcome in
+      outcome.outage.map { "\(outcome.name) could not take it: \($0.text)" }
+    }
+    return CommandFailure(
       kind: error == .accessDenied ? .notPermitted : operation != .register && error.meansNothingFound ? .nothingFound : .failed,
-      error: error, what: "\(operation == .register ? "registration" : "removal") of \(arguments.name)", why: error.meaning,
-      remedy: Self.remedy(error, wasAsked: !outcomes.isEmpty),
-      isJSON: isJSON)
+      error: error, what: "\(operation == .register ? "registration" : "removal") of \(arguments.name)",
+      why: culprit ?? (outcomes.isEmpty ? error.meaning : Self.meaning(error)),
+      remedy: Self.remedy(error, wasAsked: !outcomes.isEmpty), unanswered: down, isJSON: isJSON)
+  }
+
+  private static func meaning(_ error: WinsockError) -> String {
+    error == .operationNotSupported ? "no provider takes such registrations" : error.meaning
   }
 
   var lines: [String] {
     let addresses = arguments.addresses.map(\.description).joined(separator: " ")
     let title = "\(operation == .register ? "registered" : "unregistered") \(arguments.name.printable) \(addresses)"
-    let width = outcomes.map { $0.provider.name.count }.max() ?? 0
+    // Those that do not serve such names are no part of it.
+    let concerned = outcomes.filter { $0.failure != .operationNotSupported }
+    let width = concerned.map { $0.name.count }.max() ?? 0
     return [title.trimmingTrailingSpace]
-      + outcomes.map { outcome in
-        let name = outcome.provider.name
+      + concerned.map { outcome in
+        let name = outcome.name
         return "    " + name + String(repeating: " ", count: width - name.count + 2) + Self.text(outcome)
       }
   }
@@ -162,8 +175,7 @@ struct RegistrationReport {
 
   private static func text(_ outcome: RegistrationOutcome) -> String {
     guard let failure = outcome.failure else { return "done" }
-    let isStub = outcome.provider.routines.entry(.setServiceEx) == .stub
-    return failure.symbolicName + (isStub ? " (stub)" : "")
+    return failure.symbolicName + (outcome.outage.map { ": \($0.text)" } ?? "")
   }
 
   struct Document: Encodable {
@@ -176,7 +188,11 @@ struct RegistrationReport {
       var status: String
       var code: Int32?
       var name: String?
-      var entry: String
+      /// Left out where the provider was not asked.
+      var entry: String?
+      /// Why it could not take the registration.
+      var reason: String?
+      var detail: String?
     }
     let schema: String
     let host = HostEnvelope()
@@ -190,10 +206,11 @@ struct RegistrationReport {
       registration: .init(name: arguments.name, addresses: arguments.addresses.map(\.description)),
       outcome: outcomes.map { outcome in
         .init(
-          provider: outcome.provider.name,
+          provider: outcome.name,
           status: outcome.failure == nil ? "success" : outcome.failure == .operationNotSupported ? "unsupported" : "failed",
           code: outcome.failure?.rawValue, name: outcome.failure?.symbolicName,
-          entry: outcome.provider.routines.entry(.setServiceEx).rawValue)
+          entry: outcome.provider?.routines.entry(.setServiceEx).rawValue, reason: outcome.outage?.name,
+          detail: outcome.outage?.text)
       })
   }
 }

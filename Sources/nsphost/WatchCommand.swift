@@ -64,6 +64,11 @@ struct WatchCommand: ParsableCommand {
         kind: .nothingFound, error: .serviceNotFound, what: "watch \(query.name)", why: "nobody has it now",
         remedy: "nsphost lookup \(query.name) --explain", isJSON: options.json)
     }
+    if error as? WinsockError == .tryAgain {
+      throw CommandFailure(
+        error: .tryAgain, what: "watch \(query.name)", why: "nobody has it now, and not every provider could answer",
+        remedy: "nsphost lookup \(query.name) --explain", isJSON: options.json)
+    }
     throw CommandFailure(
       kind: .unreachable, error: error as? WinsockError, what: "watch \(query.name)", why: "the host went away",
       remedy: "see whether it still runs", isJSON: options.json)
@@ -109,12 +114,20 @@ private struct Watch: Sendable {
   /// Whether there was anything.
   func showOnce() async throws -> Bool {
     var hasFound = false
+    var outage: WinsockError?
     for provider in try await providers {
       var iterator = changes(of: provider).makeAsyncIterator()
-      guard let records = try? await iterator.next() else { continue }
-      board.show(records, of: provider)
-      hasFound = hasFound || !records.isEmpty
+      do {
+        guard let records = try await iterator.next() else { continue }
+        board.show(records, of: provider)
+        hasFound = hasFound || !records.isEmpty
+      } catch let error as WinsockError where error == .tryAgain {
+        outage = error
+      } catch {
+        // One that does not take the query has nothing.
+      }
     }
+    if !hasFound, let outage { throw outage }
     return hasFound
   }
 
@@ -142,8 +155,9 @@ private struct Watch: Sendable {
       do {
         for try await records in changes(of: provider) where !Task.isCancelled { board.show(records, of: provider) }
       } catch {
-        // A host that went away says nothing of what there is.
-        if !Task.isCancelled, error as? WinsockError != .networkDown { board.show([], of: provider) }
+        // A host that went away says nothing of what there is, nor does a provider that is down.
+        let saysNothing = [.networkDown, .tryAgain].contains(error as? WinsockError)
+        if !Task.isCancelled, !saysNothing { board.show([], of: provider) }
       }
       try? await Task.sleep(for: .seconds(1))
     }

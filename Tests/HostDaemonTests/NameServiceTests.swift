@@ -1,4 +1,6 @@
+import CWinsock
 import NSPClient
+import Providers
 import QuerySets
 import Synchronization
 import Testing
@@ -24,6 +26,33 @@ import Testing
     try served.wait("the session ends") { served.host.sessions.sessions.isEmpty }
     let figures = try #require(served.host.ledger.first?.figures)
     #expect(figures.startups == 1 && figures.cleanups == 1, "it said goodbye")
+    served.finish()
+  }
+
+  @Test("what nobody has is serviceNotFound, and tryAgain while a provider that may have it is down")
+  func outages() async throws {
+    let served = try ServedHost("scripted-a", "scripted-b")
+    do {
+      let service = NameService(socket: served.server.path)
+      await #expect(throws: WinsockError.serviceNotFound) {
+        for try await _ in service.lookup(QuerySet(serviceInstanceName: "records-0", nameSpace: .dns)) {}
+      }
+      let id = GUID("2c54f3a1-0b6e-4c8d-9f17-6d3e5a90b4c2")!
+      try served.host.catalog.install(Manifest(id: id, displayName: "away", nameSpace: .dns))
+      for state in [ProviderHosting.State.starting, .restarting, .quarantined] {
+        served.host.catalog.update(id) { $0.hosting = ProviderHosting(state) }
+        for provider in [nil, id] {
+          await #expect(throws: WinsockError.tryAgain) {
+            for try await _ in service.lookup(QuerySet(serviceInstanceName: "records-0", nameSpace: .dns, providerID: provider)) {
+            }
+          }
+        }
+        var changes = service.changes(of: QuerySet(serviceInstanceName: "records-0", nameSpace: .dns, providerID: id))
+          .makeAsyncIterator()
+        await #expect(throws: WinsockError.tryAgain) { _ = try await changes.next() }
+      }
+    }
+    try served.wait("the session ends") { served.host.sessions.sessions.isEmpty }
     served.finish()
   }
 

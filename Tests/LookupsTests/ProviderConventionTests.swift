@@ -29,10 +29,10 @@ import Testing
   }
 
   @Test(
-    "NSP-030 NSP-074 codes of a completion reach the client, normalised",
+    "NSP-030 NSP-074 codes of a completion reach the client, normalised; each that says that there is nothing as one code",
     arguments: [
-      ("next-fail-10103", WinsockError.cancelled), ("next-fail-11001", .hostNotFound), ("minus-11002", .tryAgain),
-      ("minus-0", .systemCallFailure), ("records-0", .noMore),
+      ("next-fail-10103", WinsockError.cancelled), ("next-fail-11001", .serviceNotFound), ("minus-11002", .tryAgain),
+      ("minus-0", .systemCallFailure), ("records-0", .serviceNotFound),
     ])
   func completions(name: String, expected: WinsockError) throws {
     let scripted = try ScriptedHost("scripted-a")

@@ -176,8 +176,8 @@ scripted() {
   check "$mode: a buffer that suffices at once" prints '2 1' grown 1000
   check "$mode: a buffer that is doubled twice" prints '6 3' grown 4096
   check "$mode: the largest buffer" prints '22 11' grown 1048576
-  check "$mode: a byte more is too much" fails 1 WSAENOBUFS lookup grow-1048577
-  check "$mode: a module that no buffer contents" fails 1 WSAENOBUFS lookup never
+  check "$mode: a byte more is too much" fails 1 WSATRY_AGAIN lookup grow-1048577
+  check "$mode: a module that no buffer contents" fails 1 WSATRY_AGAIN lookup never
   check "$mode: is asked eleven times, not for ever" prints '198.51.100.0  calls-of-never\n2001:db8::5   calls-of-never\n-             0\n-             11' \
     lookup calls-of-never --flags $all
   check "$mode: buffers grow for addresses and services too" grows_elsewhere
@@ -217,7 +217,7 @@ scripted() {
 grown() { lookup "grow-$1" --flags $all | awk '$2 ~ /^calls-/ {print substr($2, 7)}' | awk '{n = n ? n " " $1 : $1} END {print n}'; }
 grows_elsewhere() {
   prints '198.51.100.0  grow-9000' lookup 198.51.100.2 && fails 1 WSATRY_AGAIN lookup 198.51.100.3 &&
-    prints 'grow-9000 0 0.0.0.0 4711 6 1\ncalls-5 1' ask $ports grow-9000/tcp && fails 1 WSAENOBUFS of_class $ports never
+    prints 'grow-9000 0 0.0.0.0 4711 6 1\ncalls-5 1' ask $ports grow-9000/tcp && fails 1 WSATRY_AGAIN of_class $ports never
 }
 says() { local text=$1 out; shift; out=$("$@" 2>&1) && [[ $out == *$text* ]] || { echo "$out"; return 1; }; }
 # Whatever comes of it, it is the same process that answers afterwards.
@@ -249,10 +249,10 @@ order() {
   check "$mode: one that is not there is named, once" once 'libnss_missing.so.2 can.t be loaded: '
   check "$mode: one that is no library too" once 'libnss_broken.so.2 can.t be loaded: '
   bridge "$mode" "missing broken"
-  check "$mode: none that can be loaded" fails 1 WSAEPROVIDERFAILEDINIT lookup fine
+  check "$mode: none that can be loaded" fails 1 WSATRY_AGAIN lookup fine
   chmod o+w "$modules/libnss_plain.so.2"
   bridge "$mode" "plain"
-  check "$mode: nor one that anybody can write" fails 1 WSAEPROVIDERFAILEDINIT lookup fine
+  check "$mode: nor one that anybody can write" fails 1 WSATRY_AGAIN lookup fine
   check "$mode: which is said" logged 'libnss_plain.so.2 belongs to others than root and the running user, or they can write it'
   chmod o-w "$modules/libnss_plain.so.2"
 }

@@ -111,7 +111,7 @@ static void is_told_apart(void) {
   CHECK(look_up(classed, 0) == 1 && last_of(0) == 2), CHECK(look_up(placed, 0) == 1 && last_of(0) == 3);
   WSAQUERYSETA asked = plain;
   asked.dwNameSpace = 13, CHECK(look_up(asked, 0) == 2);
-  asked.dwNameSpace = NS_EMAIL, CHECK(look_up(asked, 0) == -WSA_E_NO_MORE);
+  asked.dwNameSpace = NS_EMAIL, CHECK(look_up(asked, 0) == -WSASERVICE_NOT_FOUND);
   FAILS(put(asked, 1, RNRSERVICE_REGISTER, 0), WSAEOPNOTSUPP);
   CHECK(put(plain, 0, RNRSERVICE_DELETE, 0) == 0 && look_up(plain, LUP_DEEP) == 3);
   CHECK(put(classed, 0, RNRSERVICE_DELETE, 0) == 0 && put(placed, 0, RNRSERVICE_DELETE, 0) == 0 && put(spaced, 0, RNRSERVICE_DELETE, 0) == 0);
