@@ -13,6 +13,8 @@ final class DirectoryDatabase: Sendable {
     var detail: String
     var remedy: String
     var isTemporary = false
+    /// The file is sound and at hand: it goes on by itself.
+    var passes = false
   }
 
   let runs: Runs
@@ -20,8 +22,9 @@ final class DirectoryDatabase: Sendable {
   private let path: String?
   /// Which file it is, to notice when it is moved away.
   private let identity: [UInt64]
+  private let said = Mutex<Defects>(Defects())
   /// What the log was told last, so that each defect is said once.
-  private let said = Mutex<String?>(nil)
+  private let logged = Mutex<String?>(nil)
   /// What is wrong inside the file, once that is known: from then on it is left as it is.
   private let damage = Mutex<Defect?>(nil)
 
@@ -48,7 +51,9 @@ final class DirectoryDatabase: Sendable {
       try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
     } catch {
       let defect = Self.defect(error)
-      HostLog.say(.error, "\(path ?? "the store") can't be used: \(defect.detail): \(defect.remedy)")
+      let text = "\(path ?? "the store") can't be used: \(defect.detail): \(defect.remedy)"
+      Condition.explain(text)
+      HostLog.say(.error, text)
       throw defect.isTemporary ? .tryAgain : .providerFailedInit
     }
   }
@@ -144,7 +149,7 @@ final class DirectoryDatabase: Sendable {
     do { try database.read(Self.check) } catch {
       guard (error as? DatabaseError)?.resultCode == .SQLITE_CORRUPT else { return }
       damage.withLock { $0 = Self.defect(error) }
-      _ = said(error)
+      _ = said(error, .reading)
     }
   }
 
@@ -153,9 +158,9 @@ final class DirectoryDatabase: Sendable {
     do {
       if let damage = damage.withLock({ $0 }) { throw damage }
       let result = try database.read(body)
-      settle()
+      settle(.reading)
       return result
-    } catch { throw said(error) }
+    } catch { throw said(error, .reading) }
   }
 
   /// One transaction, which has reached the disk when this returns. What the body throws undoes it.
@@ -166,23 +171,51 @@ final class DirectoryDatabase: Sendable {
         throw Defect(detail: "it was moved away or replaced", remedy: "start the host again", isTemporary: true)
       }
       let result = try database.write(body)
-      settle()
+      settle(.writing)
       return result
-    } catch { throw said(error) }
+    } catch { throw said(error, .writing) }
   }
 
-  private func settle() { said.withLock { $0 = nil } }
+  /// What is wrong with each use: the log and the host are told of each defect once.
+  private struct Defects {
+    var reading: String?
+    var writing: String?
 
-  private func said(_ error: any Error) -> WinsockError {
+    subscript(_ use: Use) -> String? {
+      get { use == .reading ? reading : writing }
+      set { if use == .reading { reading = newValue } else { writing = newValue } }
+    }
+  }
+
+  private enum Use { case reading, writing }
+
+  private func settle(_ use: Use) {
+    said.withLock { said in
+      guard said[use] != nil else { return }
+      said[use] = nil
+      tell(said)
+    }
+  }
+
+  private func said(_ error: any Error, _ use: Use) -> WinsockError {
     if let answer = error as? WinsockError { return answer }
     let defect = Self.defect(error)
     let text = "\(path ?? "the store"): \(defect.detail): \(defect.remedy)"
     let isNew = said.withLock { said in
-      defer { said = text }
-      return said != text
+      // What passes by itself, a full disk or a file that is kept by another process, is no failure of the provider.
+      if !defect.passes {
+        said[use] = text
+        tell(said)
+      }
+      defer { logged.withLock { $0 = text } }
+      return logged.withLock { $0 } != text
     }
     if isNew { HostLog.say(.error, text) }
     return .tryAgain
+  }
+
+  private func tell(_ defects: Defects) {
+    if let text = defects.reading ?? defects.writing { Condition.fails(text) } else { Condition.answers() }
   }
 
   /// Something in it that this provider can't have written.
@@ -206,6 +239,7 @@ final class DirectoryDatabase: Sendable {
       default: "see that the host can write the folder, or set state for this provider"
       }
     let isTemporary = [.SQLITE_FULL, .SQLITE_BUSY].contains(failure.resultCode)
-    return Defect(detail: failure.message ?? "\(failure.resultCode)", remedy: remedy, isTemporary: isTemporary)
+    return Defect(
+      detail: failure.message ?? "\(failure.resultCode)", remedy: remedy, isTemporary: isTemporary, passes: isTemporary)
   }
 }

@@ -51,6 +51,7 @@ final class ModuleChain: Sendable {
       return true
     }
     if isFirst { for (level, complaint) in complaints { HostLog.say(level, complaint) } }
+    if isFirst, modules.isEmpty { Condition.fails("none of its modules can be loaded: \(names.joined(separator: ", "))") }
     return modules
   }
 }

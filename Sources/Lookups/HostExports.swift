@@ -82,6 +82,16 @@ public func NSPHostSetting(_ lpProviderId: LPGUID?, _ lpszName: LPCSTR?, _ lpszV
 }
 
 @c @implementation
+public func NSPHostSetFailing(_ lpProviderId: LPGUID?, _ lpszReason: LPCSTR?) -> INT {
+  guard let id = lpProviderId?.pointee else { return WSAEINVAL }
+  let reason = lpszReason.map { ProviderCondition.reason(String(cString: $0)) }
+  if let worker = WorkerDoors.current { return worker.setFailing(id, reason) ? 0 : WSAEINVAL }
+  guard let provider = ProviderHost.owner(of: id)?.catalog[id]?.provider else { return WSAEINVAL }
+  provider.condition.report(reason)
+  return 0
+}
+
+@c @implementation
 public func WSASetEvent(_ hEvent: HANDLE?) -> BOOL {
   if let worker = WorkerDoors.current {
     if worker.setEvent(hEvent) { return 1 }

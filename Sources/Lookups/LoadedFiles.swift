@@ -57,6 +57,8 @@ struct Shelf {
   var advertised: [GUID: ProviderModule] = [:]
   var processes: (any ProviderProcesses)?
   var watch: PluginWatch?
+  /// Providers make themselves ready when they are loaded, not when they are first asked.
+  var preparesProviders = false
 }
 
 /// Loading and unloading of single files. Only one at a time: the callers have the turn of `changes`.
@@ -92,6 +94,7 @@ extension ProviderHost {
           path: candidate.path, reason: .failedToLoad, detail: "its NSPModuleLoad answered \(NTStatus(rawValue: status))",
           remedy: "see what it needs to start")
       }
+      if provided != nil, shelf.withLock({ $0.preparesProviders }) { prepare(object, manifest) }
       return LoadedFile(
         path: candidate.path, version: candidate.version, manifest: manifest, object: object, module: provided,
         version1: version1)
@@ -101,6 +104,34 @@ extension ProviderHost {
       module.forget(object)
       throw error
     }
+  }
+
+  /// Has providers of this process make themselves ready, those that are loaded and those that will be: from then on one that can answer
+  /// nothing says so before it is asked. Waits for each as long as its deadline allows. Calls out.
+  public func prepareProviders() {
+    let files = shelf.withLock { shelf in
+      shelf.preparesProviders = true
+      return Array(shelf.files.values)
+    }
+    for file in files { if file.module != nil, let object = file.object { prepare(object, file.manifest) } }
+  }
+
+  private func prepare(_ object: SharedObject, _ manifest: Manifest) {
+    guard object.preparesProvider else { return }
+    let attempt = Attempt<Void>()
+    HostThreads.run {
+      object.callProviderPrepare(manifest.id)
+      _ = attempt.resolve(())
+    }
+    // One that takes longer goes on: it is not needed to serve.
+    _ = attempt.wait(for: manifest.deadline ?? Provider.defaultDeadline)
+  }
+
+  /// Why an entry that is loaded can answer nothing; nil where it can, and where it is not there.
+  public func failure(of entry: Catalog.Entry) -> String? {
+    guard entry.isActive else { return nil }
+    if entry.manifest.source == .builtIn { return engine.classes.schema?.defect.map { "\($0.detail): \($0.remedy)" } }
+    return entry.provider?.condition.failure
   }
 
   private func install(_ manifest: Manifest, _ path: String) throws(Refusal) {

@@ -16,6 +16,8 @@ public protocol ProviderDoors: AnyObject, Sendable {
   var client: NSP_CLIENT? { get }
   /// The provider's own settings; nil for one that is not here.
   func settings(of id: GUID) -> Manifest.Settings?
+  /// `NSPHostSetFailing`; false for a provider that is not here.
+  func setFailing(_ id: GUID, _ reason: String?) -> Bool
   /// `WSASetEvent`; false for what is no event.
   func setEvent(_ event: UnsafeMutableRawPointer?) -> Bool
   /// `NSPHostLog`.

@@ -26,10 +26,14 @@ private func provider(_ id: LPGUID?) throws(WinsockError) -> any NameSpaceProvid
     case .failed(let error, let moment) where ContinuousClock.now < moment + pause: return .failure(error)
     case .failed, .notYet:
       var code = WSAEPROVIDERFAILEDINIT
+      if let id { Condition.begin(id.pointee) }
       guard let box = nsp_provider_create(id, &code) else {
-        making = .failed(WinsockError(rawValue: code), at: .now)
-        return .failure(WinsockError(rawValue: code))
+        let error = WinsockError(rawValue: code)
+        Condition.end(error)
+        making = .failed(error, at: .now)
+        return .failure(error)
       }
+      Condition.end(nil)
       // Retained in `ProviderBox.retained`, for good.
       let provider = Unmanaged<ProviderBox>.fromOpaque(box).takeUnretainedValue().provider
       making = .made(provider)
@@ -73,6 +77,12 @@ private func result(_ body: () throws(WinsockError) -> Void) -> INT {
     WSASetLastError(error.rawValue)
     return SOCKET_ERROR
   }
+}
+
+@c @implementation
+public func NSPProviderPrepare(_ lpProviderId: LPGUID?) {
+  // What keeps it from being made is reported where it is found.
+  _ = try? provider(lpProviderId)
 }
 
 @c @implementation

@@ -47,6 +47,7 @@ public struct Settings: Sendable {
   /// Says in the host's log what is wrong with a setting.
   /// - Returns: What the client gets.
   public static func refuse(_ what: String) -> WinsockError {
+    Condition.explain("its settings can't be used: \(what)")
     HostLog.say(.error, "its settings can't be used: \(what)")
     return .providerFailedInit
   }

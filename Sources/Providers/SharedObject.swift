@@ -98,6 +98,15 @@ public final class SharedObject: Sendable {
     return unsafeBitCast(address, to: (@convention(c) () -> NTSTATUS).self)()
   }
 
+  /// Calls the file's `NSPProviderPrepare`, if it has one. Calls out.
+  public func callProviderPrepare(_ id: GUID) {
+    guard let address = address(of: "NSPProviderPrepare") else { return }
+    var id = id
+    unsafeBitCast(address, to: (@convention(c) (LPGUID?) -> Void).self)(&id)
+  }
+
+  public var preparesProvider: Bool { address(of: "NSPProviderPrepare") != nil }
+
   /// Calls the file's `NSPModuleUnload`, if it has one. Calls out.
   public func callModuleUnload() {
     guard let address = address(of: "NSPModuleUnload") else { return }

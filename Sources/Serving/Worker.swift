@@ -15,6 +15,7 @@ public final class Worker: Sendable {
   private let connection: Int32
   private let settings: Manifest.Settings
   private let takesClasses = Atomic<Bool>(false)
+  private let reports = Atomic<UInt32>(0)
   private let advertised = Mutex<WorkerAdvertisement?>(nil)
   private let file = Mutex<(object: SharedObject, version1: Version1Routines?)?>(nil)
 
@@ -49,6 +50,8 @@ public final class Worker: Sendable {
     defer { nsp_mark_restore(outer) }
     let object = try SharedObject(path: path, isUnloadable: isUnloadable)
     file.withLock { $0 = (object, nil) }
+    // What it says of itself then is known before anybody can ask for it.
+    object.callProviderPrepare(id)
     if !advertisesItself {
       let (routines, version1, traits) = try routines(of: object, allowsPartial: allowsPartial)
       file.withLock { $0 = (object, version1) }
@@ -69,12 +72,23 @@ public final class Worker: Sendable {
   /// Tells the host why the file can't be used.
   public func note(_ refusal: Refusal) { note(.refusal, refusal.detail + "\n" + refusal.remedy) }
 
-  private func note(_ kind: WorkerNoteKind, _ text: String) {
+  private func note(_ kind: WorkerNoteKind, _ text: String, number: UInt32 = 0) {
     var frame = FrameWriter(RequestKind.note.rawValue, request: 0)
     frame.append(kind.rawValue)
-    frame.append(UInt32(0))
+    frame.append(number)
     frame.append(Array(text.utf8.prefix(8192)))
-    _ = FrameChannel.send(connection, &frame)
+    // From then on it is the advertisement's connection, on which one frame goes at a time.
+    if let advertised = advertised.withLock({ $0 }) {
+      advertised.say(&frame)
+    } else {
+      _ = FrameChannel.send(connection, &frame)
+    }
+  }
+
+  /// Tells the host whether the provider can answer: each report with a higher number than the one before.
+  fileprivate func report(failing reason: String?) {
+    let number = reports.add(1, ordering: .relaxed).newValue
+    note(reason == nil ? .answering : .failing, reason ?? "", number: number)
   }
 
   /// The host wants no more: what is open here is ended, then the file takes its leave.
@@ -168,6 +182,12 @@ public final class Worker: Sendable {
     var client: NSP_CLIENT? { InProgress.current?.client }
 
     func settings(of id: GUID) -> Manifest.Settings? { id == worker.id ? worker.settings : nil }
+
+    func setFailing(_ id: GUID, _ reason: String?) -> Bool {
+      guard id == worker.id else { return false }
+      worker.report(failing: reason)
+      return true
+    }
 
     func setEvent(_ event: UnsafeMutableRawPointer?) -> Bool {
       worker.advertised.withLock { $0 }?.changes.set(event) ?? false

@@ -26,4 +26,8 @@ public enum WorkerNoteKind: UInt32 {
   case refusal = 1
   /// How it is confined: lines.
   case confinement = 2
+  /// Why its provider can answer nothing: a line.
+  case failing = 40
+  /// Its provider can answer again.
+  case answering = 41
 }

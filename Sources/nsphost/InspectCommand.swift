@@ -31,6 +31,7 @@ struct InspectCommand: HostCommand {
   }
 
   private func report(on host: ProviderHost, mayBeFile: Bool) throws -> CommandOutput {
+    if !ProcessEnvironment.isServing, !isFile { host.prepareProviders() }
     guard mayBeFile || !isFile, let report = InspectionReport(host, subject) else {
       throw CommandFailure(
         kind: .nothingFound, what: "inspect \(subject)", why: "there is no provider and no file of this name",
@@ -44,12 +45,15 @@ struct InspectCommand: HostCommand {
 struct InspectionReport {
   let candidate: Candidate?
   let entry: Catalog.Entry?
+  /// Why it can answer nothing, where it is loaded.
+  private var failing: String?
 
   /// Nil when neither a provider nor a file is meant.
   init?(_ host: ProviderHost, _ subject: String) {
     if let entry = host.catalog.entries.first(where: { $0.isNamed(subject) }) {
       self.entry = entry
       candidate = host.candidates.first { $0.path == entry.path }
+      failing = host.failure(of: entry)
     } else if subject.contains("/") || subject.hasSuffix(".so") {
       let known = host.candidates.first { $0.path == subject || $0.path.lastPathComponent == subject }
       let candidate = known ?? PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: subject)
@@ -99,8 +103,9 @@ struct InspectionReport {
       add("do", refusal.remedy)
     case .superseded(let by): add("state", "superseded by \(by)")
     case .disabled: add("state", "disabled")
-    case .ready, nil: add("state", entry?.stateName ?? "ready")
+    case .ready, nil: add("state", stateName)
     }
+    add("failing", failing?.printable)
     if let candidate { add("trust", candidate.isTrusted ? "the file and every folder above it are safe" : "refused") }
     if let image = candidate?.image {
       add("needs", image.needed.joined(separator: " "))
@@ -135,6 +140,8 @@ struct InspectionReport {
     if let provider = entry?.provider { add("deadline", Output.text(provider.deadline)) }
     return lines
   }
+
+  private var stateName: String { entry?.stateName(isFailing: failing != nil) ?? "ready" }
 
   /// Where it runs, and why.
   private func isolation(_ manifest: Manifest) -> String {
@@ -190,6 +197,8 @@ struct InspectionReport {
       var trusted: Bool?
       var process: ProcessBody?
       var state: String
+      /// Why it can answer nothing, where it is failing.
+      var reason: String?
       var refused: Refused?
       var routines: [Routine]
     }
@@ -199,7 +208,7 @@ struct InspectionReport {
   }
 
   var document: Document {
-    var state = entry?.stateName ?? "ready"
+    var state = stateName
     var refused: Document.Body.Refused?
     switch candidate?.state {
     case .refused(let refusal):
@@ -222,7 +231,7 @@ struct InspectionReport {
           .init(
             state: hosting.state.rawValue, pid: hosting.processID, advertiser: hosting.advertiser, deaths: hosting.deaths,
             lastDeath: hosting.lastDeath, confinement: hosting.confinement)
-        }, state: state, refused: refused,
+        }, state: state, reason: failing, refused: refused,
         routines: manifest?.source == .builtIn
           ? []
           : ProviderRoutine.allCases.map { routine in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CWinsock
 import Glibc
 import Lookups
 import Providers
@@ -15,15 +16,18 @@ struct ProvidersCommand: HostCommand {
   var refused = false
 
   @Option(
-    name: .long, help: ArgumentHelp("Print nothing; exit 0 if a provider of this name or id is ready, else 2.", valueName: "name")
+    name: .long,
+    help: ArgumentHelp(
+      "Print nothing; exit 0 if a provider of this name or id is ready and not failing, else 2.", valueName: "name")
   )
   var exists: String?
 
   static let isForOperators = false
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) -> CommandOutput {
+    if !ProcessEnvironment.isServing { host.prepareProviders() }
     if let exists {
-      let isReady = host.catalog.entries.contains { $0.isReady && $0.isNamed(exists) }
+      let isReady = host.catalog.entries.contains { $0.isReady && $0.isNamed(exists) && host.failure(of: $0) == nil }
       return CommandOutput([], status: isReady ? 0 : CommandFailure.Kind.nothingFound.rawValue)
     }
     let report = ProviderReport(host)
@@ -36,9 +40,14 @@ struct ProvidersCommand: HostCommand {
 struct ProviderReport {
   let entries: [Catalog.Entry]
   let refusals: [(path: String, refusal: Refusal)]
+  /// Why providers that are loaded can answer nothing.
+  let failures: [GUID: String]
 
   init(_ host: ProviderHost) {
-    entries = host.catalog.entries
+    let entries = host.catalog.entries
+    self.entries = entries
+    failures = Dictionary(
+      entries.compactMap { entry in host.failure(of: entry).map { (entry.id, $0) } }, uniquingKeysWith: { first, _ in first })
     refusals = host.candidates.compactMap { candidate in
       switch candidate.state {
       case .refused(let refusal): (candidate.path, refusal)
@@ -58,12 +67,16 @@ struct ProviderReport {
     let rows = entries.enumerated().map { order, entry in
       [
         entry.isActive ? String(order + 1) : "-", entry.manifest.displayName, entry.manifest.nameSpace.description,
-        String(entry.id.description.prefix(8)), entry.fileName, entry.routineSummary, entry.stateName,
+        String(entry.id.description.prefix(8)), entry.fileName, entry.routineSummary,
+        entry.stateName(isFailing: failures[entry.id] != nil),
       ]
     }
     var lines = Output.table(
       ["ORDER", "NAME", "NS", "ID", "FILE", "ROUTINES", "STATE"], rows, rightAligned: [0])
     lines.append("")
+    for entry in entries {
+      if let failure = failures[entry.id] { lines.append("\(entry.manifest.displayName) is failing: \(failure)".printable) }
+    }
     var closing =
       "\(Output.count(entries.count, "provider", "providers")) in \(Output.count(directories.count, "directory", "directories"))"
     if !refusals.isEmpty {
@@ -106,6 +119,8 @@ struct ProviderReport {
       var routines: Routines?
       var isolation: String
       var state: String
+      /// Why it can answer nothing, where it is failing.
+      var reason: String?
     }
     struct RefusedBody: Encodable {
       var file: String
@@ -131,7 +146,8 @@ struct ProviderReport {
             routines: entry.provider.map { provider in
               .init(direct: provider.directCount, stub: ProviderRoutine.allCases.count - provider.directCount)
             },
-            isolation: (entry.hosting == nil ? Manifest.Isolation.inProcess : .worker).rawValue, state: entry.stateName)
+            isolation: (entry.hosting == nil ? Manifest.Isolation.inProcess : .worker).rawValue,
+            state: entry.stateName(isFailing: failures[entry.id] != nil), reason: failures[entry.id])
         },
       refused: refusals.map { path, refusal in
         .init(file: path, reason: refusal.reason.rawValue, detail: refusal.detail, remedy: refusal.remedy)
@@ -153,10 +169,11 @@ extension Catalog.Entry {
     return stubs == 0 ? "\(direct)" : "\(direct)+\(stubs) stub"
   }
 
-  var stateName: String {
+  /// - Parameter isFailing: It is loaded and can answer nothing.
+  func stateName(isFailing: Bool) -> String {
     if !isActive { return "disabled" }
     if failure != nil { return "failed" }
-    if isReady { return "ready" }
+    if isReady { return isFailing ? "failing" : "ready" }
     return hosting.map(\.state.rawValue) ?? "waiting"
   }
 

@@ -92,6 +92,7 @@ struct ServeCommand: ParsableCommand {
     }
     host.isolate(
       isolate ? .worker : configuration.isolation ?? Self.defaultIsolation, isForced: isolate, in: server.workers)
+    host.prepareProviders()
     host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
     let schema = SchemaProvider(directory: catalog.directory)
     schema.prepare()

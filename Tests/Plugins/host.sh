@@ -21,7 +21,8 @@ serve() { # isolation, plugins...
   sed -i "/^isolation/d; /^enabled/d" "$work/plugins/"*.toml && sed -i "1i isolation = \"$isolation\"" "$work/plugins/"*.toml
   touch "$work/nsphost.toml"
   "$program" serve --config "$work/nsphost.toml" --plugins "$work/plugins" --log debug >"$work/serve.log" 2>"$work/serve.err" & host=$!
-  for _ in $(seq 200); do "$program" providers --exists "$1" >/dev/null 2>&1 && return; sleep 0.05; done
+  # One that is failing is there, too.
+  for _ in $(seq 200); do "$program" providers 2>/dev/null | grep -Eq "^ *[0-9]+ +$1 .* (ready|failing)$" && return; sleep 0.05; done
   echo "the host does not start" && cat "$work/serve.err" && exit 1
 }
 # Ends the host in good order.

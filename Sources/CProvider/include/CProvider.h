@@ -4,8 +4,8 @@
 
 #include "nsphost.h"
 
-/* Makes the provider: a retained ProviderBox, or NULL with the code in *lpiError. Called once where it succeeds, on the thread of the first
-   routine, inside that. Every provider's file defines it. */
+/* Makes the provider: a retained ProviderBox, or NULL with the code in *lpiError. Called once where it succeeds, by NSPProviderPrepare or on
+   the thread of the first routine, inside that. Every provider's file defines it. */
 LPVOID nsp_provider_create(LPGUID lpProviderId, LPINT lpiError);
 
 #endif

@@ -42,6 +42,11 @@ NSP_EXTERN_C_BEGIN
 NSP_EXPORT NTSTATUS NSPModuleLoad(void);
 NSP_EXPORT VOID NSPModuleUnload(void);
 
+/* What a file may export for its provider: makes it ready, before any routine is called in a worker, else right after the file was loaded. A
+   provider that finds that it can answer nothing reports that by NSPHostSetFailing, and is asked all the same. A host that only serves one
+   command calls it where the command shows what providers can. On a thread of the host's, once for each time that the file is loaded. */
+NSP_EXPORT VOID NSPProviderPrepare(LPGUID lpProviderId);
+
 /* The interface between providers and the engine of the host, for files that register provider modules of it: the provider
    dispatch table is an NSPV2_ROUTINE, the module id the provider's, the number NSP_NPI_NSPV2_NUMBER, and the NPI-specific
    characteristics the structure below. There is no client dispatch table. Entries that are NULL become stubs; without Begin, NextEx
@@ -113,6 +118,12 @@ NSP_EXPORT INT NSPHostCurrentClient(LPNSP_CLIENT lpClient);
    where it keeps what outlives it, which need not exist yet. Returns 0, WSAEFAULT when the room is too small (value may be NULL
    then, with room 0), WSANO_DATA when nothing is set under the name, or WSAEINVAL for NULL or an unknown provider. */
 NSP_EXPORT INT NSPHostSetting(LPGUID lpProviderId, LPCSTR lpszName, LPSTR lpszValue, LPDWORD lpcbValue);
+
+/* Reports that a provider can answer nothing, and why: a database that is damaged, servers that are none. NULL: it can answer again. The host
+   shows the provider as failing, with the reason, and goes on asking it; where it has no answer and nobody else has one, the client gets
+   WSATRY_AGAIN. The reason is one line of UTF-8, of which 512 bytes are kept. What a worker has reported ends with its process. Returns 0, or
+   WSAEINVAL for NULL or a provider that is not loaded (in a process that hosts it, during its constructors). (NSP §8.4) */
+NSP_EXPORT INT NSPHostSetFailing(LPGUID lpProviderId, LPCSTR lpszReason);
 
 /* The host's own provider of service classes, as WSAGetServiceClassInfo names it: NSP_SCHEMA_PROVIDER initialises a GUID. */
 #define NSP_SCHEMA_PROVIDER \

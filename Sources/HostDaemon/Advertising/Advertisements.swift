@@ -34,6 +34,8 @@ final class Advertisements: Sendable {
   private let host: ProviderHost
   let workers: Workers
   private let known = Mutex<[GUID: Advertisement]>([:])
+  /// One report at a time is passed on, so that none overtakes a later one.
+  private let reporting = Mutex<Void>(())
 
   init(_ host: ProviderHost, _ workers: Workers) { (self.host, self.workers) = (host, workers) }
 
@@ -101,6 +103,7 @@ final class Advertisements: Sendable {
       throw .networkDown
     }
     if isWorker {
+      passOnReports(identity.processID)
       workers.hasAdvertised(identity.processID)
     } else {
       host.catalog.update(id) {
@@ -108,6 +111,19 @@ final class Advertisements: Sendable {
       }
     }
     HostLog.write(.info, provider: entry.manifest.displayName, "advertised by \(identity)")
+  }
+
+  /// A worker's provider has said whether it can answer, or has just been attached: what it said last counts.
+  func passOnReports(_ processID: Int32) {
+    reporting.withLock { _ in
+      let found = known.withLock { $0.first { $0.value.processID == processID && workers.isWorker(processID, of: $0.key) } }
+      guard let (id, advertisement) = found, let provider = host.catalog[id]?.provider,
+        provider.routines === advertisement.routines
+      else { return }
+      let reason = workers.failing(of: processID)
+      guard provider.condition.report(reason) else { return }
+      HostLog.write(.info, provider: provider.name, reason.map { "it can answer nothing: \($0)" } ?? "it can answer again")
+    }
   }
 
   /// Takes a provider back; returns when none of its routines is running.
@@ -150,6 +166,8 @@ final class Advertisements: Sendable {
       return Array(lost)
     }
     for (id, advertisement) in lost {
+      // Those that are answered now are told why.
+      if let provider = host.catalog[id]?.provider, provider.routines === advertisement.routines { provider.condition.markGone() }
       // Whoever waits for it is answered first.
       let running = Self.names(of: advertisement.provider.hangUp())
       if workers.isWorker(advertisement.processID) {
@@ -244,8 +262,12 @@ extension Requests {
   func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     let processID = connection.peer.processID
-    guard connection.isWorker, let kind = fields.uint32().flatMap(WorkerNoteKind.init(rawValue:)), fields.uint32() != nil else {
-      throw .invalidArgument
+    guard connection.isWorker, let kind = fields.uint32().flatMap(WorkerNoteKind.init(rawValue:)), let number = fields.uint32()
+    else { throw .invalidArgument }
+    if kind == .failing || kind == .answering {
+      let reason = kind == .answering ? nil : ProviderCondition.reason(String(decoding: fields.rest, as: UTF8.self))
+      advertisements.workers.noted(processID, .failing(reason, number))
+      return advertisements.passOnReports(processID)
     }
     let lines = String(decoding: fields.rest, as: UTF8.self).split(separator: "\n").map(String.init)
     if kind == .confinement { return advertisements.workers.noted(processID, .confinement(lines)) }

@@ -42,6 +42,9 @@ final class WorkerProcess: ProviderProcess {
     var isOver = false
     /// It was good once: what it refuses now may pass.
     var hasServed = false
+    /// What the process has reported of its provider, and the number of that report.
+    var failing: String?
+    var reports: UInt32 = 0
   }
 
   init(
@@ -110,12 +113,15 @@ final class WorkerProcess: ProviderProcess {
     }
   }
 
+  var failing: String? { state.withLock { $0.failing } }
+
   func noted(_ note: WorkerNote) {
     change { state in
       switch note {
       case .refused(let detail, let remedy):
         state.refusal = Refusal(path: path, reason: .failedToLoad, detail: detail, remedy: remedy)
       case .confinement(let lines): state.hosting.confinement = lines
+      case .failing(let reason, let number): if number > state.reports { (state.failing, state.reports) = (reason, number) }
       }
     }
   }
@@ -261,6 +267,7 @@ final class WorkerProcess: ProviderProcess {
         ? " while it was being loaded"
         : state.running.isEmpty ? " outside its routines" : " in \(state.running.joined(separator: ", "))"
       (state.running, state.isKilled) = ([], false)
+      (state.failing, state.reports) = (nil, 0)
       state.hosting.deaths += 1
       state.hosting.lastDeath = name + place
       state.refusal = nil

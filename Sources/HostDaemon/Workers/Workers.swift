@@ -56,6 +56,9 @@ public final class Workers: ProviderProcesses {
 
   func hasAdvertised(_ processID: Int32) { worker(processID)?.hasAdvertised() }
 
+  /// Why the provider of one of these processes can answer nothing; nil where it does not say so.
+  func failing(of processID: Int32) -> String? { worker(processID)?.failing }
+
   /// What a worker says of its file, or of how it is confined.
   func noted(_ processID: Int32, _ note: WorkerNote) { worker(processID)?.noted(note) }
 
@@ -84,4 +87,6 @@ enum WorkerNote: Sendable {
   case refused(detail: String, remedy: String)
   /// How it is confined, a line each.
   case confinement([String])
+  /// Why its provider can answer nothing; nil: it can. With the number of the report.
+  case failing(String?, UInt32)
 }
