@@ -56,6 +56,7 @@ final class ClassStore: Sendable {
         // Any other size will do.
         var status = stat()
         if fstat(changes, &status) == 0, status.st_size > 1 << 20 { ftruncate(changes, 0) }
+        try Self.inspect(path, configuration)
         database = try DatabaseQueue(path: path, configuration: configuration)
       } else {
         database = try DatabaseQueue(configuration: configuration)
@@ -120,7 +121,20 @@ final class ClassStore: Sendable {
     return migrator
   }()
 
+  /// Looks at a file before anything is written to it.
+  private static func inspect(_ path: String, _ configuration: GRDB.Configuration) throws {
+    var configuration = configuration
+    configuration.readonly = true
+    configuration.journalMode = .default
+    let isLater = try DatabaseQueue(path: path, configuration: configuration).read { try migrator.hasBeenSuperseded($0) }
+    guard isLater else { return }
+    throw Defect(
+      detail: "\(path): a later version of nsphost has made it",
+      remedy: "use that version, or move it away to start without installed classes")
+  }
+
   private static func defect(_ path: String, _ error: any Error) -> Defect {
+    if let defect = error as? Defect { return defect }
     let remedy =
       switch (error as? DatabaseError)?.resultCode {
       case .SQLITE_CORRUPT?, .SQLITE_NOTADB?: "move it away, and install the classes again"

@@ -151,6 +151,41 @@ import Testing
     }
   }
 
+  /// Changes the database of a place behind the provider's back.
+  private func change(_ place: Place, _ statement: String) throws {
+    let sqlite = Process()
+    sqlite.executableURL = URL(filePath: "/usr/bin/env")
+    let script =
+      "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit(); c.execute('PRAGMA wal_checkpoint(TRUNCATE)')"
+    sqlite.arguments = ["python3", "-c", script, place.path + "/schema.db", statement]
+    try sqlite.run()
+    sqlite.waitUntilExit()
+    #expect(sqlite.terminationStatus == 0)
+  }
+
+  @Test("a database of a later version is refused before anything is written to it, and costs what was installed")
+  func laterVersion() throws {
+    let place = Place()
+    do {
+      let schema = SchemaProvider(directory: place.path)
+      try schema.install(Self.typed)
+      schema.settle(Self.typed.id, isInstalled: true)
+    }
+    try change(place, "INSERT INTO grdb_migrations VALUES ('9')")
+    let before = try Data(contentsOf: URL(filePath: place.path + "/schema.db"))
+    let schema = SchemaProvider(directory: place.path)
+    schema.prepare()
+    #expect(schema.defect?.detail == place.path + "/schema.db: a later version of nsphost has made it")
+    #expect(schema.defect?.remedy.hasPrefix("use that version, or move it away") == true)
+    #expect(throws: WinsockError.systemCallFailure) { try schema.install(Self.typed) }
+    #expect(schema.serviceClass(Self.typed.id) == nil && schema.installed.isEmpty)
+    #expect(try Data(contentsOf: URL(filePath: place.path + "/schema.db")) == before)
+    try change(place, "DELETE FROM grdb_migrations WHERE identifier = '9'")
+    let next = SchemaProvider(directory: place.path)
+    next.prepare()
+    #expect(next.defect == nil && next.serviceClass(Self.typed.id) == Self.typed)
+  }
+
   @Test("a class in the database that nobody can have installed is damage, not a class")
   func damagedClass() throws {
     for statement in [
