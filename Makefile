@@ -70,6 +70,7 @@ check-plugins: test-packages plugins nss-module
 	Tests/NSSModule/check-nss-module.sh
 	$(SWIFT) build --product reach
 	Tests/Clients/check-reach.sh
+	Tests/Clients/check-outages.sh
 
 # What a provider's process may do, tried against this kernel.
 check-confinement: test-packages
