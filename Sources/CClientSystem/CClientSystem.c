@@ -114,6 +114,8 @@ static void *run(void *given) {
   work.work(work.context);
   return NULL;
 }
+static _Atomic size_t extra_stack;
+void nsp_client_make_room(size_t bytes) { extra_stack = bytes; }
 int nsp_client_run(void (*work)(void *), void *context) {
   struct work *given = malloc(sizeof *given);
   pthread_attr_t attributes;
@@ -125,7 +127,7 @@ int nsp_client_run(void (*work)(void *), void *context) {
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   /* Providers' routines run on them: as large as on a thread of the host, and no larger, since limits of memory count it. */
-  pthread_attr_setstacksize(&attributes, 1 << 20);
+  pthread_attr_setstacksize(&attributes, (1 << 20) + extra_stack);
   sigfillset(&all);
   /* Those that code brings upon itself: blocked, they would end the process without whoever handles them. */
   for (size_t index = 0; index < sizeof own_fault / sizeof *own_fault; index++) sigdelset(&all, own_fault[index]);

@@ -5,6 +5,8 @@
 #include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -34,8 +36,32 @@ int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descr
   memcpy(CMSG_DATA(&control.head), &descriptor, sizeof descriptor);
   return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)count ? 0 : -1;
 }
-int nsp_spawn_worker(const char *program, char *const arguments[], int input) {
+/* The environment of this process, with one more tunable of glibc: how much static thread-local storage is kept for files that are loaded
+   later. `tunables` has the new variable's text. NULL where there is no memory. */
+static char **with_static_tls(char *const *environment, size_t bytes, char **tunables) {
+  static const char name[] = "GLIBC_TUNABLES=";
+  const char *known = NULL;
+  char **copy = NULL;
+  size_t count = 0, kept = 0;
+  while (environment[count] != NULL) count++;
+  copy = calloc(count + 2, sizeof *copy);
+  if (copy == NULL) return NULL;
+  for (size_t i = 0; i < count; i++) {
+    if (strncmp(environment[i], name, sizeof name - 1) == 0) known = environment[i] + sizeof name - 1;
+    else copy[kept++] = environment[i];
+  }
+  if (known != NULL && *known == 0) known = NULL;
+  if (asprintf(tunables, "%s%s%sglibc.rtld.optional_static_tls=%zu", name, known != NULL ? known : "", known != NULL ? ":" : "", bytes) < 0) {
+    free(copy);
+    return NULL;
+  }
+  copy[kept] = *tunables;
+  return copy;
+}
+
+int nsp_spawn_worker(const char *program, char *const arguments[], int input, size_t static_tls) {
   extern char **environ;
+  char **environment = NULL, *tunables = NULL;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_t actions;
   sigset_t none, all;
@@ -52,7 +78,10 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input) {
   posix_spawn_file_actions_adddup2(&actions, input, 0);
   /* What others have opened in this process, without a word about exec, is not the worker's. */
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  status = posix_spawn(&process, program, &actions, &attributes, arguments, environ);
+  if (static_tls > 0) environment = with_static_tls(environ, static_tls, &tunables);
+  status = posix_spawn(&process, program, &actions, &attributes, arguments, environment != NULL ? environment : environ);
+  if (environment != NULL) free(tunables);
+  free(environment);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   return status == 0 ? process : -1;

@@ -1,4 +1,5 @@
 import CWinsock
+import QuerySets
 import Synchronization
 
 /// How much something matters. The numbers are those of `NSPHostLog` (nsphost.h).
@@ -23,7 +24,7 @@ public struct LogEntry: Sendable {
   public var provider: String?
   /// What it is about.
   public var query: QueryID?
-  /// One line, without control characters.
+  /// One line, with escapes in the place of control characters.
   public var text: String
 }
 
@@ -48,13 +49,13 @@ public enum HostLog {
   /// Calls out to whoever opened it.
   public static func write(_ level: LogLevel, provider: String? = nil, query: QueryID? = nil, _ text: @autoclosure () -> String) {
     guard isOpen(for: level), let sink = sink.withLock({ $0 }) else { return }
-    sink.take(LogEntry(level: level, provider: provider, query: query, text: line(text())))
+    sink.take(LogEntry(level: level, provider: provider?.printable, query: query, text: line(text())))
   }
 
-  /// Nobody writes lines of their own into the log.
+  /// Nobody writes lines of their own into the log: what ends a line or moves along it is a space there, the rest an escape.
   private static func line(_ text: String) -> String {
     var clean = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars.prefix(2048) { clean.append(scalar.properties.generalCategory == .control ? " " : scalar) }
-    return String(clean)
+    for scalar in text.unicodeScalars.prefix(2048) { clean.append("\t\n\r".unicodeScalars.contains(scalar) ? " " : scalar) }
+    return String(clean).printable
   }
 }

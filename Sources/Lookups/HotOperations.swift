@@ -96,7 +96,6 @@ extension ProviderHost {
     for index in candidates.indices {
       if let refusal = take(candidates[index], &changes) {
         candidates[index].state = .refused(refusal)
-        changes.refused.append(refusal)
       }
       if case .refused(let refusal) = candidates[index].state, index >= candidates.count - installed.count {
         note(refusal, of: installed[index - (candidates.count - installed.count)].installation.id)
@@ -113,14 +112,17 @@ extension ProviderHost {
     catalog.update(id) { entry in if entry.provider == nil { entry.failure = refusal } }
   }
 
-  /// Brings the host in line with one candidate. Answers why its file could not be loaded.
+  /// Brings the host in line with one candidate. Answers why its file could not be loaded, now or when it was tried last; what is new is noted
+  /// in the changes.
   private func take(_ candidate: Candidate, _ changes: inout Changes) -> Refusal? {
     guard let manifest = candidate.manifest else { return nil }
     if manifest.id == SchemaProvider.id {
       guard case .ready = candidate.state else { return nil }
-      return Refusal(
+      let refusal = Refusal(
         path: candidate.path, reason: .superseded, detail: "its id is that of the host's own schema provider",
         remedy: "give it an id of its own; to take the schema's place, say schema = true")
+      changes.refused.append(refusal)
+      return refusal
     }
     let former = shelf.withLock { $0.files[candidate.path] }
     switch candidate.state {
@@ -142,7 +144,8 @@ extension ProviderHost {
     if former == nil, let entry = catalog[manifest.id], entry.path == candidate.path {
       // Put away by somebody; the sidecar decides anew only when it changed.
       let isOverruled = entry.manifest == manifest && (entry.isUnloaded || !entry.isActive)
-      if isOverruled || entry.failure != nil && candidate.version == entry.failedVersion { return nil }
+      if isOverruled { return nil }
+      if let failure = entry.failure, candidate.version == entry.failedVersion { return failure }
     }
     do throws(Refusal) {
       try replace(former, with: candidate, manifest)
@@ -150,13 +153,18 @@ extension ProviderHost {
       return nil
     } catch {
       if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path, failure: error) }
-      catalog.update(manifest.id) { entry in
-        if entry.provider == nil {
-          entry.failure = error
-          entry.failedVersion = candidate.version
-        }
-      }
+      note(error, of: manifest.id, candidate)
+      changes.refused.append(error)
       return error
+    }
+  }
+
+  private func note(_ refusal: Refusal, of id: GUID, _ candidate: Candidate) {
+    catalog.update(id) { entry in
+      if entry.provider == nil {
+        entry.failure = refusal
+        entry.failedVersion = candidate.version
+      }
     }
   }
 
@@ -261,7 +269,13 @@ extension ProviderHost {
 
   private func loadAgain(_ entry: Catalog.Entry) throws(ChangeFailure) {
     let installation = keeping.withLock { $0.record.installed.first { $0.id == entry.id } }
-    let candidate = scan().candidate(at: entry.path, of: installation)
+    var candidate = scan().candidate(at: entry.path, of: installation)
+    // What the last scan made of the file may be different.
+    defer {
+      shelf.withLock { shelf in
+        if let index = shelf.candidates.firstIndex(where: { $0.path == candidate.path }) { shelf.candidates[index] = candidate }
+      }
+    }
     switch (candidate.state, candidate.manifest) {
     case (.refused(let refusal), _): throw .refused(refusal)
     case (_, var manifest?):
@@ -269,7 +283,12 @@ extension ProviderHost {
       manifest.isEnabled = true
       do throws(Refusal) {
         try replace(shelf.withLock { $0.files[entry.path] }, with: candidate, manifest)
-      } catch { throw .refused(error) }
+        candidate.state = .ready
+      } catch {
+        candidate.state = .refused(error)
+        note(error, of: entry.id, candidate)
+        throw .refused(error)
+      }
     case (_, nil): throw .noFile
     }
   }

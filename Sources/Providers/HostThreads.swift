@@ -8,6 +8,12 @@ import Synchronization
 /// Work never waits behind other work that a provider holds up: when no thread is idle a new one is made, and idle ones end
 /// after a while. All signals are blocked on them; their stacks have 1 MiB (nsp.md T6).
 public enum HostThreads {
+  /// How much more than usual the static thread-local storage of this process takes: it lies in the stack of every thread. To be set before
+  /// the first thread is made.
+  public static func makeRoom(forStaticTLS bytes: Int) { extraStack.store(bytes, ordering: .relaxed) }
+
+  fileprivate static let extraStack = Atomic<Int>(0)
+
   /// Runs `work` on a thread of the host, soon.
   public static func run(_ work: @escaping @Sendable () -> Void) { pool.submit(work) }
 
@@ -61,7 +67,7 @@ private final class ThreadPool: @unchecked Sendable {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, Self.stackSize)
+    pthread_attr_setstacksize(&attributes, Self.stackSize + HostThreads.extraStack.load(ordering: .relaxed))
     var (all, previous) = (sigset_t(), sigset_t())
     sigfillset(&all)
     // Those that a routine brings upon itself: blocked, they would end the process without a word.

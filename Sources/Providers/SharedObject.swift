@@ -17,20 +17,23 @@ public final class SharedObject: Sendable {
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
 
   /// Runs the file's constructors. `isUnloadable` false keeps it mapped for the life of the process.
-  public init(path: String, isUnloadable: Bool) throws(Refusal) {
+  /// - Parameter isAlone: The process was started for this file.
+  public init(path: String, isUnloadable: Bool, isAlone: Bool = false) throws(Refusal) {
     self.path = path
     self.isUnloadable = isUnloadable
     let flags = RTLD_NOW | RTLD_LOCAL | (isUnloadable ? 0 : RTLD_NODELETE)
     _ = dlerror()
-    guard let handle = dlopen(Self.nextAlias(of: path), flags) else {
-      let reason = dlerror().map { String(cString: $0) } ?? "the dynamic linker gave no reason"
-      throw Refusal(
-        path: path, reason: .failedToLoad, detail: reason, remedy: "make the file loadable: ldd \(path) shows what it needs")
+    let alias = Self.nextAlias(of: path)
+    guard let handle = dlopen(alias, flags) else {
+      let text = dlerror().map { String(naming: $0) } ?? "the dynamic linker gave no reason"
+      let said = LoaderMessage(Self.plain(text, alias, of: path), path: path, isAlone: isAlone)
+      throw Refusal(path: path, reason: said.reason, detail: said.text, remedy: said.remedy)
     }
     self.handle = handle
     let start = nsp_module_base(handle)
     base = UInt(bitPattern: start)
-    if let start { nsp_last_words_know(start, nsp_mapping_size(start), path.split(separator: "/").last.map(String.init) ?? path) }
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    if let start { nsp_last_words_know(start, nsp_mapping_size(start), name.printable) }
   }
 
   /// How often each path was loaded by this process.
@@ -47,6 +50,17 @@ public final class SharedObject: Sendable {
     // The number's binary digits, as separators that all mean the same.
     let digits = String(generation, radix: 2).map { $0 == "0" ? "/" : "/./" }
     return path[..<cut] + digits.joined() + path[path.utf8.index(after: cut)...]
+  }
+
+  /// What the dynamic linker says, with the folder written as people know it.
+  private static func plain(_ text: String, _ alias: String, of path: String) -> String {
+    guard alias != path, let cut = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return text }
+    let folder = path[..<cut]
+    var text = text
+    for separator in ["/./", "//"] {
+      while text.contains(folder + separator) { text = text.replacing(folder + separator, with: folder + "/") }
+    }
+    return text
   }
 
   /// When a thread of the provider's own last came out of the host, and returned into this file; 0 for never.

@@ -24,7 +24,7 @@ public final class Worker: Sendable {
   ///   - name: What the provider is called.
   ///   - settings: The provider's own.
   public init?(_ id: GUID, name: String, settings: Manifest.Settings = [:], socket: String) {
-    WorkerAdvertisement.mark = strdup(name)
+    WorkerAdvertisement.mark = strdup(name.printable)
     setenv("NSP_SOCKET", socket, 1)
     let descriptor = nsp_host_connect(socket, NSP_HOST_NO_END)
     guard descriptor >= 0 else { return nil }
@@ -38,6 +38,13 @@ public final class Worker: Sendable {
     (self.id, connection, self.settings) = (id, descriptor, settings)
   }
 
+  /// How much more than usual the static thread-local storage of this process takes: it lies in the stack of every thread. To be said before
+  /// there is another thread.
+  public static func makeRoom(forStaticTLS bytes: Int) {
+    HostThreads.makeRoom(forStaticTLS: bytes)
+    nsp_client_make_room(max(0, bytes))
+  }
+
   /// Loads the file, and serves what it provides from now on. Throws why it can't; then the host has been told.
   public func serve(_ path: String, isUnloadable: Bool, allowsPartial: Bool, takesClasses: Bool, advertisesItself: Bool)
     throws(Refusal)
@@ -48,7 +55,7 @@ public final class Worker: Sendable {
     let outer = nsp_mark_provider(WorkerAdvertisement.mark)
     nsp_mark_routine(("a constructor" as StaticString).utf8Start)
     defer { nsp_mark_restore(outer) }
-    let object = try SharedObject(path: path, isUnloadable: isUnloadable)
+    let object = try SharedObject(path: path, isUnloadable: isUnloadable, isAlone: true)
     file.withLock { $0 = (object, nil) }
     // What it says of itself then is known before anybody can ask for it.
     object.callProviderPrepare(id)
@@ -70,7 +77,11 @@ public final class Worker: Sendable {
   public func note(confinement lines: [String]) { note(.confinement, lines.joined(separator: "\n")) }
 
   /// Tells the host why the file can't be used.
-  public func note(_ refusal: Refusal) { note(.refusal, refusal.detail + "\n" + refusal.remedy) }
+  public func note(_ refusal: Refusal) {
+    // A line each, whatever is in the names.
+    let lines = [refusal.reason.rawValue, refusal.detail.printable, refusal.remedy.printable].map { String($0.prefix(2000)) }
+    note(.refusal, lines.joined(separator: "\n"))
+  }
 
   private func note(_ kind: WorkerNoteKind, _ text: String, number: UInt32 = 0) {
     var frame = FrameWriter(RequestKind.note.rawValue, request: 0)

@@ -22,7 +22,7 @@ public enum ProviderCall: UInt16 {
 
 /// What a note of a worker is about.
 public enum WorkerNoteKind: UInt32 {
-  /// Why its file can't be used, and what to do: a line each.
+  /// The kind of reason (`Refusal.Reason`), why its file can't be used, and what to do: a line each.
   case refusal = 1
   /// How it is confined: lines.
   case confinement = 2

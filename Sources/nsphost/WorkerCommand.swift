@@ -41,6 +41,9 @@ struct WorkerCommand: ParsableCommand {
   @Flag(name: .long, help: "The file advertises its provider itself.")
   var advertises = false
 
+  @Option(name: .long, help: "How much static thread-local storage this process keeps for the file.")
+  var staticTLS: Int = 0
+
   @Option(name: .long, help: "How many bytes it may allocate besides those that it begins with.")
   var memoryBytes: UInt64 = 0
 
@@ -79,6 +82,7 @@ struct WorkerCommand: ParsableCommand {
       throw CommandFailure(
         what: "worker", why: "\(provider) is no GUID", remedy: "write it as 8-4-4-4-12 hexadecimal digits", isJSON: false)
     }
+    Worker.makeRoom(forStaticTLS: staticTLS)
     nsp_name_process("nsp-" + (name ?? file.lastPathComponent))
     guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: Self.settings(), socket: socket) else {
       throw CommandFailure(

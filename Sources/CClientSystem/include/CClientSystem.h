@@ -37,6 +37,9 @@ int nsp_client_numeric(const char *text, void *address);
 /* Runs on a new thread, which nobody waits for. 0, or a code of errno. */
 int nsp_client_run(void (*work)(void *), void *context);
 
+/* How much more stack the threads of nsp_client_run get from now on: where static thread-local storage takes more of it than usual. */
+void nsp_client_make_room(size_t bytes);
+
 /* What this thread serves, by an address; NULL where it serves nothing. */
 void *nsp_client_serving(void);
 void nsp_client_set_serving(void *what);

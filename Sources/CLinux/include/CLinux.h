@@ -2,6 +2,7 @@
 #ifndef NSPHOST_CLINUX_H
 #define NSPHOST_CLINUX_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* A descriptor of a process, readable once it is gone; -1 with errno. */
@@ -19,9 +20,10 @@ int nsp_socket_pair(int ends[2]);
 /* Sends bytes and a descriptor with them, at once or not at all. 0, or -1. */
 int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descriptor);
 
-/* Starts a program in a process group of its own, with no signal blocked or ignored, and with a descriptor as its standard input. Its
-   process id, or -1. */
-int nsp_spawn_worker(const char *program, char *const arguments[], int input);
+/* Starts a program in a process group of its own, with no signal blocked or ignored, and with a descriptor as its standard input.
+   `static_tls`: bytes of static thread-local storage that its dynamic linker keeps for files that it loads later; 0 for what it keeps
+   anyway. Its process id, or -1. */
+int nsp_spawn_worker(const char *program, char *const arguments[], int input, size_t static_tls);
 
 /* Waits until a child of this process has ended, and leaves it to be collected: its id is nobody else's until then. */
 void nsp_await_end(int process);

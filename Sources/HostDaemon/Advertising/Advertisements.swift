@@ -271,8 +271,8 @@ extension Requests {
     }
     let lines = String(decoding: fields.rest, as: UTF8.self).split(separator: "\n").map(String.init)
     if kind == .confinement { return advertisements.workers.noted(processID, .confinement(lines)) }
-    guard lines.count == 2 else { throw .invalidArgument }
-    advertisements.workers.noted(processID, .refused(detail: lines[0], remedy: lines[1]))
+    guard lines.count == 3, let reason = Refusal.Reason(rawValue: lines[0]) else { throw .invalidArgument }
+    advertisements.workers.noted(processID, .refused(reason, detail: lines[1], remedy: lines[2]))
   }
 
   /// What a worker's provider says. Nobody else has a word in the host's log.

@@ -118,8 +118,8 @@ final class WorkerProcess: ProviderProcess {
   func noted(_ note: WorkerNote) {
     change { state in
       switch note {
-      case .refused(let detail, let remedy):
-        state.refusal = Refusal(path: path, reason: .failedToLoad, detail: detail, remedy: remedy)
+      case .refused(let reason, let detail, let remedy):
+        state.refusal = Refusal(path: path, reason: reason, detail: detail, remedy: remedy)
       case .confinement(let lines): state.hosting.confinement = lines
       case .failing(let reason, let number): if number > state.reports { (state.failing, state.reports) = (reason, number) }
       }
@@ -264,7 +264,7 @@ final class WorkerProcess: ProviderProcess {
       let name = Self.name(of: status, isKilled: state.isKilled)
       let place =
         !wasServing
-        ? " while it was being loaded"
+        ? " while it was being loaded" + (state.refusal.map { " (\($0.detail))" } ?? "")
         : state.running.isEmpty ? " outside its routines" : " in \(state.running.joined(separator: ", "))"
       (state.running, state.isKilled) = ([], false)
       (state.failing, state.reports) = (nil, 0)
@@ -328,7 +328,7 @@ final class WorkerProcess: ProviderProcess {
     // Under the lock: it may connect before it is known here otherwise.
     let processID: Int32 = state.withLock { state in
       guard !state.isStopping else { return -1 }
-      let processID = Self.spawn(words, ends[0])
+      let processID = Self.spawn(words, ends[0], staticTLS: staticTLS)
       if processID > 0 { (state.leash, state.hosting.processID) = (ends[1], processID) }
       return processID
     }
@@ -343,12 +343,23 @@ final class WorkerProcess: ProviderProcess {
     return processID
   }
 
+  /// What its process keeps of every thread's storage for the file; 0 where what the dynamic linker keeps anyway is enough. A file that takes
+  /// more than the most can't be loaded there either.
+  private var staticTLS: Int {
+    image.staticTLS > Self.usualStaticTLS ? min(image.staticTLS + Self.usualStaticTLS, Self.mostStaticTLS) : 0
+  }
+
+  /// What glibc keeps (glibc.rtld.optional_static_tls), and what is left of a thread's stack of 8 MiB.
+  private static let usualStaticTLS = 512
+  private static let mostStaticTLS = 4 << 20
+
   private var arguments: [String] {
     var words = ["--provider", manifest.id.description, "--name=\(manifest.displayName)", "--socket", socket]
     if !image.isUnloadable { words.append("--keep-mapped") }
     if image.asksForClasses { words.append("--takes-classes") }
     if manifest.allowsPartial { words.append("--allow-partial") }
     if manifest.advertises { words.append("--advertises") }
+    if staticTLS > 0 { words += ["--static-tls", String(staticTLS)] }
     let rules = manifest.confinement
     func add(_ name: String, _ value: Int?) { if let value { words += [name, String(value)] } }
     add("--memory-bytes", rules.memory)
@@ -367,10 +378,11 @@ final class WorkerProcess: ProviderProcess {
     return String(cString: path)
   }
 
-  private static func spawn(_ words: [String], _ input: Int32) -> Int32 {
+  private static func spawn(_ words: [String], _ input: Int32, staticTLS: Int) -> Int32 {
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
-    return nsp_spawn_worker(program.flatMap { access($0, X_OK) == 0 ? $0 : nil } ?? "/proc/self/exe", &arguments, input)
+    return nsp_spawn_worker(
+      program.flatMap { access($0, X_OK) == 0 ? $0 : nil } ?? "/proc/self/exe", &arguments, input, staticTLS)
   }
 }
 

@@ -84,7 +84,7 @@ public final class Workers: ProviderProcesses {
 /// What a worker tells of itself before it serves.
 enum WorkerNote: Sendable {
   /// Why its file can't be used, and what to do.
-  case refused(detail: String, remedy: String)
+  case refused(Refusal.Reason, detail: String, remedy: String)
   /// How it is confined, a line each.
   case confinement([String])
   /// Why its provider can answer nothing; nil: it can. With the number of the report.

@@ -26,6 +26,10 @@ public struct ELFImage: Sendable {
   public private(set) var exportsModuleLoad = false
   private(set) var imported: [ImportedSymbol] = []
   private var neverUnloads = false
+  /// How many bytes of every thread's static storage it takes when it is loaded, with the libraries that it needs. The dynamic linker keeps few
+  /// for files that are loaded while the process runs.
+  public internal(set) var staticTLS = 0
+  private var usesStaticTLS = false
 
   /// Whether it asks for the class of a query.
   public var asksForClasses: Bool { imported.contains { $0.name == "NSPHostCurrentServiceClass" } }
@@ -73,6 +77,7 @@ public struct ELFImage: Sendable {
     else { throw .damaged("its end is missing: the section table lies outside the file") }
     let segments = try Segments(bytes)
     for note in segments.notes { readNotes(note, bytes) }
+    defer { if usesStaticTLS { staticTLS = segments.threadStorage } }
     guard let dynamic = segments.dynamic else { throw .damaged("it has no dynamic section") }
     try read(dynamic, segments, bytes)
     if readsSymbols { try readSymbols(bytes) }
@@ -120,6 +125,7 @@ public struct ELFImage: Sendable {
       case 6: symbols.entries = segments.fileOffset(value)
       case 15: if pathOffset == nil { pathOffset = value }
       case 29: pathOffset = value
+      case 30: usesStaticTLS = value & 0x10 != 0  // DF_STATIC_TLS
       case 0x6FFF_FEF5: symbols.gnuHash = segments.fileOffset(value)
       case 0x6FFF_FFFB: neverUnloads = value & 0x8 != 0
       default: break
@@ -174,6 +180,8 @@ private struct Segments {
   private var loads: [(address: UInt64, offset: UInt64, size: UInt64)] = []
   private(set) var dynamic: (offset: UInt64, size: UInt64)?
   private(set) var notes: [(offset: UInt64, size: UInt64)] = []
+  /// Bytes of thread-local storage, with what their alignment may cost.
+  private(set) var threadStorage = 0
 
   init(_ bytes: FileBytes) throws(ELFImage.Defect) {
     guard let table = bytes.number(32, as: UInt64.self), let size = bytes.number(54, as: UInt16.self),
@@ -184,6 +192,11 @@ private struct Segments {
       guard let type = bytes.number(header, as: UInt32.self), let offset = bytes.number(header &+ 8, as: UInt64.self),
         let address = bytes.number(header &+ 16, as: UInt64.self), let fileSize = bytes.number(header &+ 32, as: UInt64.self)
       else { throw .damaged("a program header is cut short") }
+      if type == 7, let size = bytes.number(header &+ 40, as: UInt64.self),
+        let alignment = bytes.number(header &+ 48, as: UInt64.self)
+      {
+        threadStorage = Int(clamping: min(size, 1 << 40) &+ min(alignment, 1 << 20))
+      }
       guard type == 1 || type == 2 || type == 4 else { continue }
       guard bytes.contains(offset, fileSize) else { throw .damaged("a segment lies outside the file") }
       switch type {

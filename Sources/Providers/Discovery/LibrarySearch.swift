@@ -30,8 +30,7 @@ public final class LibrarySearch {
 
   /// Looks at everything that the image needs, directly and through its libraries.
   func examine(_ image: ELFImage, path: String, hostExports: Set<String>) -> Finding {
-    // Where a run path is given, what is found depends on it and on where the file is.
-    let key = image.runPath.isEmpty ? image.needed : image.needed + ["|"] + image.runPath + ["|", directory(of: path)]
+    let key = key(image, path)
     let closure: [ELFImage]
     if let known = closures[key] {
       closure = known
@@ -60,6 +59,14 @@ public final class LibrarySearch {
       if !isSupplied { return .unresolved(symbol.name) }
     }
     return .complete
+  }
+
+  /// How much static thread-local storage the libraries of an image take that was examined.
+  func staticTLS(of image: ELFImage, path: String) -> Int { (closures[key(image, path)] ?? []).reduce(0) { $0 + $1.staticTLS } }
+
+  /// Where a run path is given, what is found depends on it and on where the file is.
+  private func key(_ image: ELFImage, _ path: String) -> [String] {
+    image.runPath.isEmpty ? image.needed : image.needed + ["|"] + image.runPath + ["|", directory(of: path)]
   }
 
   private func find(_ name: String, neededBy image: ELFImage, at path: String) -> (ELFImage, String)? {

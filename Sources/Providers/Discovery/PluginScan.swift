@@ -47,7 +47,13 @@ public struct PluginScan: Sendable {
     for directory in directories {
       guard let stream = opendir(directory) else { continue }
       defer { closedir(stream) }
-      let names = Self.names(in: stream)
+      let (names, unnameable) = Self.names(in: stream)
+      for name in unnameable {
+        candidates.append(
+          Self.refused(
+            directory + "/" + name, .badName, "its name is not UTF-8: \\x stands before each byte that is not",
+            "give the file a name in UTF-8"))
+      }
       let modules = names.keys.filter { $0.hasSuffix(".so") }.sorted()
       if modules.isEmpty { continue }
       let objection = trust.objection(toDirectory: directory)
@@ -124,6 +130,7 @@ public struct PluginScan: Sendable {
     }
     settle(&manifest)
     let state = judge(path, image, manifest, libraries)
+    image.staticTLS += libraries.staticTLS(of: image, path: path)
     image.forgetContents()
     return Candidate(path: path, state: state, manifest: manifest, image: image, version: FileVersion(status))
   }
@@ -133,9 +140,8 @@ public struct PluginScan: Sendable {
     var status = stat()
     guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let target = realpath(path, nil) else { return nil }
     defer { free(target) }
-    let text = String(cString: target)
-    let directory = text.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(text[..<$0]) } ?? ""
-    return trust.objection(toDirectory: directory.isEmpty ? "/" : directory)
+    _ = Trust.cutLastPart(target)
+    return trust.objection(toDirectory: target)
   }
 
   private func manifest(_ path: String, _ sidecar: String?, _ image: ELFImage, _ trust: Trust) throws(Refusal) -> Manifest {
@@ -199,16 +205,19 @@ public struct PluginScan: Sendable {
     }
   }
 
-  /// The names of modules and sidecars, each with the kind of file that the directory says it is.
-  private static func names(in stream: OpaquePointer) -> [String: Int] {
+  /// The names of modules and sidecars, each with the kind of file that the directory says it is; and those of modules that are not UTF-8, as
+  /// they can be shown.
+  private static func names(in stream: OpaquePointer) -> (names: [String: Int], unnameable: [String]) {
     var names: [String: Int] = [:]
+    var unnameable: [String] = []
     while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      let (name, shown) = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { (String(validatingCString: $0), String(naming: $0)) }
       }
-      if name.hasSuffix(".so") || name.hasSuffix(".toml") { names[name] = Int(entry.pointee.d_type) }
+      if let name, name.hasSuffix(".so") || name.hasSuffix(".toml") { names[name] = Int(entry.pointee.d_type) }
+      if name == nil, shown.hasSuffix(".so") { unnameable.append(shown) }
     }
-    return names
+    return (names, unnameable.sorted())
   }
 
   /// The text of a sidecar, which must be as trustworthy as the file that it speaks for.

@@ -6,6 +6,8 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Reason: String, Sendable, CaseIterable {
     case untrusted
     case unreadable
+    /// A file whose name is no text.
+    case badName = "bad-name"
     case damaged
     case notAnELFFile = "not-elf"
     case wrongMachine = "wrong-machine"

@@ -1,4 +1,5 @@
 import Glibc
+import QuerySets
 
 /// Decides whether strangers could have put code into a file: it and every folder above it must belong to root or the running
 /// user, and nobody else may write to them.
@@ -21,23 +22,28 @@ struct Trust {
 
   /// Judges a folder and every folder above it. Above, a folder like /tmp may be open to all when its sticky bit keeps others
   /// from replacing what is ours.
-  func objection(toDirectory directory: String) -> (detail: String, remedy: String)? {
-    guard let resolved = realpath(directory, nil) else { return ("\(directory) can't be resolved", "check the path") }
-    defer { free(resolved) }
-    var path = String(cString: resolved)
+  func objection(toDirectory directory: UnsafePointer<CChar>) -> (detail: String, remedy: String)? {
+    // As bytes: a link may lead to a folder whose name is not UTF-8.
+    guard let path = realpath(directory, nil) else { return ("\(String(naming: directory)) can't be resolved", "check the path") }
+    defer { free(path) }
     var isFirst = true
     while true {
       var status = stat()
-      guard stat(path, &status) == 0 else { return ("\(path) can't be examined", "make it accessible") }
-      if let objection = objection(to: status, path) {
+      guard stat(path, &status) == 0 else { return ("\(String(naming: path)) can't be examined", "make it accessible") }
+      if let objection = objection(to: status, String(naming: path)) {
         let isStickyAncestor = !isFirst && status.st_mode & S_ISVTX != 0 && (status.st_uid == 0 || status.st_uid == user)
         if !isStickyAncestor { return objection }
       }
-      if path == "/" { return nil }
+      guard Self.cutLastPart(path) else { return nil }
       isFirst = false
-      let parent = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? ""
-      path = parent.isEmpty ? "/" : parent
     }
+  }
+
+  /// Leaves the folder that an absolute path is in. False for the root.
+  static func cutLastPart(_ path: UnsafeMutablePointer<CChar>) -> Bool {
+    guard let last = strrchr(path, Int32(UInt8(ascii: "/"))), strlen(path) > 1 else { return false }
+    last[last == path ? 1 : 0] = 0
+    return true
   }
 
   private func octal(_ mode: mode_t) -> String {
