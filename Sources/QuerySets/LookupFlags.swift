@@ -56,6 +56,11 @@ public struct LookupFlags: OptionSet, Hashable, Sendable, CustomStringConvertibl
     return Self.names.filter { $0.name != "LUP_RETURN_ALL" && contains($0.flag) }.map(\.name).joined(separator: "|")
   }
 
+  /// Every flag in the short form.
+  public static var shortNames: [String] {
+    names.map { $0.name.dropFirst("LUP_".count).lowercased().replacing("_", with: "-") }
+  }
+
   private static let names: [(name: String, flag: LookupFlags)] = [
     ("LUP_RETURN_ALL", .returnAll),
     ("LUP_DEEP", .deep),

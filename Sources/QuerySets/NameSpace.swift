@@ -15,7 +15,7 @@ public struct NameSpace: RawRepresentable, Hashable, Sendable, CustomStringConve
   public init?(_ text: String) {
     let lower = text.lowercased()
     let name = lower.hasPrefix("ns_") ? String(lower.dropFirst(3)).replacing("_", with: "-") : lower
-    if let found = Self.names.first(where: { $0.name == name }) {
+    if let found = Self.numbered.first(where: { $0.name == name }) {
       rawValue = found.number
     } else if let number = UInt32(text) {
       rawValue = number
@@ -24,9 +24,12 @@ public struct NameSpace: RawRepresentable, Hashable, Sendable, CustomStringConve
     }
   }
 
-  public var description: String { Self.names.first { $0.number == rawValue }?.name ?? String(rawValue) }
+  public var description: String { Self.numbered.first { $0.number == rawValue }?.name ?? String(rawValue) }
 
-  private static let names: [(name: String, number: UInt32)] = [
+  /// The short names of all that have one.
+  public static var names: [String] { numbered.map(\.name) }
+
+  private static let numbered: [(name: String, number: UInt32)] = [
     ("all", 0),
     ("sap", 1),
     ("nds", 2),

@@ -11,7 +11,7 @@ struct CallsCommand: ParsableCommand {
     subcommands: [ShowCallsCommand.self, CloseCallCommand.self], defaultSubcommand: ShowCallsCommand.self)
 }
 
-struct ShowCallsCommand: WatchingCommand {
+struct ShowCallsCommand: WatchingCommand, RunningHostCommand {
   static let configuration = CommandConfiguration(commandName: "show", abstract: "Show the calls of clients.")
 
   @OptionGroup var options: HostOptions
@@ -19,23 +19,13 @@ struct ShowCallsCommand: WatchingCommand {
   @Flag(name: .long, help: "Stay, and show every change. End with Ctrl-C.")
   var watch = false
 
-  func run() throws {
-    if let running = try options.runningHost() {
-      if watch { return try watch(running) }
-      return try show(running)
-    }
-    let host = options.makeHost()
-    defer { host.stop() }
-    if watch { watch(host) } else { try output(of: host, withAges: true).show() }
-  }
-
   func output(of host: ProviderHost, withAges: Bool) -> CommandOutput {
     options.json
       ? CommandOutput(CallsDocument(host.calls, withAges: withAges)) : CommandOutput(host.calls.lines(withAges: withAges))
   }
 }
 
-struct CloseCallCommand: HostCommand {
+struct CloseCallCommand: RunningHostCommand {
   static let configuration = CommandConfiguration(
     commandName: "close", abstract: "Close a call: its session ends, and every provider is told.",
     discussion: "Returns when the providers have been told, or after five seconds.")
@@ -59,10 +49,7 @@ struct CallChoice: ParsableArguments {
   @Argument(help: ArgumentHelp("The call's number, as nsphost calls shows it.", valueName: "vc"))
   var number: UInt64
 
-  @Option(
-    name: .long,
-    help: ArgumentHelp(
-      "Why: \(CloseReason.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "reason"))
+  @Option(name: .long, help: ArgumentHelp("Why it is closed.", valueName: "reason"))
   var status: CloseReason = .kicked
 }
 

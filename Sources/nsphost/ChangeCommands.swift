@@ -9,14 +9,16 @@ import Sessions
 struct ProviderChoice: ParsableArguments {
   @OptionGroup var options: HostOptions
 
-  @Argument(help: "A provider's name or id.")
-  var provider: String
+  @Argument(help: "A provider's name, its id, or the first digits of that.")
+  var provider: ProviderReference
 
   /// Its entry in a host that has loaded everything.
   func entry(in host: ProviderHost, for what: String) throws -> Catalog.Entry {
-    guard let entry = host.catalog.entries.first(where: { $0.isNamed(provider) }) else {
+    let entries = host.catalog.entries
+    let id = try provider.find(among: entries.known, isJSON: options.json)
+    guard let entry = entries.first(where: { $0.id == id }) else {
       throw CommandFailure(
-        kind: .nothingFound, what: "\(what) \(provider)", why: "there is no provider of this name",
+        kind: .nothingFound, what: "\(what) \(provider.text)", why: "there is no provider of this name",
         remedy: "nsphost providers lists the names", isJSON: options.json)
     }
     return entry
@@ -24,7 +26,7 @@ struct ProviderChoice: ParsableArguments {
 
   func failure(_ what: String, _ failure: ProviderHost.ChangeFailure) -> CommandFailure {
     let (why, remedy) = failure.text
-    return CommandFailure(what: "\(what) \(provider)", why: why, remedy: remedy, isJSON: options.json)
+    return CommandFailure(what: "\(what) \(provider.text)", why: why, remedy: remedy, isJSON: options.json)
   }
 }
 
@@ -39,6 +41,7 @@ extension SwitchCommand {
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let verb = Self.enables ? "enable" : "disable"
+    try options.requireState(for: verb)
     let entry = try choice.entry(in: host, for: verb)
     do throws(ProviderHost.ChangeFailure) {
       if Self.enables { try host.enable(entry.id) } else { try host.disable(entry.id) }
@@ -47,7 +50,8 @@ extension SwitchCommand {
     if options.json {
       return CommandOutput(SwitchDocument(change: .init(name: name, file: entry.path, catalog: catalog, enabled: Self.enables)))
     }
-    return CommandOutput(["\(verb)d \(name)" + (catalog.map { ", for good: kept in \($0)" } ?? "")])
+    let howLong = catalog.map { "for good: kept in \($0)" } ?? "until the host ends: it keeps no state"
+    return CommandOutput(["\(verb)d \(name), \(howLong)"])
   }
 }
 

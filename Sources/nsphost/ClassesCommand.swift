@@ -119,6 +119,7 @@ struct InstallClassesCommand: HostCommand {
     if let running = try options.runningHost() {
       return try show(running, ["classes", "install", "--text=" + text] + (options.json ? ["--json"] : []) + ["--", file])
     }
+    try options.requireState(for: "classes install")
     let host = options.makeHost()
     defer { host.stop() }
     try install(text, on: host, ProcessEnvironment.identity).show()
@@ -201,6 +202,7 @@ struct RemoveClassCommand: HostCommand {
   static let isForOperators = false
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
+    try options.requireState(for: "classes remove")
     let id = try choice.reference.one(in: host.engine.classes.schema, isJSON: options.json)
     let asking = try client()
     let name = (try? host.engine.classes.name(of: id, for: asking.identity)) ?? id.description

@@ -26,11 +26,17 @@ struct ConfigurationFile: ParsableArguments {
   func load(isJSON: Bool) throws -> Configuration {
     let path = config ?? defaultPath
     guard let data = FileManager.default.contents(atPath: path) else {
-      guard config != nil else { return Configuration() }
-      throw CommandFailure(what: path, why: "it can't be read", remedy: "give the path of a configuration", isJSON: isJSON)
+      // One that is there and can't be read is not the same as none.
+      guard config != nil || errno != ENOENT && path.fileExists else { return Configuration() }
+      throw CommandFailure(
+        what: path, why: "it can't be read: \(String(cString: strerror(errno)))", remedy: "give the path of a configuration",
+        isJSON: isJSON)
+    }
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw CommandFailure(what: path, why: "it is not UTF-8 text", remedy: "save it as UTF-8", isJSON: isJSON)
     }
     do throws(Configuration.Defect) {
-      return try Configuration(toml: String(decoding: data, as: UTF8.self), path: path)
+      return try Configuration(toml: text, path: path)
     } catch {
       throw CommandFailure(what: "configuration", why: error.detail, remedy: error.remedy, isJSON: isJSON)
     }
@@ -99,8 +105,20 @@ struct CheckConfigCommand: ParsableCommand {
 
   @OptionGroup var file: ConfigurationFile
 
+  @Flag(name: .long, help: "Print JSON instead of text.")
+  var json = false
+
+  private struct Document: Encodable {
+    struct Body: Encodable {
+      var good = true
+    }
+    let schema = "nsphost.config-check/1"
+    let host = HostEnvelope()
+    let check = Body()
+  }
+
   func run() throws {
-    _ = try file.load(isJSON: false)
-    print("the configuration is good")
+    _ = try file.load(isJSON: json)
+    if json { Output.json(Document()) } else { print("the configuration is good") }
   }
 }

@@ -20,7 +20,8 @@ struct CommandOutput {
   var lines: [String] = []
   var status: Int32 = 0
 
-  init(_ lines: [String], status: Int32 = 0) { (self.lines, self.status) = (lines, status) }
+  /// Names of others may be in the lines: they drive no terminal.
+  init(_ lines: [String], status: Int32 = 0) { (self.lines, self.status) = (lines.map(\.printable), status) }
   init(_ document: some Encodable) { lines = [Output.jsonText(document)] }
 
   func show() throws {
@@ -42,11 +43,50 @@ extension HostCommand {
 
 extension HostCommand {
   /// Prints what a running host answers to this very command line.
-  func show(_ running: RunningHost, _ words: [String] = Array(CommandLine.arguments.dropFirst())) throws {
-    let answer = try running.ask(words)
+  func show(_ running: RunningHost, _ words: [String] = CommandWords.ofProcess.arranged) throws {
+    try show(try running.ask(words))
+  }
+
+  func show(_ answer: ControlAnswer) throws {
     try? FileHandle.standardError.write(contentsOf: Data(answer.errors.utf8))
     try? FileHandle.standardOutput.write(contentsOf: Data(answer.output.utf8))
     if answer.status != 0 { throw ExitCode(answer.status) }
+  }
+}
+
+/// A command about what a running host does. Where none runs there is nothing to show: a host of this process's own would show itself.
+protocol RunningHostCommand: HostCommand {}
+
+extension RunningHostCommand {
+  func run() throws { try show(try options.hostThatRuns()) }
+}
+
+extension RunningHostCommand where Self: WatchingCommand {
+  func run() throws {
+    let running = try options.hostThatRuns()
+    if watch { try watch(running) } else { try show(running) }
+  }
+}
+
+extension HostOptions {
+  /// The host that is running, for commands that are about it.
+  func hostThatRuns() throws -> RunningHost {
+    let what = CommandWords.ofProcess.name
+    if local || !directories.isEmpty {
+      throw CommandFailure(
+        kind: .usage, what: what, why: "it is about a running host, and \(local ? "--local" : "--plugins") is about another one",
+        remedy: "leave out \(local ? "--local" : "--plugins"); --socket names the host", isJSON: json)
+    }
+    // What it says of itself is that it goes on in this process.
+    var quiet = self
+    quiet.verbose = false
+    guard let running = try quiet.runningHost() else {
+      throw CommandFailure(
+        kind: .unreachable, what: what, why: "no host is running: nobody listens on \(socketPath)",
+        remedy: "start one with nsphost serve, or name its socket with --socket", isJSON: json)
+    }
+    if verbose { Output.aside("asking the host on \(running.path)") }
+    return running
   }
 }
 
@@ -78,11 +118,13 @@ extension WatchingCommand {
 
   /// The same of a host elsewhere, which is asked now and then.
   func watch(_ running: RunningHost) throws {
-    let words = CommandLine.arguments.dropFirst().filter { $0 != "--watch" }
+    let words = CommandWords.ofProcess.arranged.filter { $0 != "--watch" }
     let interrupted = Interruption()
     var shown: String?
     repeat {
-      let now = try running.ask(words).output
+      let answer = try running.ask(words)
+      guard answer.status == 0 else { return try show(answer) }
+      let now = answer.output
       guard now != shown else { continue }
       if shown != nil, !options.json { print("") }
       print(now, terminator: "")
@@ -97,27 +139,28 @@ struct ControlDesk {
   let host: ProviderHost
 
   func answer(_ words: [String], _ client: ClientSession, isOperator: Bool) -> ControlAnswer {
+    let words = CommandWords(words)
     do {
-      guard let command = try NSPHost.parseAsRoot(words) as? any HostCommand else {
+      guard let command = try NSPHost.parseAsRoot(words.arranged) as? any HostCommand else {
         throw CommandFailure(
-          kind: .usage, what: words.first ?? "", why: "a running host does not do this",
-          remedy: "give the command --local", isJSON: false)
+          kind: .usage, what: words.name, why: "a running host does not do this",
+          remedy: "give the command --local", isJSON: words.wantsJSON)
       }
       guard isOperator || !type(of: command).isForOperators else {
         throw CommandFailure(
-          kind: .notPermitted, error: .accessDenied, what: words.first ?? "",
+          kind: .notPermitted, error: .accessDenied, what: words.name,
           why: "only root and the host's own user may ask this",
           remedy: "ask as one of them", isJSON: command.options.json)
       }
       let output = try command.perform(on: host, for: { client })
       return ControlAnswer(status: output.status, output: output.lines.map { $0 + "\n" }.joined(), errors: "")
-    } catch let failure as CommandFailure {
-      return ControlAnswer(status: failure.status, output: failure.document.map { $0 + "\n" } ?? "", errors: failure.line + "\n")
-    } catch let code as ExitCode {
-      return ControlAnswer(status: code.rawValue, output: "", errors: "")
     } catch {
+      guard let failure = error as? CommandFailure ?? CommandFailure(error, words) else {
+        return ControlAnswer(status: NSPHost.exitCode(for: error).rawValue, output: NSPHost.fullMessage(for: error), errors: "")
+      }
       return ControlAnswer(
-        status: NSPHost.exitCode(for: error).rawValue, output: "", errors: NSPHost.fullMessage(for: error) + "\n")
+        status: failure.status, output: failure.document.map { $0 + "\n" } ?? "",
+        errors: failure.lines.map { $0 + "\n" }.joined())
     }
   }
 }

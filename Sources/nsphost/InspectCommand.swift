@@ -10,29 +10,42 @@ struct InspectCommand: HostCommand {
 
   @OptionGroup var options: HostOptions
 
-  @Argument(help: "A provider's name or id, or the path of a file.")
+  @Argument(help: "A provider's name, its id or the first digits of that, or the path of a file.")
   var subject: String
 
   static let isForOperators = false
 
-  /// A file is looked at by whoever asks: what a host may read is not for everybody.
   private var isFile: Bool { subject.contains("/") || subject.hasSuffix(".so") }
 
   func run() throws {
-    if !isFile, let running = try options.runningHost() { return try show(running) }
-    // A file is read, not run; nor is any other.
-    let host = isFile ? ProviderHost() : options.makeHost()
+    guard isFile else {
+      if let running = try options.runningHost() { return try show(running) }
+      return try showHere(options.makeHost())
+    }
+    // A host knows more of its own files: it has loaded them. Others are looked at by whoever asks, because what a host may read is not for
+    // everybody.
+    let path = subject.fileExists ? subject.absolutePath : subject
+    if let running = try options.runningHost() {
+      let answer = try running.ask(["inspect"] + (options.json ? ["--json"] : []) + ["--", path])
+      if answer.status == 0 || !subject.fileExists { return try show(answer) }
+    }
+    // A file that is there is read, not run; nor is any other.
+    try showHere(subject.fileExists ? ProviderHost() : options.makeHost())
+  }
+
+  private func showHere(_ host: ProviderHost) throws {
     defer { host.stop() }
-    try report(on: host, mayBeFile: true).show()
+    try report(on: host, mayRead: true).show()
   }
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    try report(on: host, mayBeFile: false)
+    try report(on: host, mayRead: false)
   }
 
-  private func report(on host: ProviderHost, mayBeFile: Bool) throws -> CommandOutput {
+  /// - Parameter mayRead: A file that the host does not know, too.
+  private func report(on host: ProviderHost, mayRead: Bool) throws -> CommandOutput {
     if !ProcessEnvironment.isServing, !isFile { host.prepareProviders() }
-    guard mayBeFile || !isFile, let report = InspectionReport(host, subject) else {
+    guard let report = try InspectionReport(host, subject, mayRead: mayRead, isJSON: options.json) else {
       throw CommandFailure(
         kind: .nothingFound, what: "inspect \(subject)", why: "there is no provider and no file of this name",
         remedy: "nsphost providers lists the names", isJSON: options.json)
@@ -48,23 +61,37 @@ struct InspectionReport {
   /// Why it can answer nothing, where it is loaded.
   private var failing: String?
 
+  /// The file was looked at, and is no host's.
+  let isExamined: Bool
+
   /// Nil when neither a provider nor a file is meant.
-  init?(_ host: ProviderHost, _ subject: String) {
-    if let entry = host.catalog.entries.first(where: { $0.isNamed(subject) }) {
+  /// - Parameter mayRead: A file that the host does not know is read.
+  init?(_ host: ProviderHost, _ subject: String, mayRead: Bool, isJSON: Bool) throws(CommandFailure) {
+    let entries = host.catalog.entries
+    let id = try ProviderReference(argument: subject)?.find(among: entries.known, isJSON: isJSON)
+    if let entry = entries.first(where: { $0.id == id }) {
       self.entry = entry
       candidate = host.candidates.first { $0.path == entry.path }
+      isExamined = false
       failing = host.failure(of: entry)
-    } else if subject.contains("/") || subject.hasSuffix(".so") {
-      let known = host.candidates.first { $0.path == subject || $0.path.lastPathComponent == subject }
-      let candidate = known ?? PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: subject)
-      if known == nil, case .refused(let refusal) = candidate.state, refusal.reason == .unreadable, !subject.fileExists {
-        return nil
-      }
-      self.candidate = candidate
-      entry = host.catalog.entries.first { $0.path == candidate.path }
-    } else {
-      return nil
+      return
     }
+    guard subject.contains("/") || subject.hasSuffix(".so") else { return nil }
+    let known = host.candidates.first { candidate in
+      candidate.path == subject || candidate.path.printable == subject || candidate.path.lastPathComponent.printable == subject
+        || candidate.path.absolutePath == subject
+    }
+    guard known != nil || mayRead && subject.fileExists else { return nil }
+    let candidate = known ?? PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: subject)
+    self.candidate = candidate
+    isExamined = known == nil
+    entry = entries.first { $0.path == candidate.path }
+  }
+
+  /// Why it is not used: what the scan has found, or what came of loading it.
+  private var refusal: Refusal? {
+    if case .refused(let refusal)? = candidate?.state { return refusal }
+    return entry?.failure
   }
 
   private var manifest: Manifest? { entry?.manifest ?? candidate?.manifest }
@@ -98,12 +125,15 @@ struct InspectionReport {
       }
     }
     switch candidate?.state {
-    case .refused(let refusal):
-      add("state", "refused: \(refusal.reason.title): \(refusal.detail)")
-      add("do", refusal.remedy)
     case .superseded(let by): add("state", "superseded by \(by)")
     case .disabled: add("state", "disabled")
-    case .ready, nil: add("state", stateName)
+    case .refused, .ready, nil:
+      if let refusal {
+        add("state", "refused: \(refusal.reason.title): \(refusal.detail)")
+        add("do", refusal.remedy)
+      } else {
+        add("state", isExamined ? "examined: its tables are good, and it was not loaded" : stateName)
+      }
     }
     add("failing", failing?.printable)
     if let candidate { add("trust", candidate.isTrusted ? "the file and every folder above it are safe" : "refused") }
@@ -208,15 +238,16 @@ struct InspectionReport {
   }
 
   var document: Document {
-    var state = stateName
+    var state = isExamined ? "examined" : stateName
     var refused: Document.Body.Refused?
     switch candidate?.state {
-    case .refused(let refusal):
-      state = "refused"
-      refused = .init(reason: refusal.reason.rawValue, detail: refusal.detail, remedy: refusal.remedy)
     case .superseded: state = "superseded"
     case .disabled: state = "disabled"
-    case .ready, nil: break
+    case .refused, .ready, nil:
+      if let refusal {
+        state = "refused"
+        refused = .init(reason: refusal.reason.rawValue, detail: refusal.detail, remedy: refusal.remedy)
+      }
     }
     let image = candidate?.image
     return Document(

@@ -37,11 +37,13 @@ struct QueryArguments: ParsableArguments {
   @Argument(help: "The name; \"*\" asks providers that understand it for everything.")
   var name: String
 
-  @Option(name: .long, help: ArgumentHelp("Ask this name space only: a name such as dns or email, or a number.", valueName: "ns"))
+  @Option(name: .long, help: ArgumentHelp("Ask this name space only: by its name or its number.", valueName: "ns"))
   var namespace: NameSpace = .all
 
-  @Option(name: .long, help: ArgumentHelp("Ask this provider only.", valueName: "id"))
-  var provider: GUID?
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Ask this provider only: its name, its id, or the first digits of that.", valueName: "provider"))
+  var provider: ProviderReference?
 
   @Option(name: .customLong("class"), help: ArgumentHelp("The service class, by its id or its name.", valueName: "class"))
   var serviceClass: ClassReference?
@@ -57,14 +59,14 @@ struct QueryArguments: ParsableArguments {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Lookup flags, separated by commas, such as return-name,return-addr or LUP_DEEP.", valueName: "flags"))
+    help: ArgumentHelp("Lookup flags, separated by commas; LUP_ before a name is not needed.", valueName: "flags"))
   var flags: LookupFlags = [.returnName, .returnAddress, .returnBlob, .returnComment]
 
   func validate() throws {
     if version != nil, atLeast != nil { throw ValidationError("--service-version and --at-least exclude each other") }
   }
 
-  func querySet(class id: GUID?) -> QuerySet {
+  func querySet(class id: GUID?, provider: GUID?) -> QuerySet {
     let asked =
       version.map { ServiceVersion(number: $0, comparator: .equal) }
       ?? atLeast.map { ServiceVersion(number: $0, comparator: .notLess) }
@@ -75,15 +77,22 @@ struct QueryArguments: ParsableArguments {
 
 extension NameSpace: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
-}
 
-// The project's own value type, which only happens to be a C structure.
-// swift-format-ignore: AvoidRetroactiveConformances
-extension GUID: @retroactive ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
+  public static var allValueStrings: [String] { names }
+  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+  public var defaultValueDescription: String { description }
 }
 
 extension LookupFlags: ExpressibleByArgument {
+  public static var allValueStrings: [String] { shortNames }
+  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+  public var defaultValueDescription: String {
+    Self.shortNames.filter { name in
+      guard let flag = LookupFlags(named: name) else { return false }
+      return flag != .returnAll && contains(flag)
+    }.joined(separator: ",")
+  }
+
   public init?(argument: String) {
     var flags: LookupFlags = []
     for name in argument.split(separator: ",") {
@@ -111,7 +120,9 @@ struct LookupReport {
     entries = host.catalog.entries
     let asked: QuerySet
     do throws(CommandFailure) {
-      asked = query.querySet(class: try query.serviceClass?.one(in: host.engine.classes.schema, isJSON: isJSON))
+      asked = query.querySet(
+        class: try query.serviceClass?.one(in: host.engine.classes.schema, isJSON: isJSON),
+        provider: try query.provider?.one(among: host.catalog.entries.known, isJSON: isJSON))
     } catch {
       failure = error
       return

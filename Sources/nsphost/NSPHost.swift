@@ -14,7 +14,7 @@ struct NSPHost: ParsableCommand {
     abstract: "A host for name space providers.",
     discussion: """
       Loads providers (.so files that export NSPv2 entry points) from the plugin directories, and looks up and registers \
-      names and services through them.
+      names and services through them. -v says which host answers; it may stand before the command, too.
       """,
     version: version,
     subcommands: [
@@ -34,14 +34,15 @@ struct NSPHost: ParsableCommand {
   static func main() {
     // What providers look up here, in workers and in programs that these start does not come back through glibc's module.
     setenv("NSP_NSS_BYPASS", "1", 1)
+    let words = CommandWords.ofProcess
     do {
-      var command = try parseAsRoot()
+      try ProcessEnvironment.requireUTF8(isJSON: words.wantsJSON)
+      var command = try parseAsRoot(words.arranged)
       try command.run()
-    } catch let failure as CommandFailure {
+    } catch {
+      guard let failure = error as? CommandFailure ?? CommandFailure(error, words) else { exit(withError: error) }
       failure.report()
       exit(withError: ExitCode(failure.status))
-    } catch {
-      exit(withError: error)
     }
   }
 }
@@ -52,7 +53,10 @@ struct HostOptions: ParsableArguments {
     name: .customLong("plugins"), parsing: .singleValue,
     help: ArgumentHelp(
       "A directory to take providers from; may be given several times.",
-      discussion: "Otherwise NSP_PLUGIN_PATH, otherwise ~/.local/lib/nsp, /usr/local/lib/nsp and /usr/lib/nsp.",
+      discussion: """
+        Otherwise NSP_PLUGIN_PATH, otherwise ~/.local/lib/nsp, /usr/local/lib/nsp and /usr/lib/nsp. With it nothing is read from the \
+        machine's state folder, nor kept there: name a folder in STATE_DIRECTORY to keep what is changed.
+        """,
       valueName: "directory"),
     completion: .directory)
   var directories: [String] = []
@@ -100,13 +104,29 @@ struct HostOptions: ParsableArguments {
       explicit: directories, environment: ProcessEnvironment.variables, isPrivileged: ProcessEnvironment.isPrivileged)
   }
 
+  /// The folder of what outlives a host. Nil where providers come from directories of the command's own and nobody has named one: what the
+  /// machine's folder keeps is about the machine's providers.
+  var stateDirectory: String? {
+    directories.isEmpty ? ProcessEnvironment.stateDirectory : ProcessEnvironment.namedStateDirectory
+  }
+
+  /// For what is changed for good: it would be gone with this process.
+  func requireState(for what: String) throws(CommandFailure) {
+    guard stateDirectory == nil else { return }
+    throw CommandFailure(
+      kind: .usage, what: what, why: "with --plugins there is no state folder that could keep the change",
+      remedy: "name one: STATE_DIRECTORY=/FOLDER nsphost \(what) …", isJSON: json)
+  }
+
   /// A host with every provider loaded.
   func makeHost() -> ProviderHost {
     let host = ProviderHost()
-    host.keepChanges(in: CatalogFile(directory: ProcessEnvironment.stateDirectory), environment: ProcessEnvironment.variables)
+    if let stateDirectory {
+      host.keepChanges(in: CatalogFile(directory: stateDirectory), environment: ProcessEnvironment.variables)
+    }
     host.load(from: resolvedDirectories)
-    host.keepClasses(in: SchemaProvider(directory: ProcessEnvironment.stateDirectory))
-    if let defect = host.catalogDefect { Output.aside("\(defect.detail): \(defect.remedy)") }
+    host.keepClasses(in: SchemaProvider(directory: stateDirectory))
+    if let defect = host.catalogDefect { Output.warn(defect.detail, help: defect.remedy) }
     return host
   }
 
@@ -124,17 +144,15 @@ struct CompletionsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "completions", abstract: "Print a completion script for a shell.")
 
-  @Argument(help: "bash, zsh or fish.")
-  var shell: String
-
-  func validate() throws {
-    guard CompletionShell(rawValue: shell) != nil else {
-      throw ValidationError("\(shell): no such shell: choose bash, zsh or fish")
-    }
+  enum Shell: String, CaseIterable, ExpressibleByArgument {
+    case bash, zsh, fish
   }
 
+  @Argument(help: "The shell.")
+  var shell: Shell
+
   func run() {
-    guard let shell = CompletionShell(rawValue: shell) else { return }
+    guard let shell = CompletionShell(rawValue: shell.rawValue) else { return }
     print(NSPHost.completionScript(for: shell))
   }
 }

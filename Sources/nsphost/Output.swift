@@ -4,7 +4,7 @@ import Lookups
 import Providers
 import QuerySets
 
-/// What a command reports when it can't do what it was asked: `what: why: what to do`, and an exit status.
+/// What a command reports when it can't do what it was asked: what, why, what to do on a line of its own, and an exit status.
 struct CommandFailure: Error {
   enum Kind: Int32 {
     case failed = 1
@@ -35,15 +35,15 @@ struct CommandFailure: Error {
 
   func report() {
     if let document { print(document) }
-    Output.aside(line, prefix: "")
+    for line in lines { Output.aside(line, prefix: "") }
   }
 
-  /// `what: why: what to do`.
-  var line: String {
+  /// What and why, then what to do.
+  var lines: [String] {
     var code = ""
     // Once, where the reason names it.
     if let error, !why.contains("(\(error.symbolicName))") { code = " (\(error.symbolicName))" }
-    return "nsphost: \(what): \(why)\(code): \(remedy)".printable
+    return ["nsphost: \(what): \(why)\(code)".printable, "help: \(remedy)".printable]
   }
 
   /// The same for programs, where they asked for JSON.
@@ -84,11 +84,20 @@ struct HostEnvelope: Encodable {
 }
 
 enum Output {
-  /// A line on standard error.
+  /// A line on standard error. Names of others may be in it.
   static func aside(_ text: String, prefix: String = "nsphost: ") {
     // Where nobody reads it, nothing is to be done about it.
-    try? FileHandle.standardError.write(contentsOf: Data((prefix + text + "\n").utf8))
+    try? FileHandle.standardError.write(contentsOf: Data((prefix + text.printable + "\n").utf8))
   }
+
+  /// What is wrong and what to do, without an end to what is being done.
+  static func warn(_ what: String, help: String) {
+    aside(what)
+    aside(help, prefix: "help: ")
+  }
+
+  /// A line on standard output, of which the same holds.
+  static func line(_ text: String) { print(text.printable) }
 
   static func json(_ document: some Encodable) { print(jsonText(document)) }
 
@@ -98,10 +107,19 @@ enum Output {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     if ProcessEnvironment.outputIsTerminal { encoder.outputFormatting.insert(.prettyPrinted) }
-    do { return String(decoding: try encoder.encode(document), as: UTF8.self) } catch {
+    do { return escaped(String(decoding: try encoder.encode(document), as: UTF8.self)) } catch {
       aside("output: \(error): report this as a defect")
       return ""
     }
+  }
+
+  /// JSON may have most control characters in its strings; terminals and logs, which see it too, may not.
+  static func escaped(_ json: String) -> String {
+    guard json.unicodeScalars.contains(where: { $0.controlsTerminals && $0 != "\n" }) else { return json }
+    // Each of them is of the basic plane.
+    return json.unicodeScalars.map { scalar in
+      scalar.controlsTerminals && scalar != "\n" ? String(format: "\\u%04x", scalar.value) : String(scalar)
+    }.joined()
   }
 
   /// Columns as wide as their widest cell, two spaces apart; the last one is not padded.
@@ -149,20 +167,7 @@ enum Output {
 }
 
 extension String {
-  /// With what would control a terminal, or begin a line, written as an escape.
-  var printable: String {
-    guard unicodeScalars.contains(where: \.isControl) else { return self }
-    return unicodeScalars.map { $0.isControl ? "\\u{\(String($0.value, radix: 16))}" : String($0) }.joined()
-  }
-
   fileprivate func cut(to count: Int) -> String { self.count > count ? prefix(count - 1) + "…" : self }
-}
-
-extension Unicode.Scalar {
-  fileprivate var isControl: Bool {
-    properties.generalCategory == .control || properties.generalCategory == .lineSeparator
-      || properties.generalCategory == .paragraphSeparator || properties.isBidiControl
-  }
 }
 
 extension Duration {

@@ -18,21 +18,23 @@ struct ProvidersCommand: HostCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Print nothing; exit 0 if a provider of this name or id is ready and not failing, else 2.", valueName: "name")
-  )
-  var exists: String?
+      "Print nothing; exit 0 if a provider of this name or id, or whose id begins so, is ready and not failing, else 2.",
+      valueName: "provider"))
+  var exists: ProviderReference?
 
   static let isForOperators = false
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) -> CommandOutput {
     if !ProcessEnvironment.isServing { host.prepareProviders() }
     if let exists {
-      let isReady = host.catalog.entries.contains { $0.isReady && $0.isNamed(exists) && host.failure(of: $0) == nil }
+      let ready = host.catalog.entries.filter { $0.isReady && host.failure(of: $0) == nil }
+      let isReady = !exists.candidates(among: ready.known).isEmpty
       return CommandOutput([], status: isReady ? 0 : CommandFailure.Kind.nothingFound.rawValue)
     }
     let report = ProviderReport(host)
     if options.json { return CommandOutput(report.document(onlyRefused: refused)) }
-    return CommandOutput(refused ? report.refusedLines : report.lines(directories: host.directories))
+    return CommandOutput(
+      refused ? report.refusedLines : report.lines(directories: host.directories, withWholeIDs: options.verbose))
   }
 }
 
@@ -48,7 +50,7 @@ struct ProviderReport {
     self.entries = entries
     failures = Dictionary(
       entries.compactMap { entry in host.failure(of: entry).map { (entry.id, $0) } }, uniquingKeysWith: { first, _ in first })
-    refusals = host.candidates.compactMap { candidate in
+    let files: [(path: String, refusal: Refusal)] = host.candidates.compactMap { candidate in
       switch candidate.state {
       case .refused(let refusal): (candidate.path, refusal)
       case .superseded(let by):
@@ -61,13 +63,27 @@ struct ProviderReport {
       case .ready, .disabled: nil
       }
     }
+    // An installed provider whose path leads nowhere has no file that was looked at.
+    refusals =
+      files
+      + entries.compactMap { entry in
+        guard let failure = entry.failure, !files.contains(where: { $0.path == entry.path }) else { return nil }
+        return (entry.path.isEmpty ? failure.path : entry.path, failure)
+      }
   }
 
-  func lines(directories: [String]) -> [String] {
+  /// So many digits of an id that no two are alike, eight at least.
+  private var idLength: Int {
+    let ids = entries.map(\.id.description)
+    return (8...36).first { length in Set(ids.map { $0.prefix(length) }).count == ids.count } ?? 36
+  }
+
+  func lines(directories: [String], withWholeIDs: Bool = false) -> [String] {
+    let idLength = withWholeIDs ? 36 : idLength
     let rows = entries.enumerated().map { order, entry in
       [
         entry.isActive ? String(order + 1) : "-", entry.manifest.displayName, entry.manifest.nameSpace.description,
-        String(entry.id.description.prefix(8)), entry.fileName, entry.routineSummary,
+        String(entry.id.description.prefix(idLength)), entry.fileName, entry.routineSummary,
         entry.stateName(isFailing: failures[entry.id] != nil),
       ]
     }
@@ -89,7 +105,9 @@ struct ProviderReport {
 
   var refusedLines: [String] {
     if refusals.isEmpty { return ["no file was refused"] }
-    let width = refusals.map { $0.path.lastPathComponent.count }.max() ?? 0
+    // Before they are counted: a name may have characters that are shown as others.
+    let refusals = refusals.map { ($0.path.printable, $0.refusal) }
+    let width = refusals.map { $0.0.lastPathComponent.count }.max() ?? 0
     return refusals.flatMap { path, refusal in
       let name = path.lastPathComponent
       let indent = String(repeating: " ", count: width + 2)
@@ -194,4 +212,13 @@ extension String {
 
 extension String {
   var fileExists: Bool { access(self, F_OK) == 0 }
+
+  /// The path of the folder that a file is in, without links, and the file's name in it; the text itself where there is no such folder.
+  var absolutePath: String {
+    let name = lastPathComponent
+    let folder = String(dropLast(name.count))
+    guard let resolved = realpath(folder.isEmpty ? "." : folder, nil) else { return self }
+    defer { free(resolved) }
+    return String(naming: resolved) + "/" + name
+  }
 }

@@ -47,11 +47,13 @@ struct RegistrationArguments: ParsableArguments {
     help: ArgumentHelp("An address, such as 10.0.0.7:22 or [fe80::7%eth0]:443; may be given several times.", valueName: "addr:port"))
   var addresses: [SocketAddress] = []
 
-  @Option(name: .long, help: ArgumentHelp("Register in this name space only.", valueName: "ns"))
+  @Option(name: .long, help: ArgumentHelp("Register in this name space only: by its name or its number.", valueName: "ns"))
   var namespace: NameSpace = .all
 
-  @Option(name: .long, help: ArgumentHelp("Register with this provider only.", valueName: "id"))
-  var provider: GUID?
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Register with this provider only: its name, its id, or the first digits of that.", valueName: "provider"))
+  var provider: ProviderReference?
 
   @Option(name: .customLong("class"), help: ArgumentHelp("The service class, by its id or its name.", valueName: "class"))
   var serviceClass: ClassReference?
@@ -77,7 +79,7 @@ struct RegistrationArguments: ParsableArguments {
     return words.isEmpty ? nil : words.joined(separator: ";")
   }
 
-  func querySet(class id: GUID?) -> QuerySet {
+  func querySet(class id: GUID?, provider: GUID?) -> QuerySet {
     QuerySet(
       serviceInstanceName: name, serviceClassID: id, version: version.map { ServiceVersion(number: $0, comparator: .equal) },
       comment: comment, nameSpace: namespace, providerID: provider, context: service, queryString: lifetime,
@@ -117,7 +119,9 @@ struct RegistrationReport {
     self.operation = operation
     let asked: QuerySet
     do throws(CommandFailure) {
-      asked = arguments.querySet(class: try arguments.serviceClass?.one(in: host.engine.classes.schema, isJSON: isJSON))
+      asked = arguments.querySet(
+        class: try arguments.serviceClass?.one(in: host.engine.classes.schema, isJSON: isJSON),
+        provider: try arguments.provider?.one(among: host.catalog.entries.known, isJSON: isJSON))
     } catch {
       failure = error
       return

@@ -5,7 +5,7 @@ import Lookups
 import QuerySets
 import Sessions
 
-struct RegistrationsCommand: HostCommand {
+struct RegistrationsCommand: RunningHostCommand {
   static let configuration = CommandConfiguration(
     commandName: "registrations", abstract: "Show what was registered through the host, with whom, and by whom.",
     discussion: """

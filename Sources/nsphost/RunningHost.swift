@@ -65,7 +65,8 @@ final class RunningHost {
 
   private func failure(_ what: String, _ why: String, _ remedy: String) -> CommandFailure {
     CommandFailure(
-      kind: .unreachable, what: what, why: "the running host: " + why, remedy: remedy + ", or use --local", isJSON: false)
+      kind: .unreachable, what: what, why: "the running host: " + why, remedy: remedy + ", or use --local",
+      isJSON: CommandWords.ofProcess.wantsJSON)
   }
 
   private func exchange(_ frame: [UInt8], _ what: String, isControl: Bool = false) throws -> (Int32, [UInt8]) {
@@ -89,7 +90,7 @@ final class RunningHost {
         kind: error == .accessDenied ? .notPermitted : .failed, error: error, what: what, why: "the running host refused",
         remedy: error == .noBuffers
           ? "end other programs of this user that use it, or raise its limits" : "see who may ask it, or use --local",
-        isJSON: false)
+        isJSON: CommandWords.ofProcess.wantsJSON)
     }
     return (answer.status.rawValue, answer.payload)
   }

@@ -45,14 +45,14 @@ final class Scenario {
     }
     guard let command = words.first else { return }
     if command == "say" {
-      print(words.dropFirst().joined(separator: " "))
+      Output.line(words.dropFirst().joined(separator: " "))
       return
     }
     if command == "expect" {
       try expect(words.dropFirst().joined(separator: " "))
       return
     }
-    print("> " + words.joined(separator: " "))
+    Output.line("> " + words.joined(separator: " "))
     do throws(Failure) {
       show(try output(of: command, Array(words.dropFirst())))
     } catch {
@@ -67,8 +67,8 @@ final class Scenario {
   }
 
   private func show(_ lines: [String]) {
-    lastOutput = lines
-    for line in lines { print(line.isEmpty ? "" : "  " + line) }
+    lastOutput = lines.map(\.printable)
+    for line in lastOutput { print(line.isEmpty ? "" : "  " + line) }
   }
 
   private func expect(_ text: String) throws(Failure) {
@@ -139,7 +139,10 @@ final class Scenario {
       return try command.perform(on: host, for: { client.session }).lines
     } catch let failure as CommandFailure {
       throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy)
-    } catch { throw Failure(why: NSPHost.message(for: error), remedy: "nsphost \(words[0]) --help says how it is used") }
+    } catch {
+      let defect = UsageDefect(NSPHost.message(for: error))
+      throw Failure(why: defect.why, remedy: defect.remedy ?? "nsphost \(words[0]) --help says how it is used")
+    }
   }
 
   private func lookup(_ arguments: [String]) throws(Failure) -> [String] {
@@ -196,7 +199,12 @@ final class Scenario {
   private typealias Change = ProviderHost.ChangeFailure
 
   private func change(_ name: String, _ verb: String, _ make: (GUID) throws(Change) -> Void) throws(Failure) -> String {
-    guard let entry = host.catalog.entries.first(where: { $0.isNamed(name) }) else {
+    let entries = host.catalog.entries
+    let id: GUID?
+    do throws(CommandFailure) { id = try ProviderReference(argument: name)?.find(among: entries.known, isJSON: false) } catch {
+      throw Failure(why: error.why, remedy: error.remedy)
+    }
+    guard let entry = entries.first(where: { $0.id == id }) else {
       throw Failure(why: "there is no provider \(name)", remedy: "providers lists them")
     }
     do throws(Change) { try make(entry.id) } catch {
@@ -222,7 +230,9 @@ final class Scenario {
 
   private func parse<Arguments: ParsableArguments>(_ words: [String]) throws(Failure) -> Arguments {
     do { return try Arguments.parse(words) } catch {
-      throw Failure(why: Arguments.message(for: error), remedy: "nsphost help lookup and nsphost help register list the options")
+      let defect = UsageDefect(Arguments.message(for: error))
+      throw Failure(
+        why: defect.why, remedy: defect.remedy ?? "nsphost help lookup and nsphost help register list the options")
     }
   }
 

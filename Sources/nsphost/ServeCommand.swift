@@ -17,8 +17,10 @@ struct ServeCommand: ParsableCommand {
     discussion: """
       The socket is --socket, otherwise NSP_SOCKET, otherwise what the configuration says, otherwise \
       $XDG_RUNTIME_DIR/nsphost/socket (not for root), otherwise /run/nsphost/socket. Clients do not read the configuration: where they \
-      do not find the socket by themselves, the command says what they must set. SIGTERM and SIGINT close every session in order; \
-      SIGHUP looks at the plugin directories again. Under systemd it says when it is ready, and takes a socket that it is given.
+      do not find the socket by themselves, the command says what they must set. With --plugins the host keeps no state but in the \
+      folder that STATE_DIRECTORY or the configuration names: what is enabled, disabled or installed lasts until it ends. SIGTERM and \
+      SIGINT close every session in order; SIGHUP looks at the plugin directories again. Under systemd it says when it is ready, and \
+      takes a socket that it is given.
       """)
 
   @OptionGroup var options: HostOptions
@@ -27,8 +29,10 @@ struct ServeCommand: ParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "What to say on standard error: debug, info, warning or error.",
-      discussion: "Otherwise what the configuration says, otherwise info. With debug every query is told of, by its id.",
+      """
+      What to say on standard error: this level and those above it. Otherwise what the configuration says, otherwise info. With debug every \
+      query is told of, by its id.
+      """,
       valueName: "level"))
   var log: LogLevel?
 
@@ -69,8 +73,15 @@ struct ServeCommand: ParsableCommand {
       HostLog.write(.warning, "glibc's module is answered in every network namespace: \(why)")
     }
     let host = ProviderHost(admits: { configuration.admits($0) })
-    let catalog = CatalogFile(directory: configuration.state ?? ProcessEnvironment.stateDirectory)
-    host.keepChanges(in: catalog, environment: ProcessEnvironment.variables)
+    let state = configuration.state ?? options.stateDirectory
+    if let state {
+      host.keepChanges(in: CatalogFile(directory: state), environment: ProcessEnvironment.variables)
+    } else {
+      HostLog.write(
+        .info,
+        "no state is kept: what is changed lasts until this host ends; STATE_DIRECTORY, or state in the configuration, names a folder"
+      )
+    }
     host.configure(configuration.providers)
     // From when there is a socket to leave behind.
     let signals = Signals([SIGTERM, SIGINT, SIGHUP])
@@ -94,7 +105,7 @@ struct ServeCommand: ParsableCommand {
       isolate ? .worker : configuration.isolation ?? Self.defaultIsolation, isForced: isolate, in: server.workers)
     host.prepareProviders()
     host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
-    let schema = SchemaProvider(directory: catalog.directory)
+    let schema = SchemaProvider(directory: state)
     schema.prepare()
     host.keepClasses(in: schema, writers: configuration.classWriters)
     host.engine.classes.finishChanges()
@@ -105,8 +116,8 @@ struct ServeCommand: ParsableCommand {
     if let defect = host.catalogDefect {
       throw CommandFailure(what: "serve", why: defect.detail, remedy: defect.remedy, isJSON: options.json)
     }
-    if access(catalog.directory, F_OK) == 0, access(catalog.directory + "/.", W_OK) != 0 {
-      HostLog.write(.warning, "\(catalog.directory) is no folder that this host can write: what is changed for good is refused")
+    if let state, access(state, F_OK) == 0, access(state + "/.", W_OK) != 0 {
+      HostLog.write(.warning, "\(state) is no folder that this host can write: what is changed for good is refused")
     }
     for name in configuration.providers.settings.keys.sorted() where !host.catalog.entries.contains(where: { $0.isNamed(name) }) {
       HostLog.write(.warning, "providers.\(name) of the configuration is about no provider that is there")
@@ -118,16 +129,16 @@ struct ServeCommand: ParsableCommand {
     }
     for candidate in host.candidates { if case .refused(let refusal) = candidate.state { Self.tell(refusal) } }
     _ = host.watch { changes in
-      for path in changes.loaded { HostLog.write(.info, "loaded \(path)") }
-      for path in changes.replaced { HostLog.write(.info, "replaced \(path)") }
-      for path in changes.removed { HostLog.write(.info, "removed \(path)") }
+      for path in changes.loaded { HostLog.write(.info, "loaded \(path)".printable) }
+      for path in changes.replaced { HostLog.write(.info, "replaced \(path)".printable) }
+      for path in changes.removed { HostLog.write(.info, "removed \(path)".printable) }
       for refusal in changes.refused { Self.tell(refusal) }
     }
     ProcessEnvironment.isServing = true
     ServiceNotice.send("READY=1")
     server.open()
-    print("nsphost serves \(Output.count(host.catalog.entries.count, "provider", "providers")) on \(server.path)")
-    if !Self.isFoundByClients(server.path) { print("clients must set NSP_SOCKET=\(server.path)") }
+    Output.line("nsphost serves \(Output.count(host.catalog.entries.count, "provider", "providers")) on \(server.path)")
+    if !Self.isFoundByClients(server.path) { Output.line("clients must set NSP_SOCKET=\(server.path)") }
     fflush(nil)
     while signals.wait() == SIGHUP {
       ServiceNotice.send("RELOADING=1")
@@ -145,6 +156,12 @@ extension ServeCommand {
 
 extension LogLevel: ExpressibleByArgument {
   public init?(argument: String) { self.init(named: argument) }
+
+  // Not by number, as its raw values are.
+  public static var allValueStrings: [String] { allCases.map { "\($0)" } }
+  public static var allValueDescriptions: [String: String] { [:] }
+  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+  public var defaultValueDescription: String { "\(self)" }
 }
 
 extension ServeCommand {
@@ -159,7 +176,8 @@ extension ServeCommand {
   }
 
   private static func tell(_ refusal: Refusal) {
-    HostLog.write(.warning, "\(refusal.path) is not used: \(refusal.detail): \(refusal.remedy)")
+    // A line break in a name is a part of the name.
+    HostLog.write(.warning, "\(refusal.path) is not used: \(refusal.detail): \(refusal.remedy)".printable)
   }
 
   private struct Document: Encodable {

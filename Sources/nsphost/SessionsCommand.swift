@@ -11,7 +11,7 @@ struct SessionsCommand: ParsableCommand {
     subcommands: [ShowSessionsCommand.self, KickCommand.self], defaultSubcommand: ShowSessionsCommand.self)
 }
 
-struct ShowSessionsCommand: WatchingCommand {
+struct ShowSessionsCommand: WatchingCommand, RunningHostCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Show each client process, its providers, what it has open, and the books.")
 
@@ -20,23 +20,13 @@ struct ShowSessionsCommand: WatchingCommand {
   @Flag(name: .long, help: "Stay, and show every change. End with Ctrl-C.")
   var watch = false
 
-  func run() throws {
-    if let running = try options.runningHost() {
-      if watch { return try watch(running) }
-      return try show(running)
-    }
-    let host = options.makeHost()
-    defer { host.stop() }
-    if watch { watch(host) } else { try output(of: host, withAges: true).show() }
-  }
-
   func output(of host: ProviderHost, withAges: Bool) -> CommandOutput {
     let report = SessionsReport(host)
     return options.json ? CommandOutput(report.document(withAges: withAges)) : CommandOutput(report.lines(withAges: withAges))
   }
 }
 
-struct KickCommand: HostCommand {
+struct KickCommand: RunningHostCommand {
   static let configuration = CommandConfiguration(
     commandName: "kick", abstract: "End a client's session: every call of the process is closed, every provider is told.")
 

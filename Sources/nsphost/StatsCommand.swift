@@ -3,7 +3,7 @@ import Lookups
 import Providers
 import Sessions
 
-struct StatsCommand: HostCommand {
+struct StatsCommand: RunningHostCommand {
   static let configuration = CommandConfiguration(
     commandName: "stats", abstract: "Show how many sessions each provider was given and how they ended.")
 

@@ -46,11 +46,16 @@ struct WatchCommand: ParsableCommand {
 
   private func watch(_ path: String) throws {
     let interrupted = Interruption()
-    let watch = Watch(
-      NameService(socket: path), try querySet(), query.flags.union(.returnName), WatchBoard(query.name, options.json))
+    let (service, board) = (NameService(socket: path), WatchBoard(query.name, options.json))
+    let asked = try querySet()
     let failure = Failure()
-    let task = Task { [once] in
+    let task = Task { [once, query, options] in
       do {
+        var asked = asked
+        if let provider = query.provider {
+          asked.providerID = try provider.one(among: try await service.providers().known, isJSON: options.json)
+        }
+        let watch = Watch(service, asked, query.flags.union(.returnName), board)
         if !once { try await watch.follow() } else if try await !watch.showOnce() { throw WinsockError.serviceNotFound }
       } catch { failure.error.withLock { $0 = error } }
       interrupted.end()
@@ -59,6 +64,7 @@ struct WatchCommand: ParsableCommand {
     interrupted.wait()
     task.cancel()
     guard let error = failure.error.withLock({ $0 }), !(error is CancellationError) else { return }
+    if let failure = error as? CommandFailure { throw failure }
     if error as? WinsockError == .serviceNotFound {
       throw CommandFailure(
         kind: .nothingFound, error: .serviceNotFound, what: "watch \(query.name)", why: "nobody has it now",
@@ -80,8 +86,8 @@ struct WatchCommand: ParsableCommand {
 
   /// Class names are those that this process can find out: the well-known ones, and those that its own user's hosts keep.
   private func querySet() throws -> QuerySet {
-    let schema = SchemaProvider(directory: ProcessEnvironment.stateDirectory)
-    return query.querySet(class: try query.serviceClass?.one(in: schema, isJSON: options.json))
+    let schema = SchemaProvider(directory: options.stateDirectory)
+    return query.querySet(class: try query.serviceClass?.one(in: schema, isJSON: options.json), provider: nil)
   }
 }
 

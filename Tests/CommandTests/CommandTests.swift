@@ -38,6 +38,32 @@ import Testing
     return Outcome(status: status, output: result.standardOutput, errors: result.standardError)
   }
 
+  /// Runs a host while `body` runs, which is given the host's socket.
+  private func withHost(
+    _ arguments: String..., script: String = "/nonexistent", state: String? = "/nonexistent",
+    _ body: (String) async throws -> Void
+  ) async throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (process, output) = (Process(), Pipe())
+    process.executableURL = URL(filePath: Self.program)
+    process.arguments = ["serve", "--socket", folder + "/socket", "--log", "error"] + arguments
+    var environment = ProcessInfo.processInfo.environment.merging(["LOOPBACK_MCM_SCRIPT": script]) { $1 }
+    environment["STATE_DIRECTORY"] = state
+    process.environment = environment
+    process.standardOutput = output
+    try process.run()
+    defer {
+      process.terminate()
+      process.waitUntilExit()
+    }
+    // It says one line when it serves, and none when it ends before that.
+    let said = output.fileHandleForReading.availableData
+    try #require(String(decoding: said, as: UTF8.self).hasPrefix("nsphost serves "))
+    try await body(folder + "/socket")
+  }
+
   @Test("the tour runs to its end, and every startup is answered")
   func tour() async throws {
     let samples = Self.package + "/sample-providers"
@@ -94,7 +120,8 @@ import Testing
         """)
     let again = try await perform("classes", "install", file)
     #expect(
-      again.status == 1 && again.errors.contains("class meter is installed already (WSAEALREADY): to change it, remove it first"))
+      again.status == 1
+        && again.errors.contains("class meter is installed already (WSAEALREADY)\nhelp: to change it, remove it first"))
     let shown = try await perform("classes", "show", "meter")
     #expect(shown.output.contains("nds  TcpPort  dword   7001") && shown.output.contains("dns  Vendor   string  \"Example\""))
     #expect(try await perform("classes", "show", "SSH").output.hasPrefix("ssh  00090016-0000-0000-c000-000000000046"))
@@ -115,7 +142,7 @@ import Testing
     """.write(toFile: state + "/second.toml", atomically: true, encoding: .utf8)
     #expect(try await perform("classes", "install", state + "/second.toml").status == 0)
     let unclear = try await perform("lookup", "nobody", "--class", "meter")
-    #expect(unclear.status == 64 && unclear.errors.contains("2 classes have this name: name one by its id"))
+    #expect(unclear.status == 64 && unclear.errors.contains("2 classes have this name\nhelp: name one by its id"))
     let byID = try await perform("classes", "remove", "77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2")
     #expect(byID.output.hasPrefix("removed meter  77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2\n"))
     let removed = try await perform("classes", "remove", "meter")
@@ -126,13 +153,15 @@ import Testing
     try "".write(toFile: state + "/empty.toml", atomically: true, encoding: .utf8)
     #expect(
       try await perform("classes", "install", state + "/empty.toml").errors.contains(
-        "has no class: begin each class with [[class]]"))
+        "has no class\nhelp: begin each class with [[class]]"))
   }
 
   @Test("registrations and watch show what there is")
   func watching() async throws {
-    let registrations = try await run("registrations", "--plugins", Self.samples)
-    #expect(registrations.status == 0 && registrations.output.hasSuffix("\n0 registrations\n"))
+    try await withHost("--plugins", Self.samples) { socket in
+      let registrations = try await run("registrations", "--socket", socket)
+      #expect(registrations.status == 0 && registrations.output.hasSuffix("\n0 registrations\n"))
+    }
     let watched = try await run("watch", "hello", "--once", "--plugins", Self.samples)
     #expect(watched.status == 0 && watched.output == "+ 192.0.2.1:7  hello  hello\n")
     let nothing = try await run("watch", "nosuch", "--once", "--plugins", Self.samples)
@@ -147,10 +176,14 @@ import Testing
       var host: Host
     }
     let commands: [[String]] = [
-      ["providers"], ["providers", "--refused"], ["stats"], ["inspect", "hello"], ["lookup", "hello"], ["lookup", "nosuch"],
+      ["providers"], ["providers", "--refused"], ["inspect", "hello"], ["lookup", "hello"], ["lookup", "nosuch"],
       ["register", "x@example.org", "--address", "10.0.0.1:1", "--namespace", "email"], ["inspect", "nosuch"],
-      ["classes"], ["classes", "show", "ssh"], ["classes", "show", "nosuch"], ["registrations"], ["inspect", "schema"],
+      ["classes"], ["classes", "show", "ssh"], ["classes", "show", "nosuch"], ["inspect", "schema"],
       ["watch", "hello", "--once"],
+      // What is no command line, and what no host answers.
+      ["lookup"], ["lookup", "hello", "--flags", "nonsense"], ["dance"], ["stats"], ["registrations"],
+      ["calls", "close", "none"],
+      ["lookup", "hello", "--provider", "nosuch"],
     ]
     for command in commands {
       let result = try await Subprocess.run(
@@ -186,7 +219,7 @@ import Testing
     try "garbage".write(toFile: state + "/catalog.toml", atomically: true, encoding: .utf8)
     chmod(state + "/catalog.toml", 0o644)
     let damaged = try await run("disable", "hello", "--plugins", Self.samples, state: state)
-    #expect(damaged.status == 1 && damaged.errors.contains("catalog.toml can't be understood: correct it, or move it away"))
+    #expect(damaged.status == 1 && damaged.errors.contains("catalog.toml can't be understood\nhelp: correct it, or move it away"))
     #expect(try String(contentsOfFile: state + "/catalog.toml", encoding: .utf8) == "garbage")
     let served = try await run("serve", "--socket", state + "/socket", "--plugins", Self.samples, state: state)
     #expect(served.status == 1 && served.errors.contains("can't be understood"))
@@ -196,15 +229,52 @@ import Testing
   func refused() async throws {
     let outcome = try await run("providers", "--refused", "--plugins", "\(Self.fixtures)/bad", "--plugins", Self.fixtures)
     #expect(outcome.status == 0)
-    #expect(outcome.output.split(separator: "\n").count { $0.contains("do: ") } == 14)
+    #expect(outcome.output.split(separator: "\n").count { $0.contains("do: ") } == 17)
     #expect(try await run("providers", "--exists", "hello", "--plugins", Self.samples).status == 0)
     #expect(try await run("providers", "--exists", "nobody", "--plugins", Self.samples).status == 2)
   }
 
   @Test("wrong usage exits with 64, and a script stops at the line that fails")
   func usage() async throws {
-    #expect(try await run("lookup").status == 64)
-    #expect(try await run("lookup", "x", "--flags", "nonsense").status == 64)
+    let nothing = try await run("lookup")
+    #expect(
+      nothing.status == 64 && nothing.output.isEmpty
+        && nothing.errors == """
+          nsphost: lookup: missing expected argument '<name>'
+          help: nsphost lookup --help shows how it is used
+
+          """
+    )
+    let flags = try await run("lookup", "x", "--flags", "nonsense")
+    #expect(flags.status == 64 && flags.errors.contains("help: choose from return-all, deep, "))
+    let level = try await run("serve", "--log", "loud")
+    #expect(
+      level.status == 64
+        && level.errors == """
+          nsphost: serve: the value 'loud' is invalid for '--log <level>'
+          help: choose from debug, info, warning, error
+
+          """
+    )
+    let space = try await run("lookup", "x", "--namespace", "nosuch", "--json")
+    #expect(space.status == 64 && space.output.contains(#""do":"choose from all, sap, nds, "#))
+    #expect(try await run("providers", "--exists", "hello", "--namespace", "dns").status == 64)
+    let misspelt = try await run("looup", "x")
+    #expect(
+      misspelt.status == 64 && misspelt.errors == "nsphost: looup: there is no command of this name\nhelp: did you mean lookup?\n"
+    )
+    let misspeltOption = try await run("lookup", "x", "--flagss", "deep")
+    #expect(misspeltOption.errors.hasSuffix("help: did you mean '--flags'?\n"))
+    #expect(try await run("--help").status == 0)
+    let help = try await run("lookup", "--help")
+    #expect(
+      help.status == 0 && help.output.contains("(values: all, sap, nds,") && help.output.contains("(values: return-all, deep,"))
+    let levels = try await run("serve", "--help").output.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+    #expect(levels.contains("(values: debug, info, warning, error)"))
+    let completions = try await run("completions", "bash")
+    for value in ["return-all", "nisplus", "warning", "over-quota"] {
+      #expect(completions.output.contains(value), "values by their names")
+    }
     let script = try await run("run", "-", "--plugins", Self.samples, input: "open a\nlookup a nosuch\nsay unreached\n")
     #expect(script.status == 1 && script.errors.contains("line 2") && !script.output.contains("unreached"))
     let unknown = try await run("run", "-", "--plugins", Self.samples, input: "dance\n")
@@ -214,12 +284,10 @@ import Testing
   @Test("calls shows who calls over which transport, as text and as JSON, and closes one by number")
   func calls() async throws {
     let script = Self.package + "/sample-providers/loopback-mcm/calls.script"
-    let shown = try await run("calls", "--plugins", Self.samples, script: script)
-    #expect(shown.status == 0 && shown.output.contains(" 3  mcm    active  pid 4103 uid 1001 cleo"), "\(shown)")
-    #expect(shown.output.hasSuffix("3 calls over transports loopback, loopback-mcm; 2 ended, 0 illegal transitions\n"))
-    let closed = try await run("calls", "close", "4", "--status", "idle", "--plugins", Self.samples, script: script)
-    #expect(closed.output == "closed 4 (idle): pid 4104 uid 1001 dan\n")
-    let document = try await run("calls", "close", "4", "--json", "--plugins", Self.samples, script: script)
+    let alone = try await run(
+      "run", "-", "--plugins", Self.samples,
+      input: "calls\nexpect 3 calls over transports loopback, loopback-mcm; 2 ended, 0 illegal transitions\n", script: script)
+    #expect(alone.status == 0, "\(alone)")
     struct Document: Decodable {
       struct Call: Decodable {
         struct Peer: Decodable { var pid: Int }
@@ -231,15 +299,151 @@ import Testing
       var calls: [Call]
       var ended: Int
     }
-    let decoded = try JSONDecoder().decode(Document.self, from: Data(document.output.utf8))
-    #expect(decoded.schema == "nsphost.calls/1" && decoded.ended == 3)
-    #expect(decoded.calls.map(\.vc) == [3, 5] && decoded.calls.allSatisfy { $0.state == "active" && $0.peer != nil })
-    let missing = try await run("calls", "close", "99", "--plugins", Self.samples)
-    #expect(missing.status == 2 && missing.errors == "nsphost: call 99: there is no such call: nsphost calls lists them\n")
+    // Without others: processes of providers call the host as well.
+    let folder = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.copyItem(atPath: Self.samples + "/loopback-mcm.so", toPath: folder + "/loopback-mcm.so")
+    try await withHost("--plugins", folder, script: script) { socket in
+      let shown = try await run("calls", "--socket", socket)
+      #expect(shown.status == 0 && shown.output.contains(" 3  mcm    active  pid 4103 uid 1001 cleo"), "\(shown)")
+      let closed = try await run("calls", "close", "4", "--status", "idle", "--socket", socket)
+      #expect(closed.output == "closed 4 (idle): pid 4104 uid 1001 dan\n")
+      let document = try await run("calls", "close", "3", "--json", "--socket", socket)
+      let decoded = try JSONDecoder().decode(Document.self, from: Data(document.output.utf8))
+      #expect(decoded.schema == "nsphost.calls/1" && decoded.ended >= 4)
+      // The last one is the command's own.
+      #expect(decoded.calls.map(\.vc).first == 5 && decoded.calls.count == 2)
+      let isActive = decoded.calls.allSatisfy { $0.state == "active" && $0.peer != nil }
+      #expect(isActive)
+      let missing = try await run("calls", "close", "99", "--socket", socket)
+      #expect(
+        missing.status == 2 && missing.errors == "nsphost: call 99: there is no such call\nhelp: nsphost calls lists them\n")
+    }
     #expect(try await run("calls", "close", "1", "--status", "bored").status == 64)
+  }
+
+  @Test(
+    "what is about a running host says that there is none, with 69, and answers for no other",
+    arguments: [["sessions"], ["sessions", "kick", "1"], ["calls"], ["calls", "close", "1"], ["stats"], ["registrations"]])
+  func noHost(command: [String]) async throws {
+    func perform(_ more: String...) async throws -> Outcome {
+      let result = try await Subprocess.run(
+        .path(.init(Self.program)), arguments: Arguments(command + more),
+        environment: .inherit.updating(["NSP_SOCKET": "/nonexistent/socket", "NSP_PLUGIN_PATH": Self.samples]),
+        output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+      guard case .exited(let status) = result.terminationStatus else { return Outcome(status: -1, output: "", errors: "") }
+      return Outcome(status: status, output: result.standardOutput, errors: result.standardError)
+    }
+    let name = command.filter { $0 != "1" }.joined(separator: " ")
+    let outcome = try await perform()
+    #expect(outcome.status == 69 && outcome.output.isEmpty)
+    #expect(outcome.errors.hasPrefix("nsphost: \(name): no host is running: nobody listens on /nonexistent/socket\nhelp: "))
+    let document = try await perform("--json")
+    #expect(document.status == 69 && document.output.hasPrefix(#"{"error":{"do":"start one with nsphost serve"#))
+    for option in [["--local"], ["--plugins", Self.samples]] {
+      let other = try await perform(option[0], option.last == option[0] ? "--json" : option[1])
+      #expect(other.status == 64 && other.errors.contains("help: leave out \(option[0]);"), "\(other)")
+    }
+  }
+
+  @Test("with --plugins the machine's state is neither read nor written, but in a folder that is named")
+  func ownState() async throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    func perform(_ arguments: String...) async throws -> Outcome {
+      let result = try await Subprocess.run(
+        .path(.init(Self.program)), arguments: Arguments(arguments),
+        environment: .inherit.updating(["STATE_DIRECTORY": nil, "XDG_STATE_HOME": folder]), output: .string(limit: 1 << 20),
+        error: .string(limit: 1 << 20))
+      guard case .exited(let status) = result.terminationStatus else { return Outcome(status: -1, output: "", errors: "") }
+      return Outcome(status: status, output: result.standardOutput, errors: result.standardError)
+    }
+    for command in [["disable", "hello"], ["enable", "hello"], ["classes", "remove", "ssh"]] {
+      let refused =
+        try await command.count == 2
+        ? perform(command[0], command[1], "--plugins", Self.samples)
+        : perform(command[0], command[1], command[2], "--plugins", Self.samples)
+      #expect(refused.status == 64 && refused.errors.contains("help: name one: STATE_DIRECTORY=/FOLDER"), "\(refused)")
+    }
+    #expect(try await perform("lookup", "hello", "--plugins", Self.samples).status == 0)
+    try await withHost("--plugins", Self.samples, state: nil) { socket in
+      let disabled = try await perform("disable", "hello", "--socket", socket)
+      #expect(disabled.output == "disabled hello, until the host ends: it keeps no state\n")
+      #expect(try await perform("providers", "--exists", "hello", "--socket", socket).status == 2)
+    }
+    try await withHost("--plugins", Self.samples, state: nil) { socket in
+      let enabled = try await perform("providers", "--exists", "hello", "--socket", socket)
+      #expect(enabled.status == 0)
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder))
+  }
+
+  @Test("a provider is named by its name, its id, or the first digits of that; several that are meant are listed")
+  func providerReferences() async throws {
+    struct Document: Decodable {
+      struct Provider: Decodable {
+        var name: String
+        var id: String
+      }
+      var providers: [Provider]
+    }
+    let plugins = ["--plugins", Self.samples]
+    let listed = try await run("providers", "--json", plugins[0], plugins[1])
+    let known = try JSONDecoder().decode(Document.self, from: Data(listed.output.utf8)).providers
+    let hello = try #require(known.first { $0.name == "hello" }).id
+    for reference in [
+      "hello", hello, hello.uppercased(), "{\(hello)}", String(hello.prefix(12)), String(hello.prefix(30)).uppercased(),
+    ] {
+      let found = try await run("lookup", "hello", "--provider", reference, plugins[0], plugins[1])
+      #expect(found.output == "192.0.2.1:7  hello\n", "\(reference): \(found.errors)")
+      let watched = try await run("watch", "hello", "--once", "--provider", reference, plugins[0], plugins[1])
+      #expect(watched.output == "+ 192.0.2.1:7  hello  hello\n", "\(reference): \(watched.errors)")
+      #expect(try await run("inspect", reference, plugins[0], plugins[1]).output.hasPrefix("hello\n"))
+      #expect(try await run("providers", "--exists", reference, plugins[0], plugins[1]).status == 0)
+    }
+    let missing = try await run("lookup", "hello", "--provider", "nosuch", plugins[0], plugins[1])
+    #expect(missing.status == 2 && missing.errors.hasPrefix("nsphost: provider nosuch: there is no provider with this name"))
+    // Two that begin alike.
+    let scripted = ["--plugins", Self.fixtures]
+    let ambiguous = try await run("lookup", "x", "--provider", "f1f7000", scripted[0], scripted[1])
     #expect(
-      try await run("calls", "--plugins", "/nonexistent").output
-        == "0 calls over transport loopback; 0 ended, 0 illegal transitions\n")
+      ambiguous.status == 64 && ambiguous.errors.contains("help: choose one by its id: ")
+        && ambiguous.errors.contains("(scripted-a)")
+        && ambiguous.errors.contains("(scripted-b)"), "\(ambiguous.errors)")
+    for command in ["register", "unregister"] {
+      let same = try await run(command, "x", "--provider", "f1f7000", scripted[0], scripted[1])
+      #expect(same.status == 64 && same.errors.contains("(scripted-c)"))
+    }
+    #expect(try await run("inspect", "f1f7000", scripted[0], scripted[1]).status == 64)
+    let script = try await run(
+      "run", "-", scripted[0], scripted[1],
+      input:
+        "open ann\n- lookup ann x --provider f1f7000\nexpect have an id that begins so\ndisable f1f70001\nproviders\nexpect disabled\n"
+    )
+    #expect(script.status == 0, "\(script)")
+  }
+
+  @Test("-v is taken before the command, between it and its subcommand, and behind them")
+  func verbose() async throws {
+    try await withHost("--plugins", Self.samples) { socket in
+      for words in [
+        ["-v", "sessions", "show", "--socket", socket], ["sessions", "-v", "show", "--socket", socket],
+        ["sessions", "show", "--socket", socket, "-v"], ["--verbose", "stats", "--socket", socket],
+      ] {
+        let result = try await Subprocess.run(
+          .path(.init(Self.program)), arguments: Arguments(words), output: .string(limit: 1 << 20), error: .string(limit: 1 << 20)
+        )
+        #expect(
+          result.terminationStatus == .exited(0) && result.standardError == "nsphost: asking the host on \(socket)\n", "\(words)")
+      }
+    }
+    // Whole ids, too.
+    #expect(try await run("providers", "--plugins", Self.fixtures).output.contains("  f1f70001  scripted-a.so  "))
+    #expect(try await run("providers", "-v", "--plugins", Self.fixtures).output.contains("  f1f70001-1111-4222-8333-"))
+    let here = try await run("-v", "lookup", "hello", "--plugins", Self.samples)
+    #expect(here.status == 0 && here.errors == "nsphost: in this process\n")
   }
 
   @Test("a script sees its own calls, and a call that an operator closed is over for its client")

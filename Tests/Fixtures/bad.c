@@ -32,7 +32,7 @@ int uses_it(void) { return nobody_defines_this(); }
 
 #ifdef FAILS_TO_LOAD
 /* More static thread-local storage than the dynamic linker keeps in reserve: dlopen fails although every table is right. */
-static __thread char storage[1 << 20] __attribute__((tls_model("initial-exec")));
+static __thread char storage[FAILS_TO_LOAD] __attribute__((tls_model("initial-exec")));
 NSP_EXPORT char *uses_storage(void);
 char *uses_storage(void) { return storage; }
 #endif
@@ -42,6 +42,18 @@ char *uses_storage(void) { return storage; }
 extern int borrowed_anchor(void);
 NSP_EXPORT int uses_library(void);
 int uses_library(void) { return borrowed_anchor(); }
+#endif
+
+#ifdef USES_BROKEN
+extern int broken_anchor(void);
+NSP_EXPORT int uses_broken(void);
+int uses_broken(void) { return broken_anchor(); }
+#endif
+
+#ifdef BROKEN
+extern int nobody_defines_this_either(void);
+NSP_EXPORT int broken_anchor(void);
+int broken_anchor(void) { return nobody_defines_this_either(); }
 #endif
 
 #ifdef BORROWED
