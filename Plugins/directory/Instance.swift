@@ -131,7 +131,8 @@ extension Instance {
       try insert.execute(arguments: [
         id, place, Data(address.local.bytes), Data(address.remote.bytes), Int64(address.socketType),
         Int64(address.protocolNumber),
-        address.remote.host.map { Data($0) },
+        // However an address of IPv4 is written, it is found by the same.
+        address.remote.unmapped.host.map { Data($0) },
       ])
     }
   }

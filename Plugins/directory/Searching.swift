@@ -47,7 +47,8 @@ struct InstanceSearch: Search {
   private enum Subject {
     case name(String)
     case pattern(NamePattern)
-    case host([UInt8])
+    /// As the database has it, and the zone; 0 where any will do.
+    case host([UInt8], scope: UInt32)
   }
 
   private let subject: Subject
@@ -82,8 +83,8 @@ struct InstanceSearch: Search {
       guard !name.isEmpty, !NamePattern.isOne(name) else { throw .serviceNotFound }
     }
     if query.serviceClass == .nameOfAddress {
-      guard let host = SocketAddress(name.contains(":") ? "[\(name)]" : name)?.host else { throw .invalidArgument }
-      subject = .host(Array(host))
+      guard let address = SocketAddress(hostText: name)?.unmapped, let host = address.host else { throw .invalidArgument }
+      subject = .host(Array(host), scope: address.scope)
     } else if name.isEmpty || NamePattern.isOne(name) {
       // No name is as long.
       guard name.utf8.count <= 2 * Limits.nameBytes else { throw .serviceNotFound }
@@ -145,7 +146,7 @@ struct InstanceSearch: Search {
             ORDER BY context, name, class, space LIMIT \(Self.rows)
             """),
         arguments: [last.context, last.name, last.serviceClass, Int64(last.nameSpace), end, lastID])
-    case .host(let host):
+    case .host(let host, _):
       return try Row.fetchCursor(
         try database.cachedStatement(
           sql: """
@@ -176,9 +177,16 @@ struct InstanceSearch: Search {
     guard wanted.allows(last.serviceClass), try audience.sees(row, from: 20, moment) else { return nil }
     let instance = try Instance(row, database)
     guard query.allows(instance.set.version) else { return nil }
+    func isAsked(_ address: ServiceAddress) -> Bool {
+      guard case .host(let host, let scope) = subject else { return false }
+      // One without a zone is there in every zone. Written as one of IPv6, an address of IPv4 is one of both families.
+      let remote = address.remote.unmapped
+      return remote.host?.elementsEqual(host) == true && (scope == 0 || remote.scope == 0 || remote.scope == scope)
+    }
+    if case .host = subject, !instance.set.addresses.contains(where: isAsked) { return nil }
     hasSeenName = true
     var record = instance.set
-    record.addresses.removeAll { !query.wants($0) }
+    record.addresses.removeAll { !query.wants($0) && !isAsked($0) }
     let isEmptied = record.addresses.isEmpty && !(instance.set.addresses.isEmpty && query.restrictions.protocols.isEmpty)
     guard instance.isRegistered, !isEmptied, wanted != .host || !record.addresses.isEmpty else { return nil }
     // Whoever resolves a name takes a blob for how long it holds.

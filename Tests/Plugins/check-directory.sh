@@ -58,6 +58,23 @@ run() {
   check "$1: and finds it after a restart, without what has expired meanwhile" later "$1"
   check "$1: by its address, too" prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup 10.0.0.7 --class 0002a801-0000-0000-c000-000000000046 --service 'floor\two'
 
+  zoned() {
+    prints 'registered local6 [fe80::7%lo]:631\n    directory  done' nsphost register local6 --address '[fe80::7%lo]:631' && prints '[fe80::7%lo]:631  local6' lookup local6 &&
+      lookup local6 --json | grep -q '"\[fe80::7%lo\]:631"' && fails 64 '' nsphost register local6 --address 'fe80::7%no-such' || return 1
+    local name
+    for name in fe80::7%lo fe80::7; do prints '[fe80::7%lo]:631  local6' lookup $name --class inet-hostaddrbyinetstring || return 1; done
+    missing "fe80::7%$(($(cat /sys/class/net/lo/ifindex) + 999))" --class inet-hostaddrbyinetstring && nsphost unregister local6 --address '[fe80::7%lo]:631'
+  }
+  check "$1: a zone is taken, kept, printed, and tells addresses apart" zoned
+  written() {
+    register four --address 10.0.0.44:1 && register six --address '[::ffff:10.0.0.45]:1' || return 1
+    local name
+    for name in 10.0.0.44 ::ffff:10.0.0.44 ::10.0.0.44; do prints '10.0.0.44:1  four' lookup $name --class inet-hostaddrbyinetstring || return 1; done
+    for name in 10.0.0.45 ::ffff:10.0.0.45; do prints '[::ffff:10.0.0.45]:1  six' lookup $name --class inet-hostaddrbyinetstring || return 1; done
+    nsphost unregister four && nsphost unregister six
+  }
+  check "$1: an address of IPv4, however it is written" written
+
   ports() {
     register meters/tcp --class inet-servicebyname --address 0.0.0.0:7001 || return 1
     local name
