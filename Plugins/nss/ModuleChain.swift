@@ -13,9 +13,11 @@ final class ModuleChain: Sendable {
   init(_ names: [String], folder: String?) { (self.names, self.folder) = (names, folder) }
 
   /// The answer of the first module that has one. Calls code of theirs, which may take any time.
-  func first<Found>(_ ask: (Module) throws(Shortfall) -> Found) throws(WinsockError) -> Found {
-    let modules = modules()
-    guard !modules.isEmpty else { throw .providerFailedInit }
+  /// - Parameter staysHere: What is asked must not leave the machine: modules that send it to servers are passed over.
+  func first<Found>(staysHere: Bool = false, _ ask: (Module) throws(Shortfall) -> Found) throws(WinsockError) -> Found {
+    let all = modules()
+    guard !all.isEmpty else { throw .providerFailedInit }
+    let modules = staysHere ? all.filter { !Self.senders.contains($0.name) } : all
     var shortfall = Shortfall.lacking
     for module in modules {
       do throws(Shortfall) {
@@ -27,6 +29,11 @@ final class ModuleChain: Sendable {
     }
     throw shortfall.winsockError
   }
+
+  /// Modules that send every name that they are asked for to servers or to the network. `resolve` is none: its service keeps special names.
+  private static let senders: Set = [
+    "dns", "mdns", "mdns4", "mdns6", "mdns_minimal", "mdns4_minimal", "mdns6_minimal", "wins", "ldap", "nis", "nisplus", "hesiod",
+  ]
 
   /// Those that can be loaded, which is tried once: with the first question, since their constructors may take any time.
   private func modules() -> [Module] {

@@ -45,13 +45,13 @@ final class NSSBridge: NameSpaceProvider {
     case .host(let name):
       if question.families.isEmpty { throw .noData }
       return records(
-        try modules.first { module throws(Shortfall) in
+        try modules.first(staysHere: SpecialName.contains(name)) { module throws(Shortfall) in
           try module.host(named: name, families: question.families, withAliases: question.wantsAliases)
         }, question)
     case .address(let address):
       return records(
         try modules.first { module throws(Shortfall) in
-          try module.host(at: address).limited(to: question.families)
+          try module.host(at: address).limited(to: question.families).inZone(of: address)
         }, question)
     case .service(let name, let protocolName):
       return try records(
@@ -89,6 +89,24 @@ extension FoundHost {
   fileprivate var blob: [UInt8]? {
     // A or AAAA.
     timeToLive.map { DNSBlob(type: addresses.first?.family == AF_INET6 ? 28 : 1, timeToLive: $0).bytes }
+  }
+}
+
+extension FoundHost {
+  /// Modules are asked for an address without its zone, and what they say of it holds there.
+  fileprivate func inZone(of asked: SocketAddress) -> FoundHost {
+    var host = self
+    host.addresses = addresses.map { $0.host == asked.host ? asked : $0 }
+    return host
+  }
+}
+
+/// Names that no server is asked for: this machine's (RFC 6761), and those that only Tor knows (RFC 7686).
+private enum SpecialName {
+  static func contains(_ name: String) -> Bool {
+    var labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    if labels.last?.isEmpty == true { labels.removeLast() }
+    return labels.last.map { ["localhost", "onion"].contains(String(decoding: $0, as: UTF8.self).lowercased()) } ?? false
   }
 }
 

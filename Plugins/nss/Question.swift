@@ -23,7 +23,9 @@ struct Question: Sendable {
     guard let name = query.name, !name.isEmpty, name.utf8.count <= Self.longestName, !name.utf8.contains(0) else {
       throw .serviceNotFound
     }
-    let address = Self.address(name)
+    let written = SocketAddress(hostText: name)
+    // Modules know the names of an address of IPv4 as such, however it is written.
+    let address = written?.unmapped
     switch query.serviceClass {
     case .addressesOfName?: subject = .host(name)
     case .nameOfAddress?:
@@ -33,25 +35,13 @@ struct Question: Sendable {
     case nil, .hostName?: subject = address.map { .address($0) } ?? .host(name)
     default: throw .serviceNotFound
     }
-    families = [AF_INET, AF_INET6].filter { query.wants(family: $0) }
+    var families = [AF_INET, AF_INET6].filter { query.wants(family: $0) }
+    // It is one of both families then.
+    if case .address = subject, let written, written != address, families.contains(AF_INET6), !families.contains(AF_INET) {
+      families.append(AF_INET)
+    }
+    self.families = families
     wantsAliases = query.flags.contains(.returnAliases)
-  }
-
-  /// From text such as 192.0.2.1, 2001:db8::1, or fe80::1%eth0. Nil for anything else, an interface that there is not, too.
-  private static func address(_ text: String) -> SocketAddress? {
-    let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
-    var v4 = in_addr()
-    if parts.count == 1, inet_pton(AF_INET, text, &v4) == 1 {
-      return withUnsafeBytes(of: v4) { SocketAddress(host: $0) }
-    }
-    var v6 = in6_addr()
-    guard inet_pton(AF_INET6, String(parts[0]), &v6) == 1 else { return nil }
-    var scope: UInt32 = 0
-    if parts.count == 2 {
-      scope = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
-      if scope == 0 { return nil }
-    }
-    return withUnsafeBytes(of: v6) { SocketAddress(host: $0, scope: scope) }
   }
 
   /// From text such as http/tcp, http, 80/tcp, or 80.

@@ -36,6 +36,7 @@ module() { # name, what it has...
 module scripted -DHAS_4 -DHAS_3 -DHAS_ADDRESS2 -DHAS_SERVICES
 module families -DHAS_2 -DHAS_ADDRESS
 module plain -DHAS_PLAIN
+module dns -DHAS_4 -DHAS_3 -DHAS_ADDRESS2
 module last -DHAS_4 -DHAS_SERVICES -DLAST
 echo "no shared object" >"$modules/libnss_broken.so.2"
 library=$(cd "$root" && swift build --show-bin-path)/libNSPLibrary.so
@@ -122,6 +123,7 @@ files() {
   check "$1: glibc says the same of every other name of a name or an address" agrees_on_aliases
   check "$1: glibc says the same of every service, by name and by port, with protocol and type of socket" agrees_on_services
   check "$1: an alias is told from the name" prints '192.0.2.1  One.example\n-          one\n-          uno' lookup 192.0.2.1 --flags $all
+  check "$1: an address of IPv4, written as one of IPv6" eval "prints '192.0.2.1  One.example' lookup ::ffff:192.0.2.1 && prints '192.0.2.1  One.example' of_class $names ::192.0.2.1"
   check "$1: the class of names of an address takes addresses alone" fails 1 WSAEINVAL of_class $names one.example
   check "$1: and the class of addresses of a name takes an address for a name" fails 2 WSASERVICE_NOT_FOUND of_class $addresses 192.0.2.77
   check "$1: what is no number of a port" fails 2 WSASERVICE_NOT_FOUND of_class $ports 65536/tcp
@@ -134,10 +136,11 @@ files() {
 
 # MARK: Debian's modules
 
-# What glibc itself gets from myhostname. It names the interface of a link-local address, which our text does not show.
+# What glibc itself gets from myhostname. It numbers the interface of a link-local address, which we name.
+numbered() { while IFS=% read -r address zone; do echo "$address${zone:+%$(cat "/sys/class/net/$zone/ifindex")}"; done; }
 own_name() {
-  same "$1" "$(lookup "$1" | awk '{sub("%.*", "", $1); print $1}' | sort)" \
-    "$(LD_LIBRARY_PATH=$modules getent -A -s myhostname ahosts "$1" | awk '$2 == "STREAM" {sub("%.*", "", $1); print $1}' | sort -u)"
+  same "$1" "$(lookup "$1" | awk '{print $1}' | numbered | sort)" \
+    "$(LD_LIBRARY_PATH=$modules getent -A -s myhostname ahosts "$1" | awk '$2 == "STREAM" {print $1}' | sort -u)"
 }
 debians() {
   local own
@@ -153,6 +156,16 @@ debians() {
   bridge "$1" "files myhostname"
   check "$1: files, then myhostname: the first that has it answers" prints '127.0.0.1  loop.example\n::1        loop.example' lookup loop.example
   check "$1: files, then myhostname: the next where it has not" prints '127.0.0.1  localhost\n::1        localhost' lookup localhost
+}
+
+# Names that stay on this machine: a module that is called dns would send them to servers, whatever it has.
+special() {
+  bridge "$1" dns
+  check "$1: dns: is asked for names of any kind" prints '198.51.100.0  fine\n2001:db8::5   fine' lookup fine
+  check "$1: dns: is not asked for this machine's, nor for what Tor alone knows" eval "fails 2 WSASERVICE_NOT_FOUND lookup x.onion &&
+    fails 2 WSASERVICE_NOT_FOUND lookup X.Onion. && fails 2 WSASERVICE_NOT_FOUND lookup a.localhost"
+  bridge "$1" "dns scripted"
+  check "$1: others are" eval "lookup x.onion | grep -q '^198.51.100.0 ' && lookup a.localhost | grep -q '^198.51.100.0 '"
 }
 
 # MARK: Modules that do what they should not
@@ -307,6 +320,7 @@ for mode in in-process worker; do
   files $mode
   debians $mode
   scripted $mode
+  special $mode
   order $mode
   check "$mode: 6,000 lookups, eight at a time, take nothing that stays" endures $mode
   hangs $mode

@@ -10,6 +10,7 @@
      long-99  family-77  endless  wild-list  wild-name  no-name  long-name  not-utf8  cut-off  nothing     rubbish
      noise             a buffer and pointers by chance, other ones each time
      mixed             good addresses, with one of family 77 between them
+     x.onion, a.localhost   as fine, for those whom nobody should ask
      then-...          knows it only when it is the last of several modules; others do what the rest of the name says
 
    Of services it knows the same names, with port 4711 over tcp, and these: unknown-protocol, far-port.
@@ -52,7 +53,7 @@ static int begins(const char *name, const char *with) { return strncmp(name, wit
 /* What a name comes to before any answer: a status, or NSS_STATUS_SUCCESS where the answer follows. */
 static enum nss_status decide(const char **name, size_t size, int *error, int *host_error) {
   static const char *const known[] = {"fine", "fine-alias", "calls-of-never", "static", "long-99", "family-77", "endless", "wild-list", "wild-name",
-                                      "no-name", "long-name", "not-utf8", "cut-off", "nothing", "noise", "mixed", "unknown-protocol", "far-port"};
+                                      "no-name", "long-name", "not-utf8", "cut-off", "nothing", "noise", "mixed", "unknown-protocol", "far-port", "x.onion", "a.localhost"};
   *host_error = NETDB_INTERNAL;
   if (begins(*name, "then-")) {
 #ifdef LAST
