@@ -47,8 +47,11 @@ extension Requests {
     guard question == .names || ResolvedName.isUsable(name, for: question) else { throw .hostNotFound }
     // What the host or a provider in its care looks up would come back to it, and again.
     guard connection.mayResolve else { throw .operationNotSupported }
-    var query = QuerySet(serviceInstanceName: name, serviceClassID: question.serviceClass)
-    if family != 0 { query.protocols = [ProtocolPair(addressFamily: Int32(bitPattern: family), protocolNumber: 0)] }
+    // The names of an address of IPv4 are asked for as such, however it is written: no provider needs to know more than one form.
+    let plain = question == .names ? SocketAddress(hostText: name)?.unmapped : nil
+    let wanted = family == 0 ? 0 : plain?.family.map { UInt32($0) } ?? family
+    var query = QuerySet(serviceInstanceName: plain?.description ?? name, serviceClassID: question.serviceClass)
+    if wanted != 0 { query.protocols = [ProtocolPair(addressFamily: Int32(bitPattern: wanted), protocolNumber: 0)] }
     // Of what anybody can register, that of those whom the asking user trusts anyway.
     let flags: LookupFlags = [.returnName, .returnAddress, .returnAliases, .returnBlob, .secure]
     let lookup = try host.engine.begin(session, query, flags: flags, takesAll: true, stopsAtFirst: true)
@@ -57,7 +60,7 @@ extension Requests {
       connection.hasResolved(lookup)
       lookup.end()
     }
-    var found = ResolvedName(question, family: family)
+    var found = ResolvedName(question, family: wanted)
     var ending = WinsockError.noMore
     while !found.isFull {
       do throws(LookupError) {
@@ -88,6 +91,8 @@ private struct ResolvedName {
   private let family: UInt32
   private var names: [String] = []
   private var addresses: [SocketAddress] = []
+  private var knownNames: Set<String> = []
+  private var knownAddresses: Set<SocketAddress> = []
   private var port: UInt16 = 0
   private var protocolNumber: UInt16 = 0
   private var timeToLive: UInt32 = .max
@@ -108,8 +113,8 @@ private struct ResolvedName {
 
   mutating func add(_ record: QuerySet) {
     if record.outputFlags & UInt32(RESULT_IS_ALIAS) == 0 { hasRecord = true }
-    if let name = record.serviceInstanceName, Self.isUsable(name, for: question), !names.contains(name),
-      names.count < Self.mostNames
+    if let name = record.serviceInstanceName, Self.isUsable(name, for: question), names.count < Self.mostNames,
+      knownNames.insert(name).inserted
     {
       names.append(name)
       size += name.utf8.count
@@ -119,7 +124,7 @@ private struct ResolvedName {
       guard remote.host != nil, let number = remote.family, family == 0 || UInt32(number) == family else { continue }
       if addresses.isEmpty, address.protocolNumber > 0 { protocolNumber = UInt16(clamping: address.protocolNumber) }
       if addresses.isEmpty { port = remote.port ?? 0 }
-      guard !addresses.contains(remote), addresses.count < Self.mostAddresses else { continue }
+      guard addresses.count < Self.mostAddresses, knownAddresses.insert(remote).inserted else { continue }
       addresses.append(remote)
       size += 24
     }

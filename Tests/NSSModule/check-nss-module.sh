@@ -66,6 +66,9 @@ programs() {
   check "$1: getent hosts" prints '2001:db8::7     known.door.example known known-alias' sh -c 'getent hosts known | sed "s/ known-alias/ known known-alias/"'
   check "$1: getent ahosts" prints '192.0.2.7       STREAM known.door.example\n192.0.2.7       DGRAM  \n192.0.2.7       RAW    \n2001:db8::7     STREAM \n2001:db8::7     DGRAM  \n2001:db8::7     RAW    ' getent ahosts known
   check "$1: getent hosts, from an address" prints '192.0.2.7       known.door.example known-alias' getent hosts 192.0.2.7
+  check "$1: getent hosts, from an address of IPv4 that is written as one of IPv6" prints '::ffff:192.0.2.7 known.door.example known-alias\n::192.0.2.7     known.door.example known-alias' sh -c 'getent hosts ::ffff:192.0.2.7; getent hosts ::192.0.2.7'
+  check "$1: the zone of an address" prints "('fe80::7', 80, 0, $(cat /sys/class/net/lo/ifindex))" python3 -c 'import socket
+print(socket.getaddrinfo("zoned", 80, type=socket.SOCK_STREAM)[0][4])'
   check "$1: getent services" prints 'door                  7777/tcp gate' getent services door
   check "$1: getent services, from a port" prints 'door                  7777/tcp gate' getent services 7777/tcp
   check "$1: a name that is nowhere" ends 2 getent hosts nobody

@@ -2,6 +2,7 @@
      known         192.0.2.7 and 2001:db8::7, also called known-alias     many-N     N addresses of IPv4 and N aliases
      four, six     one address of one family                              long-N     an alias of N letters
      again, data   WSATRY_AGAIN, WSANO_DATA                               odd        no addresses of hosts, and names that are none
+     zoned         fe80::7%lo
      wait-N        192.0.2.8 after N milliseconds                         look-NAME  whatever this process finds for NAME through glibc
      free-NAME     the same, without what the environment says            192.0.2.7  and back; door/tcp, 7777/tcp: a service
    cc -shared -fPIC -pthread -I../../Sources/CWinsock/include door.c -o door.so */
@@ -9,6 +10,7 @@
 #define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <svcguid.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -87,6 +89,7 @@ static INT deliver(struct lookup *lookup, LPDWORD length, LPWSAQUERYSET2W block)
   else if (strcmp(asked, "four.door.example") == 0) count = put(infos, 0, "192.0.2.4", 0, 0), strcpy(name, asked);
   else if (strcmp(asked, "here.door.example") == 0) count = put(infos, 0, "127.0.0.1", 0, 0), strcpy(name, asked);
   else if (strcmp(asked, "six") == 0) count = put(infos, 0, "2001:db8::6", 0, 0);
+  else if (strcmp(asked, "zoned") == 0) count = put(infos, 0, "fe80::7", 0, 0), ((struct sockaddr_in6 *)&sockets[0])->sin6_scope_id = if_nametoindex("lo");
   else if (strcmp(asked, "again") == 0) return WSATRY_AGAIN;
   else if (strcmp(asked, "data") == 0) return WSANO_DATA;
   else if (sscanf(asked, "many-%d", &n) == 1 && n > 0 && n <= MOST) {
