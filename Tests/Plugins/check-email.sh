@@ -136,6 +136,10 @@ published() {
   check "$mode: 320 bytes and 64 letters are not too much" says 'ok\nok' \
     client "register=$(printf 'x%.0s' $(seq 310))@here.test,sip,192.0.2.1:1" "register=ann@here.test,$(printf 'x%.0s' $(seq 64)),192.0.2.1:1"
   check "$mode: bytes that are no address, comment and blob come back as they were" says 'ok' client opaque=odd@here.test
+  check "$mode: a zone comes back with its address, and is compared with it" \
+    says 'ok\nsip z@here.test [fe80::7%lo]:631\nok\nsip z@here.test [fe80::7%lo]:631\nok\n10108' \
+    client 'register=z@here.test,sip,[fe80::7%lo]:631' look=z@here.test,sip 'take=z@here.test,sip,[fe80::7]:631' look=z@here.test,sip \
+    'take=z@here.test,sip,[fe80::7%lo]:631' look=z@here.test,sip
   check "$mode: preferred names are not asked by name" says '10022' client prefers=ann@here.test
   check "$mode: an address published for one service is its publisher's word for all" says 'ok\n11004' \
     client register=ann@full.test,sip,192.0.2.1:1 look=ann@full.test,imap
@@ -233,6 +237,10 @@ submissions a@full.test 192.0.2.2:465 (out.full.test:465)' client look=a@full.te
   check "$mode: a domain that names many targets, and one with many addresses" \
     says '20\nimaps a@big.test and 256 in all (big.big.test:993)' eval 'client look=a@many.test,imap | wc -l; client look=a@big.test,imap'
   check "$mode: what nobody vouches for is not secure; a service that is none of e-mail" says '10108\n10108' client secure=a@full.test,imap look=a@full.test,gopher
+  # The server would refuse to answer for either.
+  check "$mode: this machine's own domains are not asked for, nor those that Tor alone knows" \
+    says 'smtp a@localhost 127.0.0.1:25 [::1]:25 (localhost:25)\n11004\nsmtp a@b.LocalHost 127.0.0.1:25 [::1]:25 (b.localhost:25)\n10108\n10108' \
+    client look=a@localhost look=a@localhost,imap look=a@b.LocalHost,smtp look=a@x.onion look=a@x.onion,smtp
   check "$mode: what is no domain, and one that the server refuses to answer for" says '10108\n10108\n10112' client "look=a@$(printf 'x%.0s' $(seq 70)).test,imap" 'look=a@x y.test,imap' 'look=a@elsewhere.example,imap'
 
   silent() {

@@ -7,6 +7,7 @@
 #include <ws2tcpip.h>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -30,13 +31,15 @@ static WSAQUERYSETA query(char *name, char *service) {
   return set;
 }
 
-/* From 192.0.2.1:25 or [2001:db8::1]:25. */
+/* From 192.0.2.1:25, [2001:db8::1]:25 or [fe80::1%lo]:25. */
 static int parse(const char *text, struct sockaddr_storage *address) {
   struct sockaddr_in *v4 = (struct sockaddr_in *)address;
   struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
-  char host[64];
+  char host[64], zone[IF_NAMESIZE];
   unsigned port;
   memset(address, 0, sizeof *address);
+  if (sscanf(text, "[%63[^]%]%%%15[^]]]:%u", host, zone, &port) == 3 && inet_pton(AF_INET6, host, &v6->sin6_addr) == 1)
+    return v6->sin6_family = AF_INET6, v6->sin6_port = htons((unsigned short)port), v6->sin6_scope_id = if_nametoindex(zone), (int)sizeof *v6;
   if (sscanf(text, "[%63[^]]]:%u", host, &port) == 2 && inet_pton(AF_INET6, host, &v6->sin6_addr) == 1)
     return v6->sin6_family = AF_INET6, v6->sin6_port = htons((unsigned short)port), (int)sizeof *v6;
   if (sscanf(text, "%63[^:]:%u", host, &port) == 2 && inet_pton(AF_INET, host, &v4->sin_addr) == 1)
@@ -47,8 +50,11 @@ static int parse(const char *text, struct sockaddr_storage *address) {
 static void print(const struct sockaddr *address, size_t length) {
   char host[64] = "?";
   if (length >= sizeof(struct sockaddr_in6) && address->sa_family == AF_INET6) {
-    inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, host, sizeof host);
-    printf(" [%s]:%u", host, ntohs(((const struct sockaddr_in6 *)address)->sin6_port));
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+    char zone[IF_NAMESIZE] = "";
+    inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
+    if (six->sin6_scope_id != 0 && if_indextoname(six->sin6_scope_id, zone) == NULL) strcpy(zone, "?");
+    printf(" [%s%s%s]:%u", host, *zone != 0 ? "%" : "", zone, ntohs(six->sin6_port));
   } else if (length >= sizeof(struct sockaddr_in) && address->sa_family == AF_INET) {
     inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, host, sizeof host);
     printf(" %s:%u", host, ntohs(((const struct sockaddr_in *)address)->sin_port));
