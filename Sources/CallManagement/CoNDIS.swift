@@ -185,7 +185,8 @@ public final class CoNDIS: Sendable {
       mayRegister: { !binding.isClosing })
   }
 
-  /// `NdisMCmRegisterAddressFamilyEx`: a miniport call manager does.
+  /// `NdisMCmRegisterAddressFamilyEx`: a miniport call manager does. It takes the place of a stand-alone one that was there first: clients are
+  /// told again, and what they open from then on is the miniport's; what they have open stays as it is until they close it.
   public func registerAddressFamily(adapter handle: Handle, _ family: AddressFamily) -> NDISStatus {
     guard let adapter = adapters[handle], let manager = adapter.callManager else { return .failure }
     return register(
@@ -195,7 +196,8 @@ public final class CoNDIS: Sendable {
   private func register(_ registration: Registration, _ adapter: Adapter, mayRegister: () -> Bool) -> NDISStatus {
     let number = registration.family.number
     let bound: [Handle]? = control.withLock { _ in
-      guard mayRegister(), !adapter.isHalted, adapter.families[number] == nil else { return nil }
+      let isDisplaced = registration.binding == nil && adapter.families[number]?.binding != nil
+      guard mayRegister(), !adapter.isHalted, adapter.families[number] == nil || isDisplaced else { return nil }
       adapter.families[number] = registration
       return adapter.bindings
     }

@@ -17,6 +17,117 @@ import Testing
     #expect(scene.journal.lines.count == 2)
   }
 
+  @Test("CON-014 a miniport call manager displaces a stand-alone one; what is open there stays, and works")
+  func displacement() {
+    let condis = CoNDIS()
+    let journal = CallJournal()
+    let mini = FakeManager("mcm", journal, contextsFrom: 0x100)
+    let alone = FakeManager("cm", journal, contextsFrom: 0x200)
+    let client = FakeClient("cl", journal, contextsFrom: 0x300)
+    let adapter = condis.createAdapter(Scene.context(1), callManager: mini)!
+    var (managerBinding, clientBinding) = (Handle?.none, Handle?.none)
+    _ = condis.openAdapter(adapter, callManager: alone, context: Scene.context(2)) { managerBinding = $0 ?? managerBinding }
+    _ = condis.openAdapter(adapter, client: client, context: Scene.context(3)) { clientBinding = $0 ?? clientBinding }
+    func open() -> Handle? {
+      var handle: Handle?
+      _ = condis.openAddressFamily(clientBinding!, Scene.number, context: Scene.context(4)) { handle = $0 }
+      return handle
+    }
+    func connection(_ family: Handle?) -> Handle? {
+      var handle: Handle?
+      _ = condis.createVC(binding: clientBinding!, family: family!, context: Scene.context(5)) { handle = $0 }
+      return handle
+    }
+    #expect(condis.registerAddressFamily(binding: managerBinding!, Scene.number) == .success)
+    let former = open()
+    let early = connection(former)
+    #expect(condis.registerAddressFamily(adapter: adapter, Scene.number) == .success)
+    #expect(condis.registerAddressFamily(adapter: adapter, Scene.number) == .failure)
+    #expect(condis.registerAddressFamily(binding: managerBinding!, Scene.number) == .failure)
+    #expect(journal.count("cl.addressFamilyRegistered") == 2)
+    let latter = open()
+    #expect(journal.count("cm.openAddressFamily") == 1 && journal.count("mcm.openAddressFamily") == 1)
+    let (old, new) = (connection(former), connection(latter))
+    #expect(journal.count("cm.createVC") == 2 && journal.count("mcm.createVC") == 1)
+    for vc in [early, old, new] { #expect(condis.deleteVC(vc!) == .success) }
+    #expect(journal.count("cm.deleteVC") == 2 && journal.count("mcm.deleteVC") == 1)
+    #expect(condis.closeAdapter(managerBinding!) == .notAccepted, "a client has a family open there")
+    #expect(condis.closeAddressFamily(former!) == .success && condis.closeAdapter(managerBinding!) == .success)
+    // The displaced one takes nothing with it.
+    #expect(connection(latter) != nil && open() != nil && journal.count("mcm.openAddressFamily") == 2)
+  }
+
+  @Test("CON-014 who has a family, after every order of registrations, closed bindings and opens", arguments: 0..<6)
+  func owners(_ first: Int) {
+    /// Who may have it: two stand-alone call managers, and that of the miniport.
+    struct Model {
+      var owner: Int?
+      var isBound = [true, true]
+
+      /// Whether it is done; nil for an open: whom it reaches is told apart.
+      mutating func take(_ event: Int) -> Bool {
+        switch event {
+        case 0, 1:
+          guard isBound[event], owner == nil else { return false }
+          owner = event
+        case 2:
+          guard owner != 2 else { return false }
+          owner = 2
+        case 3, 4:
+          guard isBound[event - 3] else { return false }
+          isBound[event - 3] = false
+          if owner == event - 3 { owner = nil }
+        default: return owner != nil
+        }
+        return true
+      }
+    }
+    for sequence in 0..<6 * 6 * 6 * 6 {
+      var events = [first]
+      var rest = sequence
+      for _ in 0..<4 {
+        events.append(rest % 6)
+        rest /= 6
+      }
+      let condis = CoNDIS()
+      let journal = CallJournal()
+      let managers = (0..<3).map { FakeManager("m\($0)", journal, contextsFrom: 0x100) }
+      let client = FakeClient("cl", journal, contextsFrom: 0x300)
+      let adapter = condis.createAdapter(Scene.context(1), callManager: managers[2])!
+      var bound: [Handle] = []
+      for manager in managers[..<2] {
+        _ = condis.openAdapter(adapter, callManager: manager, context: Scene.context(2)) {
+          if let handle = $0 { bound.append(handle) }
+        }
+      }
+      _ = condis.openAdapter(adapter, client: client, context: Scene.context(3)) { if let handle = $0 { bound.append(handle) } }
+      var model = Model()
+      for (step, event) in events.enumerated() {
+        let told = journal.count("cl.addressFamilyRegistered")
+        let opened = (0..<3).map { journal.count("m\($0).openAddressFamily") }
+        var status: NDISStatus
+        switch event {
+        case 0, 1: status = condis.registerAddressFamily(binding: bound[event], Scene.number)
+        case 2: status = condis.registerAddressFamily(adapter: adapter, Scene.number)
+        case 3, 4: status = condis.closeAdapter(bound[event - 3])
+        default:
+          var family: Handle?
+          status = condis.openAddressFamily(bound[2], Scene.number, context: Scene.context(4)) { family = $0 }
+          if let family { #expect(condis.closeAddressFamily(family) == .success) }
+        }
+        let isDone = model.take(event)
+        #expect((status == .success) == isDone, "\(events), step \(step)")
+        let isTold = event <= 2 && isDone
+        #expect(journal.count("cl.addressFamilyRegistered") == told + (isTold ? 1 : 0), "\(events), step \(step)")
+        for manager in 0..<3 {
+          let isAsked = event == 5 && model.owner == manager
+          #expect(
+            journal.count("m\(manager).openAddressFamily") == opened[manager] + (isAsked ? 1 : 0), "\(events), step \(step)")
+        }
+      }
+    }
+  }
+
   @Test("CON-018 opening a family that nobody registered fails and asks nobody")
   func unknownFamily() {
     let scene = Scene(opens: false)
