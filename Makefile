@@ -61,6 +61,7 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-clients.sh
 	Tests/Clients/check-advertising.sh
 	Tests/Clients/check-command.sh
+	Tests/Clients/check-turns.sh
 	Tests/Clients/check-faults.sh
 
 # The providers that ship, and glibc's door, against the real thing.

@@ -204,7 +204,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   /// Calls End at a provider, after which this lookup no longer holds it. Calls out.
   private func end(_ opened: Opened) {
     let provider = opened.session.provider
-    CallFrame.inside(provider, id) { provider.end { _ = $0.lookupServiceEnd(opened.handle) } }
+    CallFrame.inside(provider, id) { provider.end(as: .end(opened.handle.word)) { _ = $0.lookupServiceEnd(opened.handle) } }
     Self.letGo(opened.session)
   }
 
@@ -350,7 +350,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         call.length.pointee = UInt32(call.block.capacity)
         let start = MonotonicTime.now
         let called: Void? = CallFrame.inside(provider, id) {
-          provider.call(while: { call.isUnanswered }) { routines in
+          provider.call(as: .next(opened.handle.word), while: { call.isUnanswered }) { routines in
             routines.lookupServiceNextEx(
               asyncCall: armed.handle.pointer, lookup: opened.handle, flags: effective.subtracting(.flushPrevious),
               length: call.length, block: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self))

@@ -40,10 +40,8 @@ public final class Provider: Sendable {
   private nonisolated(unsafe) let mark: UnsafeMutablePointer<CChar>?
 
   private let keptFile: Mutex<SharedObject?>
-  /// Where its routines run one at a time (nsp.md T5). A turn, not a lock: nothing of the host is held.
-  private let turn: DispatchSemaphore?
-  /// Where so many may run at a time, but for those that end something: they make others return.
-  private let places: DispatchSemaphore?
+  /// Where so many of its routines may run at a time (nsp.md T5), or an End waits for a NextEx.
+  private let turns: RoutineTurns?
   private let provedSlow: Atomic<Bool>
 
   public static let defaultDeadline: Duration = .seconds(5)
@@ -62,11 +60,11 @@ public final class Provider: Sendable {
     name = manifest.displayName
     nameSpace = manifest.nameSpace
     deadline = manifest.deadline ?? Self.defaultDeadline
-    turn = manifest.serialises ? DispatchSemaphore(value: 1) : nil
-    places = manifest.concurrency.map { DispatchSemaphore(value: $0) }
-    // Who waits for a turn is on a thread that its own caller can leave behind.
+    let turns = RoutineTurns(concurrency: manifest.concurrency, endsWait: manifest.endsWait)
+    self.turns = turns
     mark = strdup(manifest.displayName)
-    provedSlow = Atomic(manifest.isBlocking || manifest.concurrency != nil)
+    // Who waits for a turn is on a thread that its own caller can leave behind.
+    provedSlow = Atomic(manifest.isBlocking || turns != nil)
     self.manifest = manifest
     self.routines = routines
     keptFile = Mutex(file)
@@ -94,26 +92,37 @@ public final class Provider: Sendable {
   public var isBlocking: Bool { provedSlow.load(ordering: .relaxed) }
 
   /// Calls a routine in this provider's turn and learns whether it keeps threads waiting. Calls out: hold no lock.
-  /// - Parameter isWanted: Asked when the turn has come.
+  /// - Parameters:
+  ///   - entry: Which one; a stub of the host's needs no turn.
+  ///   - isWanted: Asked when the turn has come.
   /// - Returns: Nil, and nothing was called, when no place was free before the deadline or nobody wants it any more.
-  public func call<Result>(while isWanted: () -> Bool = { true }, _ routine: (RoutineTable) -> Result) -> Result? {
-    if let places {
-      let (seconds, attoseconds) = deadline.components
-      let end = DispatchTime.now() + .seconds(Int(seconds)) + .nanoseconds(Int(attoseconds / 1_000_000_000))
-      if places.wait(timeout: end) == .timedOut { return nil }
-    }
-    defer { places?.signal() }
-    turn?.wait()  // No deadline: whoever waits here is on a thread that its own caller can leave behind.
-    defer { turn?.signal() }
+  public func call<Result>(
+    _ entry: ProviderRoutine? = nil, as role: RoutineRole = .other, while isWanted: () -> Bool = { true },
+    _ routine: (RoutineTable) -> Result
+  ) -> Result? {
+    guard let turns = turns(for: entry) else { return isWanted() ? timed(routine) : nil }
+    let (seconds, attoseconds) = deadline.components
+    let end = DispatchTime.now() + .seconds(Int(seconds)) + .nanoseconds(Int(attoseconds / 1_000_000_000))
+    guard turns.enter(role, until: end) else { return nil }
+    defer { turns.leave(role) }
     return isWanted() ? timed(routine) : nil
   }
 
-  /// Calls a routine that ends a lookup or a session. It waits for no place: it makes others return.
-  public func end<Result>(_ routine: (RoutineTable) -> Result) -> Result {
-    turn?.wait()  // No deadline, as above.
-    defer { turn?.signal() }
+  /// Calls a routine that ends a lookup or a session, which must be called, however long its turn does not come: whoever waits is on a
+  /// thread that its own caller can leave behind.
+  public func end<Result>(
+    _ entry: ProviderRoutine? = nil, as role: RoutineRole = .other, _ routine: (RoutineTable) -> Result
+  ) -> Result {
+    guard let turns = turns(for: entry) else { return timed(routine) }
+    _ = turns.enter(role, until: .distantFuture)
+    defer { turns.leave(role) }
     return timed(routine)
   }
+  private func turns(for entry: ProviderRoutine?) -> RoutineTurns? {
+    if let entry, routines.entry(entry) == .stub { return nil }
+    return turns
+  }
+
 
   private func timed<Result>(_ routine: (RoutineTable) -> Result) -> Result {
     let start = MonotonicTime.coarse

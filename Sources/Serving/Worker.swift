@@ -14,6 +14,7 @@ public final class Worker: Sendable {
   private let id: GUID
   private let connection: Int32
   private let settings: Manifest.Settings
+  private let turns: RoutineTurns?
   private let takesClasses = Atomic<Bool>(false)
   private let reports = Atomic<UInt32>(0)
   private let advertised = Mutex<WorkerAdvertisement?>(nil)
@@ -23,7 +24,8 @@ public final class Worker: Sendable {
   /// - Parameters:
   ///   - name: What the provider is called.
   ///   - settings: The provider's own.
-  public init?(_ id: GUID, name: String, settings: Manifest.Settings = [:], socket: String) {
+  ///   - turns: Where so many of its routines may run at a time.
+  public init?(_ id: GUID, name: String, settings: Manifest.Settings = [:], turns: RoutineTurns? = nil, socket: String) {
     WorkerAdvertisement.mark = strdup(name.printable)
     setenv("NSP_SOCKET", socket, 1)
     let descriptor = nsp_host_connect(socket, NSP_HOST_NO_END)
@@ -35,7 +37,7 @@ public final class Worker: Sendable {
       close(descriptor)
       return nil
     }
-    (self.id, connection, self.settings) = (id, descriptor, settings)
+    (self.id, connection, self.settings, self.turns) = (id, descriptor, settings, turns)
   }
 
   /// How much more than usual the static thread-local storage of this process takes: it lies in the stack of every thread. To be said before
@@ -147,7 +149,7 @@ public final class Worker: Sendable {
 
   fileprivate func advertise(_ routines: NSPV2_ROUTINE, _ version1: Version1Routines?, _ traits: ProviderTraits) -> WinsockError?
   {
-    let new = WorkerAdvertisement(id, routines, version1, traits, connection)
+    let new = WorkerAdvertisement(id, routines, version1, traits, turns, connection)
     let isFirst = advertised.withLock { advertised in
       guard advertised == nil else { return false }
       advertised = new

@@ -11,12 +11,17 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
   // Unchecked, as what it inherits.
   private let version1: Version1Routines?
   private let own: ProviderTraits
+  /// Where so many routines may run at a time, or an End waits for a NextEx: the host can't know when one returns that it no longer waits for.
+  private let turns: RoutineTurns?
   /// Good for once: where the host is gone, so is this process, soon.
   private let first: Mutex<Int32>
   private(set) lazy var changes = ChangeEvents(self)
 
-  init(_ id: GUID, _ routines: NSPV2_ROUTINE, _ version1: Version1Routines?, _ traits: ProviderTraits, _ connection: Int32) {
-    (self.version1, own) = (version1, traits)
+  init(
+    _ id: GUID, _ routines: NSPV2_ROUTINE, _ version1: Version1Routines?, _ traits: ProviderTraits, _ turns: RoutineTurns?,
+    _ connection: Int32
+  ) {
+    (self.version1, own, self.turns) = (version1, traits, turns)
     first = Mutex(connection)
     super.init(id, routines)
     _ = changes
@@ -51,7 +56,25 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
     super.work(on: channel)
   }
 
-  override func run(_ name: StaticString, _ purpose: Purpose? = nil, _ routine: () -> Void) {
+  override func run(_ name: StaticString, _ purpose: Purpose? = nil, as role: Role = .other, _ routine: () -> Void) {
+    inTurn(role) { marked(name, purpose, routine) }
+  }
+
+  /// Waits without a deadline: a routine that does not return ends this process.
+  private func inTurn<Result>(_ role: Role, _ routine: () -> Result) -> Result {
+    guard let turns else { return routine() }
+    let role: RoutineRole =
+      switch role {
+      case .next(let handle): .next(handle)
+      case .end(let handle): .end(handle)
+      case .other: .other
+      }
+    _ = turns.enter(role, until: .distantFuture)
+    defer { turns.leave(role) }
+    return routine()
+  }
+
+  private func marked(_ name: StaticString, _ purpose: Purpose?, _ routine: () -> Void) {
     let outer = nsp_mark_provider(Self.mark)
     nsp_mark_routine(name.utf8Start)
     defer { nsp_mark_restore(outer) }
@@ -70,7 +93,7 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
       return status { version1.removeClass(id) }
     case .classInfo:
       guard let id = fields.bytes(16)?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
-      switch version1.serviceClass(id) {
+      switch inTurn(.other, { version1.serviceClass(id) }) {
       case .failure(let error): return error.rawValue
       case .success(let found):
         let start = answer.reserve(found.packedSize)
@@ -86,8 +109,9 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
         let size = fields.uint32(), fields.uint32() != nil, let input = fields.bytes(Int(size)), room <= 1 << 20
       else { return WSAEINVAL }
       let event = number == 0 ? nil : changes.make(number, of: handle)
-      let result = version1.ioctl(
-        UnsafeMutableRawPointer(bitPattern: UInt(handle)), code, Array(input), Int(room), event?.completion)
+      let result = inTurn(.other) {
+        version1.ioctl(UnsafeMutableRawPointer(bitPattern: UInt(handle)), code, Array(input), Int(room), event?.completion)
+      }
       if case .failure(.ioPending) = result {} else if let event { changes.forget(event) }
       switch result {
       case .failure(let error): return error.rawValue
@@ -99,7 +123,7 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
     }
   }
 
-  private func status(_ routine: () -> WinsockError?) -> Int32 { routine()?.rawValue ?? 0 }
+  private func status(_ routine: () -> WinsockError?) -> Int32 { inTurn(.other, routine)?.rawValue ?? 0 }
 }
 
 /// The events that the provider sets when what a lookup delivered has changed.

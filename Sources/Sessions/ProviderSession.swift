@@ -39,7 +39,7 @@ public final class ProviderSession: Sendable {
   private func start() -> Result<SessionArgument, WinsockError> {
     let result: Result<SessionArgument, WinsockError>
     if provider.gate.enter() {
-      result = provider.call { $0.startup(provider.id) } ?? .failure(.tryAgain)
+      result = provider.call(.startup) { $0.startup(provider.id) } ?? .failure(.tryAgain)
       if case .failure(let error) = result {
         provider.ledger.record(.failedStartup)
         provider.condition.started(error)
@@ -83,10 +83,10 @@ public final class ProviderSession: Sendable {
   private func finish(_ ending: SessionEnding) {
     guard let argument = lifecycle.withLock({ $0.finish() }) else { return }
     if ending == .abrupt, provider.routines.entry(.clientSessionRundown) != .stub {
-      provider.end { $0.clientSessionRundown(provider.id, argument) }
+      provider.end(.clientSessionRundown) { $0.clientSessionRundown(provider.id, argument) }
       provider.ledger.record(.rundown)
     } else {
-      provider.end { _ = $0.cleanup(provider.id, argument) }
+      provider.end(.cleanup) { _ = $0.cleanup(provider.id, argument) }
       provider.ledger.record(.cleanup)
     }
     whenEnded(self)

@@ -44,6 +44,12 @@ struct WorkerCommand: ParsableCommand {
   @Option(name: .long, help: "How much static thread-local storage this process keeps for the file.")
   var staticTLS: Int = 0
 
+  @Option(name: .long, help: "How many of its routines may run at a time.")
+  var concurrency: Int?
+
+  @Flag(name: .long, help: "End of a lookup waits until its NextEx has returned.")
+  var endsWait = false
+
   @Option(name: .long, help: "How many bytes it may allocate besides those that it begins with.")
   var memoryBytes: UInt64 = 0
 
@@ -84,7 +90,9 @@ struct WorkerCommand: ParsableCommand {
     }
     Worker.makeRoom(forStaticTLS: staticTLS)
     nsp_name_process("nsp-" + (name ?? file.lastPathComponent))
-    guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: Self.settings(), socket: socket) else {
+    let turns = RoutineTurns(concurrency: concurrency, endsWait: endsWait)
+    guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: Self.settings(), turns: turns, socket: socket)
+    else {
       throw CommandFailure(
         kind: .unreachable, what: socket, why: "no host that wants this process listens there",
         remedy: "let nsphost serve start it", isJSON: false)

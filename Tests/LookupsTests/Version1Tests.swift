@@ -70,7 +70,7 @@ import Testing
     #expect(try scripted.lookup(client, "records-3").records.count == 6)
     let serviceClass = GUID("0009abcd-0000-0000-c000-000000000046")!
     let provider = try scripted.id("version1")
-    for (asked, seen) in [(serviceClass, "9abcd"), (nil, "-")] as [(GUID?, String)] {
+    for (asked, seen) in [(serviceClass, "9abcd"), (nil, "2a803")] as [(GUID?, String)] {
       let query = QuerySet(serviceInstanceName: "records-1", serviceClassID: asked, nameSpace: .dns, providerID: provider)
       let lookup = try scripted.host.engine.begin(client, query, flags: .returnAll)
       let record = try lookup.next()
@@ -97,9 +97,9 @@ import Testing
     scripted.finish()
   }
 
-  @Test("NSP-113 a Next that waits holds up no other lookup, and End makes it return")
+  @Test("NSP-113 a Next that waits holds up no other lookup where its manifest lets them in, and End makes it return")
   func waiting() throws {
-    let scripted = try ScriptedHost("version1", "scripted-a")
+    let scripted = try ScriptedHost("version1", "scripted-a", sidecars: ["version1": "concurrency = 64\n"])
     let client = try scripted.open()
     let provider = try scripted.id("version1")
     let query = QuerySet(serviceInstanceName: "wait-30000", nameSpace: .dns, providerID: provider)

@@ -13,7 +13,7 @@ NSP_EXTERN_C_BEGIN
 #define NSP_WORKER 0x2        /* run it in a process of its own, where the host can */
 #define NSP_BLOCKING 0x4      /* its routines may keep a thread: call them on threads of the host's own */
 #define NSP_ADVERTISES 0x8    /* exports nothing: calls WSAAdvertiseProvider or NmrRegisterProvider, in a constructor or later */
-#define NSP_SERIALISE 0x10    /* call one routine at a time */
+#define NSP_SERIALISE 0x10    /* call one routine at a time, but for an End during the NextEx of its own handle; version 1 has this anyway */
 #define NSP_SCHEMA 0x20       /* version 1: it keeps whole service classes, of all name spaces; the host asks it for those of queries */
 
 /* NSP_PROVIDER("name", NS_DNS, version, flags, "domains", guid numbers); puts the provider's manifest into its file, as an ELF

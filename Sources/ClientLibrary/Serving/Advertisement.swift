@@ -77,8 +77,16 @@ class Advertisement: @unchecked Sendable {
     var client: NSP_CLIENT?
   }
 
+  /// What a routine is to the others that run.
+  enum Role {
+    /// NextEx of a lookup, by the provider's handle.
+    case next(UInt64)
+    case end(UInt64)
+    case other
+  }
+
   /// Runs a routine.
-  func run(_ name: StaticString, _ purpose: Purpose? = nil, _ routine: () -> Void) { routine() }
+  func run(_ name: StaticString, _ purpose: Purpose? = nil, as role: Role = .other, _ routine: () -> Void) { routine() }
 
   /// Performs what is no routine of version 2. The status.
   func perform(_ call: ProviderCall, _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter) -> Int32 {
@@ -430,7 +438,7 @@ class Advertisement: @unchecked Sendable {
   private func end(_ handle: UInt64) -> Int32 {
     guard let routine = routines.NSPv2LookupServiceEnd else { return Int32(WSAEOPNOTSUPP) }
     var status: Int32 = 0
-    run("NSPv2LookupServiceEnd") {
+    run("NSPv2LookupServiceEnd", as: .end(handle)) {
       WSASetLastError(0)
       status = ProviderOutcome.status(routine(HANDLE(bitPattern: UInt(handle))))
     }
@@ -477,10 +485,6 @@ class Advertisement: @unchecked Sendable {
 
   private func next(_ handle: UInt64, _ number: UInt64, _ query: UInt64, _ flags: UInt32, _ room: UInt32) -> ProviderOutcome {
     guard let routine = routines.NSPv2LookupServiceNextEx else { return ProviderOutcome(status: Int32(WSAEOPNOTSUPP)) }
-    // Its End may have come on another channel, and overtaken it.
-    guard locked({ lookups.lastIndex { $0.handle == handle } }) != nil else {
-      return ProviderOutcome(status: Int32(WSA_E_CANCELLED))
-    }
     let block = UnsafeMutableRawBufferPointer.allocate(
       byteCount: max(Int(room), MemoryLayout<WSAQUERYSET2W>.size), alignment: 16)
     block.initializeMemory(as: UInt8.self, repeating: 0)
@@ -488,7 +492,12 @@ class Advertisement: @unchecked Sendable {
     guard let pending = PendingCalls.shared.insert(call) else {
       return ProviderOutcome(status: Int32(WSA_NOT_ENOUGH_MEMORY))
     }
-    run("NSPv2LookupServiceNextEx", Purpose(query: query)) {
+    run("NSPv2LookupServiceNextEx", Purpose(query: query), as: .next(handle)) {
+      // Its End may have come on another channel, and overtaken it.
+      guard locked({ lookups.lastIndex { $0.handle == handle } }) != nil else {
+        _ = PendingCalls.shared.complete(pending, Int32(WSA_E_CANCELLED))
+        return
+      }
       WSASetLastError(0)
       routine(
         pending, HANDLE(bitPattern: UInt(handle)), flags, call.length,

@@ -1,4 +1,5 @@
 import CWinsock
+import Dispatch
 import Glibc
 import Lookups
 import Providers
@@ -18,6 +19,10 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   private let deadline: Duration
   /// How long a routine may keep its channel before its process counts as hung.
   private let grace: Duration
+  /// An End is over when it has returned: its process does not see to it itself that so many routines run at a time.
+  private let answersEnds: Bool
+  /// An End is sent when the NextEx of its lookup has returned.
+  private let endsWait: Bool
   private let channels: CallChannels
   private let isOver = Atomic<Bool>(false)
   private let lastNumber = Atomic<UInt64>(0)
@@ -41,6 +46,8 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     private let ready: Mutex<[AwaitedOutcome]>
     private let last = Mutex<AwaitedOutcome?>(nil)
     private let numbers = Mutex<[UInt64]>([])
+    /// Entered by each NextEx that the provider was asked for, until that has returned or never will.
+    let nexts = DispatchGroup()
 
     init(_ handle: UInt64, _ session: UInt64, ready: [AwaitedOutcome]) {
       (self.handle, self.session) = (handle, session)
@@ -63,12 +70,14 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   }
 
   /// - Parameters:
+  ///   - answersEnds: Ends are waited for.
   ///   - send: Sends a descriptor to the provider's process.
   ///   - whenHung: Told of each call that takes longer than the grace.
   init(
-    _ manifest: Manifest, traits: ProviderTraits, maximumChannels: Int, send: @escaping @Sendable (Int32) -> Bool,
-    whenHung: @escaping @Sendable () -> Void
+    _ manifest: Manifest, traits: ProviderTraits, answersEnds: Bool, maximumChannels: Int,
+    send: @escaping @Sendable (Int32) -> Bool, whenHung: @escaping @Sendable () -> Void
   ) {
+    (self.answersEnds, endsWait) = (answersEnds, manifest.endsWait)
     (id, name) = (manifest.id, manifest.displayName)
     self.traits = traits
     deadline = manifest.deadline ?? Provider.defaultDeadline
@@ -106,22 +115,31 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   private func end(of span: Duration) -> MonotonicTime { MonotonicTime.now + span }
 
   /// Makes a call and waits for its answer, up to the deadline.
-  /// - Parameter whenLate: Does what is left to do where the answer comes after that.
+  /// - Parameters:
+  ///   - whenLate: Does what is left to do where the answer comes after that.
+  ///   - whenOver: Done once the routine has returned, or never will.
   /// - Returns: The answer; nil where there is none.
   private func call(
-    _ frame: inout FrameWriter, whenLate: @escaping @Sendable (CallChannel.Answer) -> Void = { _ in }
+    _ frame: inout FrameWriter, whenLate: @escaping @Sendable (CallChannel.Answer) -> Void = { _ in },
+    whenOver: @escaping @Sendable () -> Void = {}
   ) -> CallChannel.Answer? {
     let end = end(of: deadline)
-    guard let channel = channels.take(until: end) else { return nil }
+    guard let channel = channels.take(until: end) else {
+      whenOver()
+      return nil
+    }
     switch channel.ask(frame.finish(), until: end) {
     case .answer(let answer):
       channels.give(channel)
+      whenOver()
       return answer
     case .gone:
       channels.drop(channel)
+      whenOver()
       return nil
     case .late:
       HostThreads.run { [self] in
+        defer { whenOver() }
         switch channel.answer(until: MonotonicTime.now + (grace - deadline)) {
         case .answer(let answer):
           channels.give(channel)
@@ -270,7 +288,8 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     frame.append(RoutineInProgress.query)
     frame.append(flags.rawValue)
     frame.append(room)
-    settle(number, call(&frame))
+    lookup.nexts.enter()
+    settle(number, call(&frame, whenOver: { lookup.nexts.leave() }))
   }
 
   /// What the routine's return says of its call: all of it, or that it is still owed.
@@ -288,8 +307,15 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
     guard let lookup = lookups.remove(Handle(lookup.pointer)) else { return .invalidHandle }
     changes.withLock { changes in for number in lookup.events { changes[number] = nil } }
-    end(lookup.handle, lookup.session)
-    return nil
+    // No deadline: a routine that does not return in its grace is over.
+    if endsWait { lookup.nexts.wait() }
+    guard answersEnds else {
+      end(lookup.handle, lookup.session)
+      return nil
+    }
+    var frame = frame(.end)
+    frame.append(lookup.handle)
+    return failure(call(&frame))
   }
 
   /// Nobody waits for it: what ends the session does.

@@ -62,7 +62,8 @@ final class Advertisements: Sendable {
     guard isWorker || isTrusted || entry.manifest.advertisers == nil else { throw .accessDenied }
     let servesEverybody = isWorker || isTrusted && (entry.manifest.servesEverybody ?? entry.isService)
     let provider = AdvertisedProvider(
-      entry.manifest, traits: isWorker ? traits : [], maximumChannels: Self.maximumChannels,
+      entry.manifest, traits: isWorker ? traits : [], answersEnds: !isWorker && entry.manifest.concurrency != nil,
+      maximumChannels: Self.maximumChannels,
       send: { [weak connection] in connection?.send(descriptor: $0) ?? false },
       whenHung: { [workers] in
         HostLog.write(.warning, provider: entry.manifest.displayName, "a routine has not returned in time")

@@ -360,6 +360,8 @@ final class WorkerProcess: ProviderProcess {
     if manifest.allowsPartial { words.append("--allow-partial") }
     if manifest.advertises { words.append("--advertises") }
     if staticTLS > 0 { words += ["--static-tls", String(staticTLS)] }
+    if let concurrency = manifest.concurrency { words += ["--concurrency", String(concurrency)] }
+    if manifest.endsWait { words.append("--ends-wait") }
     let rules = manifest.confinement
     func add(_ name: String, _ value: Int?) { if let value { words += [name, String(value)] } }
     add("--memory-bytes", rules.memory)

@@ -52,14 +52,14 @@ public struct Manifest: Hashable, Sendable {
   public var isBlocking: Bool
   /// It exports nothing and calls `WSAAdvertiseProvider` itself.
   public var advertises: Bool
-  /// One routine at a time (nsp.md T5).
-  public var serialises: Bool
   /// It keeps whole service classes, for all name spaces: it is asked for the class of each query (nsp.md §7.3).
   public var storesClasses: Bool
   /// Providers with a smaller one are asked first.
   public var order = 0
-  /// So many routines at a time; nil: no bound.
+  /// So many routines at a time (nsp.md T5); nil: no bound.
   public var concurrency: Int?
+  /// End waits until the NextEx of its handle has returned.
+  public var endsWait = false
   /// Whose queries and registrations it gets; nil: everybody's.
   public var access: AccessList?
   public var isEnabled: Bool
@@ -91,7 +91,7 @@ public struct Manifest: Hashable, Sendable {
     self.allowsPartial = allowsPartial
     self.isBlocking = isBlocking
     self.advertises = advertises
-    self.serialises = serialises
+    concurrency = serialises ? 1 : nil
     self.storesClasses = storesClasses
     self.isEnabled = isEnabled
     self.deadline = deadline
@@ -163,7 +163,7 @@ public struct Manifest: Hashable, Sendable {
   /// The flags of `NSP_PROVIDER`.
   public var flags: UInt32 {
     (allowsPartial ? 1 : 0) | (isolation == .worker ? 2 : 0) | (isBlocking ? 4 : 0) | (advertises ? 8 : 0)
-      | (serialises ? 16 : 0) | (storesClasses ? 32 : 0)
+      | (concurrency == 1 ? 16 : 0) | (storesClasses ? 32 : 0)
   }
 
   /// The domains as in `NSP_PROVIDER`.

@@ -187,8 +187,9 @@ public struct PluginScan: Sendable {
 
   // MARK: Small parts
 
-  /// How many routines of a version 1 provider keep a thread at a time, where nobody says otherwise.
-  private static let version1Concurrency = 64
+  /// How many routines of a version 1 provider run at a time, where nobody says otherwise: they were written to be loaded into each
+  /// client's process.
+  private static let version1Concurrency = 1
 
   private static func refused(_ path: String, _ reason: Refusal.Reason, _ detail: String, _ remedy: String) -> Candidate {
     Candidate(path: path, state: .refused(Refusal(path: path, reason: reason, detail: detail, remedy: remedy)))

@@ -5,7 +5,9 @@ import TOMLKit
 extension Manifest {
   private static let keys =
     [
-      "id", "name", "namespace", "version", "domains", "isolation", "allow-partial", "blocking", "advertises", "serialise",
+      "id", "name", "namespace", "listed", "version", "domains", "isolation", "allow-partial", "blocking", "advertises",
+      "serialise",
+      "concurrency", "cancel",
       "schema", "enabled", "deadline-ms", "grace-ms", "order", "settings",
     ] + Confinement.keys
 
@@ -41,7 +43,20 @@ extension Manifest {
     allowsPartial = try value("allow-partial", "true or false") { $0.bool } ?? allowsPartial
     isBlocking = try value("blocking", "true or false") { $0.bool } ?? isBlocking
     advertises = try value("advertises", "true or false") { $0.bool } ?? advertises
-    serialises = try value("serialise", "true or false") { $0.bool } ?? serialises
+    let serialises = try value("serialise", "true or false") { $0.bool }
+    let bound = try value("concurrency", "a number from 1 to 4096") { found in
+      found.int.flatMap { (1...4096).contains($0) ? $0 : nil }
+    }
+    if serialises == true, let bound, bound != 1 {
+      throw Defect(
+        detail: "\(path): serialise = true and concurrency = \(bound) contradict each other",
+        remedy: "leave one of them out: serialise = true means concurrency = 1")
+    }
+    // Said to be false, it takes back what the file says.
+    if let serialises { concurrency = serialises ? 1 : nil }
+    concurrency = bound ?? concurrency
+    endsWait =
+      try value("cancel", "\"end\" or \"wait\"") { ["end": false, "wait": true][$0.string ?? ""] } ?? endsWait
     storesClasses = try value("schema", "true or false") { $0.bool } ?? storesClasses
     isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
     order =

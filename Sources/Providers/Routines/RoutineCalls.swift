@@ -13,6 +13,9 @@ public struct SessionArgument: @unchecked Sendable, Equatable {
 public struct ProviderLookupHandle: @unchecked Sendable {
   public let pointer: UnsafeMutableRawPointer?
   public init(pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
+
+  /// Its bits.
+  public var word: UInt64 { UInt64(UInt(bitPattern: pointer)) }
 }
 
 /// Calls of the provider's routines, one function each. Every one of them calls out: no lock may be held.

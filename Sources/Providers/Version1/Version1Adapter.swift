@@ -19,9 +19,10 @@ public final class Version1Adapter: Sendable {
         .lookupServiceBegin,
         { arguments in
           guard let restrictions = arguments.pointer(1) else { return Self.result(.fault) }
+          let given = restrictions.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee
           return Self.result(
-            Self.with(serviceClass()) { id, info in
-              var set = WSAQUERYSETW(restrictions.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: id)
+            Self.with(serviceClass(), given) { id, info in
+              var set = WSAQUERYSETW(given, serviceClass: id)
               let handle = arguments.pointer(4)?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
               return routines.lookupServiceBegin(&set, info, arguments.dword(2), handle)
             })
@@ -49,8 +50,9 @@ public final class Version1Adapter: Sendable {
             complete(arguments.pointer(0), WSAEFAULT)
             return 0
           }
-          let failure = Self.with(serviceClass()) { id, info in
-            var set = WSAQUERYSETW(registration.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee, serviceClass: id)
+          let given = registration.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee
+          let failure = Self.with(serviceClass(), given) { id, info in
+            var set = WSAQUERYSETW(given, serviceClass: id)
             return routines.setService(info, &set, arguments.dword(3), arguments.dword(4))
           }
           complete(arguments.pointer(0), failure?.rawValue ?? 0)
@@ -66,12 +68,12 @@ public final class Version1Adapter: Sendable {
     self.closures = closures
   }
 
-  /// Lends the routine the class and what is known of it: private copies, valid during the call.
+  /// Lends the routine the class and what is known of it: private copies, valid during the call. Where none is named it is the customary one.
   private static func with(
-    _ named: (id: GUID, known: ServiceClass?)?,
-    _ call: (UnsafeMutablePointer<GUID>?, LPWSASERVICECLASSINFOW?) -> WinsockError?
+    _ named: (id: GUID, known: ServiceClass?)?, _ set: WSAQUERYSET2W,
+    _ call: (UnsafeMutablePointer<GUID>, LPWSASERVICECLASSINFOW?) -> WinsockError?
   ) -> WinsockError? {
-    guard var id = named?.id else { return call(nil, nil) }
+    var id = named?.id ?? CustomaryClass.id(for: set)
     let known = named?.known
     return withUnsafeMutablePointer(to: &id) { id in
       guard let known else { return call(id, nil) }
