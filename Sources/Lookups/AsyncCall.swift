@@ -11,6 +11,8 @@ struct CallOutcome: Sendable {
   var failure: WinsockError?
   /// With `WSAEFAULT`: the bytes that the provider asks for.
   var demandedLength: UInt32 = 0
+  /// When the provider completed the call.
+  var arrived = MonotonicTime.now
 }
 
 /// What a call is for, to those who go on when it completes.

@@ -344,11 +344,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.withLock { state in
           state.armed = armed.number
           state.legs[index].seenChanges = provider.changes.count
-          state.legs[index].calledAt = .now
+          state.legs[index].record.calledAt = .now
         }
         if mayBlock { scheduleDeadline(purpose, provider, armed.number) }
         call.length.pointee = UInt32(call.block.capacity)
-        let start = MonotonicTime.now
         let called: Void? = CallFrame.inside(provider, id) {
           provider.call(as: .next(opened.handle.word), while: { call.isUnanswered }) { routines in
             routines.lookupServiceNextEx(
@@ -358,8 +357,6 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         }
         // Ended or given up before its turn came: the provider never hears of it.
         if called == nil { _ = AsyncCall.complete(armed.handle.pointer, code: WSATRY_AGAIN) }
-        // Before the routine counts as returned: from then on another thread may go on with the query.
-        state.withLock { $0.legs[index].record.took += MonotonicTime.now - start }
         if !mayBlock, call.isUnanswered { scheduleDeadline(purpose, provider, armed.number) }
         switch call.routineReturned() {
         case .proceed(let outcome): received(outcome, index, call)
@@ -397,6 +394,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     state.withLock { state in
       state.armed = nil
       state.deadline = nil
+      let took = state.legs[index].record.complete(at: outcome.arrived)
       switch outcome.failure {
       case nil:
         state.growths = 0
@@ -418,9 +416,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.legs[index].isDone = true
         state.legs[index].record.ending = .notFound
       case let failure?:
-        let leg = state.legs[index]
-        let took = MonotonicTime.now - leg.calledAt
-        let ending = leg.provider.map { Self.finding(failure, at: $0, took: took) } ?? Finding(failure)
+        let ending = state.legs[index].provider.map { Self.finding(failure, at: $0, took: took) } ?? Finding(failure)
         fail(&state, index, failure, ending)
       }
     }

@@ -42,9 +42,7 @@ extension Lookup {
       state.armed = nil
       // The provider still owns the abandoned call's memory; the next provider gets another.
       state.call = nil
-      if let provider = state.legs[purpose.leg].opened?.session.provider {
-        state.legs[purpose.leg].record.took += provider.deadline
-      }
+      state.legs[purpose.leg].record.complete(at: .now)
       fail(&state, purpose.leg, .tryAgain, .down(.late))
       return .some(Self.takeOut(&state.legs[purpose.leg]))
     }

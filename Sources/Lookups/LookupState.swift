@@ -25,9 +25,6 @@ extension Lookup {
     var controls = 0
     var endsLater: Opened?
 
-    /// When the call under way was made.
-    var calledAt = MonotonicTime.now
-
     init(_ participant: Route.Participant, chain: Int?) {
       id = participant.id
       self.chain = chain
@@ -108,6 +105,7 @@ extension Lookup {
   /// Who was asked so far, in catalog order, and why the others were not. Of a lookup that has ended: nothing.
   public var trace: QueryTrace {
     let (legs, entries) = state.withLock { ($0.legs, $0.entries) }
+    let now = MonotonicTime.now
     return QueryTrace(
       lines: entries.enumerated().map { order, entry in
         let verdict: QueryTrace.Verdict
@@ -115,7 +113,7 @@ extension Lookup {
         if let leg {
           verdict =
             leg.record.wasAsked
-            ? .asked(status: leg.record.status, results: leg.record.results, took: leg.record.took)
+            ? .asked(status: leg.record.status, results: leg.record.results, took: leg.record.took(at: now))
             : leg.record.outage == nil ? .skipped(.answeredBefore) : .down
         } else {
           verdict = .skipped(Route.skipReason(entry, request, in: entries) ?? .answeredBefore)

@@ -37,7 +37,10 @@ public struct QueryTrace: Sendable {
 struct LegRecord: Sendable {
   var status: WinsockError?
   var results = 0
+  /// From each call to its completion, not to the return of the routine.
   var took: Duration = .zero
+  /// When the call that is not completed yet was made.
+  var calledAt: MonotonicTime?
   var wasAsked = false
   /// What it contributes to the answer, where there are no records; nil while that is open.
   var ending: Finding?
@@ -46,4 +49,16 @@ struct LegRecord: Sendable {
   var finding: Finding? { results > 0 ? .found : ending }
 
   var outage: Outage? { if case .down(let outage)? = finding { outage } else { nil } }
+  /// What `took` was at a moment, with the call that is under way.
+  func took(at moment: MonotonicTime) -> Duration { took + (calledAt.map { moment - $0 } ?? .zero) }
+
+  /// The call is complete, or given up.
+  /// - Returns: How long it took.
+  @discardableResult
+  mutating func complete(at moment: MonotonicTime) -> Duration {
+    let before = took
+    took = took(at: moment)
+    calledAt = nil
+    return took - before
+  }
 }

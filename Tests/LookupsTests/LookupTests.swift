@@ -98,6 +98,50 @@ import Testing
     scripted.finish()
   }
 
+  /// How long a provider took, as the lookup says.
+  private func took(_ lookup: Lookup) throws -> Duration {
+    guard case .asked(_, _, let took)? = lookup.trace.lines.first?.verdict else { throw WinsockError.invalidArgument }
+    return took
+  }
+
+  @Test("what a provider took runs from the call to its completion, on whatever thread", arguments: ["async-150", "sleep-150"])
+  func durations(name: String) throws {
+    let scripted = try ScriptedHost("scripted-a")
+    let lookup = try scripted.host.engine.begin(
+      try scripted.open(), QuerySet(serviceInstanceName: name, nameSpace: .dns), flags: .returnName)
+    #expect(try took(lookup) < .milliseconds(100))
+    _ = try lookup.next()
+    #expect(try took(lookup) >= .milliseconds(150))
+    // Not what the client does meanwhile.
+    let before = try took(lookup)
+    Thread.sleep(forTimeInterval: 0.1)
+    #expect(try took(lookup) == before)
+    lookup.end()
+    scripted.finish()
+  }
+
+  @Test("a call that is given up took until then, and one that goes on takes longer and longer")
+  func unfinishedDurations() throws {
+    let scripted = try ScriptedHost(["scripted-a"], sidecars: ["scripted-a": "deadline-ms = 200\n"])
+    let lookup = try scripted.host.engine.begin(
+      try scripted.open(), QuerySet(serviceInstanceName: "never", nameSpace: .dns), flags: .returnName)
+    let answered = DispatchSemaphore(value: 0)
+    Thread {
+      #expect(throws: LookupError.failed(.tryAgain)) { try lookup.next() }
+      answered.signal()
+    }.start()
+    while try scripted.count("scripted-a", .lookupServiceNextEx) == 0 { sched_yield() }
+    let first = try took(lookup)
+    Thread.sleep(forTimeInterval: 0.02)
+    #expect(try took(lookup) >= first + .milliseconds(20))
+    #expect(answered.wait(timeout: .now() + 10) == .success)
+    let last = try took(lookup)
+    #expect(last >= .milliseconds(200) && last < .seconds(5))
+    #expect(try took(lookup) == last)
+    lookup.end()
+    scripted.finish()
+  }
+
   @Test("NSP-161 8 threads calling Next on one lookup get each record exactly once between them")
   func concurrentNexts() throws {
     let scripted = try ScriptedHost("scripted-a")
