@@ -1,6 +1,6 @@
 #!/bin/bash
 # How many routines of a provider run at a time: those of version 1, and of version 2 that ask for it, in the host's process and in workers.
-#   check-turns.sh            needs the package's own build, and the fixtures
+#   check-turns.sh            needs the package's own build, the fixtures, and a C compiler
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 root=../..
@@ -10,9 +10,14 @@ host=
 trap '[ -z "$host" ] || kill -9 $host 2>/dev/null; rm -rf "$work"' EXIT
 export NSP_SOCKET=$work/socket STATE_DIRECTORY=$work/state
 program=$(cd $root && swift build --show-bin-path)/nsphost
+cc=$(command -v clang || command -v cc)
+cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
+$cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include -DPROGRAM -DVERSION2 -DFIXTURE_NAME='"serial-program"' -DFIXTURE_NUMBER=3 \
+  ../Fixtures/serial.c -o "$work/program" -L"$work" -lnsp -pthread || exit 1
 . ./check.sh
 
-declare -A ids=([serial]=5e71a101-0001-4000-8000-000000000001 [serial-second]=5e71a102-0001-4000-8000-000000000002)
+declare -A ids=([serial]=5e71a101-0001-4000-8000-000000000001 [serial-second]=5e71a102-0001-4000-8000-000000000002
+  [serial-program]=5e71a103-0001-4000-8000-000000000003)
 serve() { # isolation, the file, lines of its manifest
   rm -rf "$work/plugins" && mkdir -m 755 "$work/plugins" && cp "$fixtures/$2.so" "$work/plugins/"
   [ -z "${3-}" ] || { printf '%b\n' "$3" >"$work/plugins/$2.toml" && chmod 644 "$work/plugins/$2.toml"; }
@@ -60,6 +65,25 @@ for isolation in in-process worker; do
   check "NSP-238 version 2 that asks for it, $isolation: one routine at a time" behaves $isolation serial-second "" "$one"
   check "NSP-238 version 2, $isolation: its manifest takes it back" behaves $isolation serial-second "serialise = false\nblocking = true" "^overlaps-[1-9][0-9]* .*most-[4-9] "
 done
+
+# A program's own process does not see to it: the host waits for each routine, Ends too.
+advertised() {
+  local said status=1
+  rm -rf "$work/plugins" && mkdir -m 755 "$work/plugins"
+  printf '[providers.serial-program]\nconcurrency = 1\n' >"$work/nsphost.toml"
+  NSP_PLUGIN_PATH=$work/plugins "$program" serve --config "$work/nsphost.toml" >"$work/serve.log" 2>"$work/serve.err" & host=$!
+  for _ in $(seq 300); do [ -S "$NSP_SOCKET" ] && "$program" stats >/dev/null 2>&1 && break; sleep 0.02; done
+  mkfifo "$work/input"
+  LD_LIBRARY_PATH=$work "$work/program" <"$work/input" & local advertiser=$!
+  exec 9>"$work/input"
+  for _ in $(seq 300); do report serial-program >/dev/null && break; sleep 0.02; done
+  killed serial-program && eight serial-program && said=$(report serial-program) && status=0
+  exec 9>&-
+  wait $advertiser || status=1
+  stop
+  [[ $said =~ $one ]] && [ $status = 0 ] || { echo "$said"; cat "$work/serve.err"; return 1; }
+}
+check "NSP-238 a program that advertises: one routine at a time, where the configuration says so" advertised
 
 contradicts() {
   local out

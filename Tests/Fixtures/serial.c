@@ -5,7 +5,8 @@
                 beside the Next of its own handle alone; how often that was; how many ran at a time at most, own Ends not counted; how often the class was
                 NULL, and the first word of the last one
 
-   Of version 1, or with VERSION2 of version 2, with the routines of one and the same. */
+   Of version 1, or with VERSION2 of version 2, with the routines of one and the same; with PROGRAM, which needs that, a program that installs and
+   advertises it until its input ends. */
 #define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <pthread.h>
@@ -59,13 +60,22 @@ static INT fail(int code) {
   WSASetLastError(code);
   return SOCKET_ERROR;
 }
+/* Names are plain, and programs have not what nsphost.h declares. */
+static void narrow(LPCWSTR wide, char *text, size_t room) {
+  size_t i = 0;
+  for (; wide != NULL && wide[i] != 0 && i + 1 < room; i++) text[i] = (char)wide[i];
+  text[i] = 0;
+}
+static void widen(const char *text, WCHAR *wide) {
+  do *wide++ = (unsigned char)*text;
+  while (*text++ != 0);
+}
 
 static INT begin_lookup(LPCWSTR name, LPHANDLE handle) {
   struct lookup *lookup = calloc(1, sizeof *lookup);
-  DWORD size = sizeof lookup->name;
   enter(OTHER, lookup);
   usleep(2000);
-  if (name == NULL || NSPHostUtf8FromWide(name, lookup->name, &size) != 0) lookup->name[0] = 0;
+  narrow(name, lookup->name, sizeof lookup->name);
   leave(OTHER, lookup);
   if (strncmp(lookup->name, "linger-", 7) != 0 && strcmp(lookup->name, "report") != 0) return free(lookup), fail(WSASERVICE_NOT_FOUND);
   *handle = lookup;
@@ -74,7 +84,6 @@ static INT begin_lookup(LPCWSTR name, LPHANDLE handle) {
 /* 0, with the name of the record; or why there is none. */
 static INT next_record(struct lookup *lookup, WCHAR *text) {
   char name[128];
-  DWORD size = sizeof name;
   INT code = 0;
   enter(NEXT, lookup);
   if (lookup->delivered) {
@@ -88,7 +97,7 @@ static INT next_record(struct lookup *lookup, WCHAR *text) {
     if (lookup->ended) code = WSA_E_CANCELLED;
     snprintf(name, sizeof name, "%s", lookup->name);
   }
-  if (code == 0) NSPHostWideFromUtf8(name, text, &size), lookup->delivered = 1;
+  if (code == 0) widen(name, text), lookup->delivered = 1;
   leave(NEXT, lookup);
   return code;
 }
@@ -108,12 +117,30 @@ INT NSPv2LookupServiceBegin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOI
 }
 VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSET2W block) {
   WCHAR text[128];
-  WSAQUERYSET2W record = {.dwSize = sizeof record, .lpszServiceInstanceName = text};
-  INT code = next_record(handle, text);
+  const DWORD needed = sizeof *block + sizeof text;
+  INT code = *length < needed ? WSAEFAULT : next_record(handle, text);
   (void)flags;
-  WSAProviderCompleteAsyncCall(call, code == 0 ? NSPHostPackQuerySet(&record, length, block) : code);
+  if (code == WSAEFAULT) *length = needed;
+  if (code == 0) {
+    memset(block, 0, sizeof *block);
+    block->dwSize = sizeof *block, block->lpszServiceInstanceName = memcpy(block + 1, text, sizeof text);
+  }
+  WSAProviderCompleteAsyncCall(call, code);
 }
 INT NSPv2LookupServiceEnd(HANDLE handle) { return end_lookup(handle); }
+#ifdef PROGRAM
+int main(void) {
+  WSADATA data;
+  GUID id = {0x5e71a100 + FIXTURE_NUMBER, 0x1, 0x4000, {0x80, 0, 0, 0, 0, 0, 0, FIXTURE_NUMBER}};
+  WCHAR name[64], path[1] = {0};
+  const NSPV2_ROUTINE table = {.cbSize = sizeof table, .NSPv2LookupServiceBegin = NSPv2LookupServiceBegin,
+    .NSPv2LookupServiceNextEx = NSPv2LookupServiceNextEx, .NSPv2LookupServiceEnd = NSPv2LookupServiceEnd};
+  widen(FIXTURE_NAME, name);
+  if (WSAStartup(0x0202, &data) != 0 || WSCInstallNameSpace(name, path, NS_DNS, 1, &id) != 0 || WSAAdvertiseProvider(&id, &table) != 0) return 1;
+  while (getchar() != EOF) {}
+  return WSAUnadvertiseProvider(&id) != 0 || WSCUnInstallNameSpace(&id) != 0 || WSACleanup() != 0;
+}
+#endif
 #else
 static INT cleanup(LPGUID id) { return (void)id, NO_ERROR; }
 static INT begin(LPGUID id, LPWSAQUERYSETW query, LPWSASERVICECLASSINFOW info, DWORD flags, LPHANDLE handle) {
