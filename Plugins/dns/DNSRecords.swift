@@ -21,7 +21,7 @@ extension DNSQuestion {
   /// What no outcome is any good is answered with: what may be there counts for more than what is not.
   private static func failure(_ outcomes: [Outcome]) -> WinsockError {
     let order: [(Resolver.Failure, WinsockError)] = [
-      (.cancelled, .cancelled), (.temporary, .tryAgain), (.refused, .refused), (.noData, .noData),
+      (.cancelled, .cancelled), (.temporary, .tryAgain), (.unanswered, .timedOut), (.refused, .refused), (.noData, .noData),
       (.noSuchName, .serviceNotFound), (.invalidName, .invalidArgument),
     ]
     return order.first { outcomes.contains(.failure($0.0)) }?.1 ?? .serviceNotFound

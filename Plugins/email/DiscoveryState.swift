@@ -117,6 +117,7 @@ struct DiscoveryState: Sendable {
     switch failure {
     case .noSuchName, .noData, .cancelled: break
     case .temporary: self.failure = .tryAgain
+    case .unanswered: self.failure = .timedOut
     // Another time may be better where some answers were missing only.
     case .refused: self.failure = self.failure ?? .refused
     case .invalidName: domainIsMissing = true

@@ -74,7 +74,8 @@ public enum Finding: Sendable, Hashable {
     switch code {
     case .noMore, .noMoreOld, .serviceNotFound, .hostNotFound: self = .notFound
     case .noData: self = .noData
-    case .tryAgain, .timedOut, .wouldBlock, .networkDown, .connectionRefused, .systemNotReady: self = .down(.noAnswerNow(code))
+    case .timedOut: self = .down(.late)
+    case .tryAgain, .wouldBlock, .networkDown, .connectionRefused, .systemNotReady: self = .down(.noAnswerNow(code))
     case .noBuffers, .notEnoughMemory, .tooManyOpen, .tooManyProcesses: self = .down(.outOfResources(code))
     case .providerFailedInit, .invalidProvider, .invalidProcedureTable: self = .down(.failedStartup(code))
     case .operationNotSupported, .accessDenied: self = .absent(code)

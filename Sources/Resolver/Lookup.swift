@@ -84,6 +84,9 @@ struct Lookup {
       questions[place].isPlain = true
       next = Request(name: questions[place].target, place: place, rotation: questions[place].rotation)
     case ARES_EREFUSED, ARES_ENOTIMP, ARES_EFORMERR, ARES_EBADRESP: next = askAnother(place, .refused)
+    case ARES_ETIMEOUT:
+      isUnreachable = true
+      end(place, .unanswered)
     default:
       isUnreachable = true
       end(place, .temporary)
@@ -165,7 +168,7 @@ struct Lookup {
   /// Of a search's failures the one that counts: that the name is there somewhere, else that it may be, else that it is not. A server
   /// that refuses says nothing of the name; those of one zone refuse whatever is not in it.
   private static func saysMore(_ one: Resolver.Failure, _ other: Resolver.Failure?) -> Resolver.Failure {
-    let order: [Resolver.Failure] = [.cancelled, .noData, .temporary, .noSuchName, .refused, .invalidName]
+    let order: [Resolver.Failure] = [.cancelled, .noData, .temporary, .unanswered, .noSuchName, .refused, .invalidName]
     return order.first { $0 == one || $0 == other } ?? one
   }
 

@@ -78,7 +78,9 @@ public final class Resolver: Sendable {
     case noSuchName
     /// The name is there, without records of the type.
     case noData
-    /// Worth another try: no server answered in time, or one said SERVFAIL.
+    /// No server answered in time.
+    case unanswered
+    /// Worth another try: a server said SERVFAIL, or none can be reached.
     case temporary
     /// REFUSED, FORMERR, NOTIMP, or an answer that can't be read.
     case refused

@@ -122,6 +122,12 @@ all() { # isolation
   serve "$1" "[providers.dns.settings]\nservers = [\"127.0.0.1:$(cat "$work/port")\"]\nsearch = []\n" dns
   check "$1: a server that answers SERVFAIL, which is no matter of time" down nobody.example 'dns could not answer: it cannot tell for now (WSATRY_AGAIN)'
   kill $server && wait $server 2>/dev/null
+  rm -f "$work/port"
+  python3 servfail.py "$work/port" silent & server=$!
+  for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.05; done
+  serve "$1" "[providers.dns.settings]\nservers = [\"127.0.0.1:$(cat "$work/port")\"]\nsearch = []\ntimeout-ms = 100\ntries = 1\n" dns
+  check "$1: a server that never answers, which is" down nobody.example 'dns could not answer: no answer in time'
+  kill $server && wait $server 2>/dev/null
   server=
   rm -f "$work/port"
   serve "$1" '[providers.dns.settings]\nservers = ["nobody"]\n' dns

@@ -50,7 +50,7 @@ import Testing
     "what the code of one provider says",
     arguments: [
       (10110, .notFound), (10102, .notFound), (10108, .notFound), (11001, .notFound), (11004, .noData),
-      (11002, .down(.noAnswerNow(.tryAgain))), (10060, .down(.noAnswerNow(.timedOut))),
+      (11002, .down(.noAnswerNow(.tryAgain))), (10060, .down(.late)),
       (10050, .down(.noAnswerNow(.networkDown))),
       (10055, .down(.outOfResources(.noBuffers))), (8, .down(.outOfResources(.notEnoughMemory))),
       (10024, .down(.outOfResources(.tooManyOpen))), (10106, .down(.failedStartup(.providerFailedInit))),

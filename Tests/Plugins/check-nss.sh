@@ -274,7 +274,7 @@ once() { [ "$(grep -c "$1" "$work/serve.err")" = 1 ] || { grep "$1" "$work/serve
 refused() { # modules, folder, text of the log
   printf '[providers.nss.settings]\nmodules = %s\nfolder = "%s"\n' "$1" "$2" >"$work/nsphost.toml"
   serve in-process nss
-  fails 1 WSAEPROVIDERFAILEDINIT lookup fine && logged "its settings can't be used: $3"
+  fails 1 WSATRY_AGAIN lookup fine && logged "its settings can't be used: $3"
 }
 
 hangs() {
