@@ -8,18 +8,21 @@ import Wire
 /// The catalog, shown and changed. Changes are for operators: root, and the host's own user.
 extension Requests {
   func enumerate(_ answer: inout FrameWriter) {
-    let entries = host.catalog.entries
-    answer.append(UInt32(entries.count))
+    // One that serves several name spaces is there once for each.
+    let rows = host.catalog.entries.flatMap { entry in
+      entry.manifest.nameSpaces.enumerated.enumerated().map { (entry, $0.element, isFurther: $0.offset > 0) }
+    }
+    answer.append(UInt32(rows.count))
     answer.append(UInt32(0))
-    for entry in entries {
+    for (entry, space, isFurther) in rows {
       let name = Array(entry.manifest.displayName.utf16)
       withUnsafeBytes(of: entry.id) { answer.append($0) }
-      answer.append(entry.manifest.nameSpace.rawValue)
+      answer.append(space.rawValue)
       answer.append(UInt32(entry.isActive ? 1 : 0))
       answer.append(entry.manifest.version)
       answer.append(UInt32(name.count))
       answer.append(UInt32(entry.blob?.count ?? 0))
-      answer.append(UInt32(0))
+      answer.append(EnumeratedTraits.bits(servesAll: entry.manifest.nameSpace == .all, isFurther: isFurther))
       for unit in name { answer.append(unit) }
       answer.align()
       if let blob = entry.blob { answer.append(blob) }
@@ -37,7 +40,10 @@ extension Requests {
       id: id, identifier: name, path: path, nameSpace: NameSpace(rawValue: space), version: version,
       blob: hasBlob != 0 ? Array(blob) : nil)
     // What can't be listed in one frame can't be listed at all.
-    let listed = host.catalog.entries.reduce(0) { $0 + 64 + $1.manifest.displayName.utf16.count * 2 + ($1.blob?.count ?? 0) }
+    let listed = host.catalog.entries.reduce(0) { sum, entry in
+      let one = 64 + entry.manifest.displayName.utf16.count * 2 + (entry.blob?.count ?? 0)
+      return sum + one * entry.manifest.nameSpaces.enumerated.count
+    }
     guard listed + 64 + Int(names) * 2 + Int(blobs) <= Int(limits.maximumFrame) else { throw .notEnoughMemory }
     do throws(ProviderHost.ChangeFailure) { try host.install(installation) } catch { throw error.winsockError }
   }

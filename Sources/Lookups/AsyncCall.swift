@@ -43,7 +43,9 @@ final class AsyncCall: Sendable {
   struct Delivery: Sendable {
     var keep: LookupFlags
     var provider: GUID
-    var nameSpace: NameSpace
+    var nameSpaces: ServedNameSpaces
+    /// What the query is for.
+    var requested: NameSpace
     var serviceClassID: GUID?
   }
 
@@ -202,7 +204,7 @@ final class AsyncCall: Sendable {
         reading: UnsafePointer(block.start.assumingMemoryBound(to: WSAQUERYSET2W.self)), in: .foreign(block: bytes))
       view.narrow(to: delivery.keep)
       view.providerID = delivery.provider
-      if view.nameSpace == .all || delivery.nameSpace != .all { view.nameSpace = delivery.nameSpace }
+      view.nameSpace = delivery.nameSpaces.stated(view.nameSpace, for: delivery.requested)
       view.serviceClassID = delivery.keep.contains(.returnType) ? delivery.serviceClassID : nil
       record.reserve(try view.packedSize(as: .v1))
       try view.pack(as: .v1, into: record.bytes)

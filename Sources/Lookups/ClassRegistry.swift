@@ -322,6 +322,8 @@ extension ProviderHost {
     var manifest = Manifest(
       id: SchemaProvider.id, displayName: "schema", nameSpace: .all, storesClasses: true, source: .builtIn)
     manifest.order = .max
+    // No queries: where programs look for a provider of names, they do not find it.
+    manifest.nameSpaces = ServedNameSpaces(.all, listed: [.localName])
     keeping.withLock { $0 }.settle(&manifest)
     try? catalog.install(manifest)
     engine.classes.use(schema, writers: writers)

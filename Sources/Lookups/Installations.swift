@@ -96,12 +96,20 @@ extension ProviderHost {
     if !isMade { throw .busy }
   }
 
-  /// Orders the catalog: every provider's id, once. Where another change is being made it does not wait.
+  /// Orders the catalog: every provider's id, once, or as often as it is enumerated, where its first place counts. Where another change is
+  /// being made it does not wait.
   public func order(_ ids: [GUID]) throws(ChangeFailure) {
     let isMade = try changes.take(within: .zero) { () throws(ChangeFailure) in
-      let known = catalog.entries.map(\.id)
-      guard ids.count == known.count, Set(ids) == Set(known) else { throw .invalid }
-      try keep { (record: inout CatalogRecord) throws(ChangeFailure) in record.order = ids }
+      var seen: [GUID: Int] = [:]
+      var order: [GUID] = []
+      for id in ids {
+        if seen[id] == nil { order.append(id) }
+        seen[id, default: 0] += 1
+      }
+      let rows = catalog.entries.map { ($0.id, $0.manifest.nameSpaces.enumerated.count) }
+      let isOnce = ids.count == rows.count && order.count == rows.count && rows.allSatisfy { seen[$0.0] == 1 }
+      guard isOnce || order.count == rows.count && rows.allSatisfy({ seen[$0.0] == $0.1 }) else { throw .invalid }
+      try keep { (record: inout CatalogRecord) throws(ChangeFailure) in record.order = order }
       arrange()
     }
     if !isMade { throw .busy }

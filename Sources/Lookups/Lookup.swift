@@ -334,7 +334,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           return .elsewhere
         }
         let delivery = AsyncCall.Delivery(
-          keep: effective, provider: provider.id, nameSpace: provider.nameSpace, serviceClassID: restrictions.serviceClassID)
+          keep: effective, provider: provider.id, nameSpaces: provider.manifest.nameSpaces, requested: restrictions.nameSpace,
+          serviceClassID: restrictions.serviceClassID)
         let purpose = CallPurpose(query: id, leg: index, flags: effective)
         guard let armed = call.arm(session: opened.session, owner: self, purpose: purpose, delivery: delivery) else {
           let ending: Finding = client.isOpen ? parted(provider.id).finding : .failed(.cancelled)

@@ -153,7 +153,7 @@ extension Route {
       return
     }
     var mailIsRouted = false
-    for entry in entries where Self.serves(entry.servedNameSpace, request.nameSpace) {
+    for entry in entries where entry.servedManifest.nameSpaces.serve(request.nameSpace) {
       guard let participant = Self.participant(entry, request) else { continue }
       if entry.servedNameSpace == .email {
         guard !mailIsRouted else { continue }
@@ -175,7 +175,7 @@ extension Route {
     if let id = request.providerID, id != entry.id { return .otherProviderNamed }
     let standing = request.standing(of: entry)
     if case .absent(let reason) = standing, reason != .notAdvertised, reason != .failedToLoad { return reason }
-    if request.providerID == nil, !serves(entry.servedNameSpace, request.nameSpace) { return .otherNameSpace }
+    if request.providerID == nil, !entry.servedManifest.nameSpaces.serve(request.nameSpace) { return .otherNameSpace }
     if case .absent(let reason) = standing { return reason }
     if request.providerID == nil, entry.servedNameSpace == .email {
       let isAsked = mailSteps(request, entries).contains { step in
@@ -187,11 +187,6 @@ extension Route {
       if !isAsked { return .otherDomain }
     }
     return nil
-  }
-
-  /// A provider whose manifest names no name space serves every one.
-  private static func serves(_ provided: NameSpace, _ requested: NameSpace) -> Bool {
-    requested == .all || provided == .all || provided == requested
   }
 
   /// The e-mail providers in the order of §13.2: primary, secondaries, wildcards; a chain for an authoritative query.

@@ -57,7 +57,12 @@ public final class NameService: Sendable {
   public struct Provider: Sendable, Hashable {
     public var id: GUID
     public var name: String
+    /// The first of those under which it is enumerated.
     public var nameSpace: NameSpace
+    /// All of them, as a rule one.
+    public var nameSpaces: [NameSpace]
+    /// It is asked whatever the name space of a query.
+    public var servesAll: Bool
     public var version: UInt32
     public var isActive: Bool
     /// What came with its installation (`ProviderSpecific`); empty where nothing did.
@@ -71,16 +76,25 @@ public final class NameService: Sendable {
     return try answer.payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
       guard let count = fields.uint32(), fields.uint32() != nil else { throw WinsockError.systemCallFailure }
-      return try (0..<count).map { _ in
+      var providers: [Provider] = []
+      for _ in 0..<count {
         guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
-          let units = fields.uint32(), let blobSize = fields.uint32(), fields.uint32() != nil,
+          let units = fields.uint32(), let blobSize = fields.uint32(), let traits = fields.uint32(),
           let name = fields.bytes(Int(units) * 2), fields.align(), let blob = fields.bytes(Int(blobSize)), fields.align()
         else { throw WinsockError.systemCallFailure }
+        if traits & EnumeratedTraits.isFurther != 0, !providers.isEmpty {
+          providers[providers.count - 1].nameSpaces.append(NameSpace(rawValue: space))
+          continue
+        }
         let text = (0..<Int(units)).map { name.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) }
-        return Provider(
-          id: id.loadUnaligned(as: GUID.self), name: String(decoding: text, as: UTF16.self),
-          nameSpace: NameSpace(rawValue: space), version: version, isActive: active != 0, installationData: Array(blob))
+        providers.append(
+          Provider(
+            id: id.loadUnaligned(as: GUID.self), name: String(decoding: text, as: UTF16.self),
+            nameSpace: NameSpace(rawValue: space), nameSpaces: [NameSpace(rawValue: space)],
+            servesAll: traits & EnumeratedTraits.servesAll != 0, version: version, isActive: active != 0,
+            installationData: Array(blob)))
       }
+      return providers
     }
   }
 

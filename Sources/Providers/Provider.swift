@@ -13,7 +13,7 @@ import Synchronization
 public final class Provider: Sendable {
   public let id: GUID
   public let name: String
-  public let nameSpace: NameSpace
+  public var nameSpace: NameSpace { manifest.nameSpace }
   public let manifest: Manifest
   public let routines: RoutineTable
   /// Version 1 of it: service classes, and where `routines` has nothing better, lookups too.
@@ -58,7 +58,6 @@ public final class Provider: Sendable {
     self.scope = scope
     id = manifest.id
     name = manifest.displayName
-    nameSpace = manifest.nameSpace
     deadline = manifest.deadline ?? Self.defaultDeadline
     let turns = RoutineTurns(concurrency: manifest.concurrency, endsWait: manifest.endsWait)
     self.turns = turns
@@ -118,11 +117,11 @@ public final class Provider: Sendable {
     defer { turns.leave(role) }
     return timed(routine)
   }
+
   private func turns(for entry: ProviderRoutine?) -> RoutineTurns? {
     if let entry, routines.entry(entry) == .stub { return nil }
     return turns
   }
-
 
   private func timed<Result>(_ routine: (RoutineTable) -> Result) -> Result {
     let start = MonotonicTime.coarse

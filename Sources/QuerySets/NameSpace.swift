@@ -7,8 +7,11 @@ public struct NameSpace: RawRepresentable, Hashable, Sendable, CustomStringConve
   /// For requests: every name space.
   public static let all = NameSpace(rawValue: 0)
   public static let sap = NameSpace(rawValue: 1)
+  public static let nds = NameSpace(rawValue: 2)
   public static let hosts = NameSpace(rawValue: 11)
   public static let dns = NameSpace(rawValue: 12)
+  public static let localName = NameSpace(rawValue: 19)
+  public static let ntds = NameSpace(rawValue: 32)
   public static let email = NameSpace(rawValue: 37)
 
   /// From a short name, the C name (`NS_DNS`) or a number.

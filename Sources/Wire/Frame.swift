@@ -224,3 +224,15 @@ extension FrameWriter {
     return hello
   }
 }
+
+/// What a row of the enumerated providers says beside what the interface has.
+public enum EnumeratedTraits {
+  /// It is asked whatever the name space of a query.
+  public static let servesAll: UInt32 = 1
+  /// It is the provider of the row before, under another name space.
+  public static let isFurther: UInt32 = 2
+
+  public static func bits(servesAll: Bool, isFurther: Bool) -> UInt32 {
+    (servesAll ? Self.servesAll : 0) | (isFurther ? Self.isFurther : 0)
+  }
+}

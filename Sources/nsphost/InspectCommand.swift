@@ -111,7 +111,10 @@ struct InspectionReport {
     }
     add("manifest", manifest?.source.description)
     if let manifest {
-      add("name space", "\(manifest.nameSpace.rawValue) (\(manifest.nameSpace))")
+      let spaces = [manifest.nameSpace] + manifest.nameSpaces.further
+      add("name space", spaces.map { "\($0.rawValue) (\($0))" }.joined(separator: ", "))
+      let enumerated = manifest.nameSpaces.enumerated
+      if enumerated != spaces { add("enumerated as", enumerated.map { "\($0.rawValue) (\($0))" }.joined(separator: ", ")) }
       add("version", String(manifest.version))
       let domains = manifest.domains.map { "\($0.name)=\($0.level)" } + (manifest.servesAnyDomain ? ["*"] : [])
       add("domains", domains.joined(separator: " "))

@@ -132,6 +132,8 @@ struct ProviderReport {
       var name: String
       var id: String
       var namespace: Space
+      /// Under which programs find it.
+      var enumerated: [Space]
       var version: UInt32
       var file: String?
       var routines: Routines?
@@ -160,6 +162,7 @@ struct ProviderReport {
           Document.ProviderBody(
             order: order + 1, name: entry.manifest.displayName, id: entry.id.description,
             namespace: .init(number: entry.manifest.nameSpace.rawValue, name: entry.manifest.nameSpace.description),
+            enumerated: entry.manifest.nameSpaces.enumerated.map { .init(number: $0.rawValue, name: $0.description) },
             version: entry.manifest.version, file: entry.path.isEmpty ? nil : entry.path,
             routines: entry.provider.map { provider in
               .init(direct: provider.directCount, stub: ProviderRoutine.allCases.count - provider.directCount)

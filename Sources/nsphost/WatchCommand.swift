@@ -106,7 +106,7 @@ private struct Watch: Sendable {
     get async throws {
       try await service.providers().filter { provider in
         provider.isActive && (query.providerID ?? provider.id) == provider.id && provider.id != SchemaProvider.id
-          && (query.nameSpace == .all || provider.nameSpace == .all || provider.nameSpace == query.nameSpace)
+          && (query.nameSpace == .all || provider.servesAll || provider.nameSpaces.contains(query.nameSpace))
       }
     }
   }

@@ -175,6 +175,25 @@ import Testing
     host.stop()
   }
 
+  @Test("NSP-199 an order has each provider once, or as often as it is enumerated")
+  func orders() throws {
+    let place = try Place("scripted-a", "scripted-b")
+    try "namespace = [\"dns\", \"ntds\", \"nds\"]\n".write(
+      toFile: "\(place.plugins)/scripted-a.toml", atomically: true, encoding: .utf8)
+    chmod("\(place.plugins)/scripted-a.toml", 0o644)
+    let host = place.host()
+    let (a, b) = (host.catalog.entries[0].id, host.catalog.entries[1].id)
+    func order(_ ids: GUID...) -> Bool { (try? host.order(ids)) != nil }
+    #expect(order(b, a) && host.catalog.entries.map(\.id) == [b, a])
+    #expect(order(a, b, a, a) && host.catalog.entries.map(\.id) == [a, b])
+    #expect(order(b, a, a, a) && host.catalog.entries.map(\.id) == [b, a])
+    for bad in [[a], [a, a], [a, a, b], [a, a, a, a, b], [a, b, b], [a, a, a, b, b], [a, b, GUID()]] {
+      #expect(throws: ProviderHost.ChangeFailure.self) { try host.order(bad) }
+    }
+    #expect(try count(host, "records-2", user: 0) == 2 + 2, "one question for each, whatever the number of its name spaces")
+    host.stop()
+  }
+
   @Test("so many routines at a time, and no more")
   func concurrency() throws {
     let place = try Place("scripted-a")

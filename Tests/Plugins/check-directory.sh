@@ -44,6 +44,18 @@ run() {
   check "$1: NSP-085 to NSP-089 all data, identity, operations, versions, wildcards, contexts, containers, hosts, what is refused" client statements
   check "$1: nothing of all that is left" prints '' sql 'SELECT written_name FROM instance UNION ALL SELECT instance FROM address'
 
+  check "$1: NSP-189 NSP-199 it is enumerated under ntds and dns, is one provider, and serves the others too" client enumerated
+  one_session() {
+    local before=$("$program" sessions --json | sed 's/.*"startups":\([0-9]*\).*/\1/') after
+    client enumerated || return 1
+    after=$("$program" sessions --json | sed 's/.*"startups":\([0-9]*\).*/\1/')
+    # The client's, and those of the two commands, which ask no provider.
+    [ $((after - before)) = 1 ] || { echo "$before sessions before, $after after"; return 1; }
+  }
+  check "$1: one session for all its name spaces" one_session
+  asked_once() { [ "$(nsphost lookup everywhere --explain 2>&1 | grep -c '^ *[0-9]* *directory  *asked ')" = 1 ]; }
+  check "$1: one question for a query" asked_once
+
   printed() {
     register printer --address 10.0.0.7:631 --address '[2001:db8::7]:631' --service '\Floor\Two' --service-version 3 --comment warm &&
       prints '10.0.0.7:631       printer\n[2001:db8::7]:631  printer' lookup PRINTER --service 'floor\two' --at-least 2 &&

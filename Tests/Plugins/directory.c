@@ -2,6 +2,7 @@
 
      statements           what is registered is kept whole, is found by what it was registered as, and goes as nsp.md 5.7 says
      stream PREFIX        registers PREFIX1, PREFIX2 and so on, and prints each number once it is done, until one fails
+     enumerated           how the list of providers has it, and that it is one provider under several name spaces
      hold NAME            registers NAME until the session ends, says "held", and stays until it is killed or its input ends
      time NAME COUNT      prints how many microseconds the middle one of so many lookups takes
      count PATTERN        prints how many names match, each counted once and in order
@@ -9,7 +10,8 @@
      rounds COUNT         so many registrations, lookups and removals of each of four threads */
 #define _GNU_SOURCE
 #include <svcguid.h>
-#include <winsock2.h>
+#include <ws2spi.h>
+#include <ws2tcpip.h>
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -312,11 +314,58 @@ static void *work(void *number) {
   return NULL;
 }
 
+/* Where another change is being made, it does not wait. */
+static int order(GUID *ids, int count) {
+  int code = WSATRY_AGAIN;
+  for (int i = 0; i < 100 && code == WSATRY_AGAIN; i++) code = WSCWriteNameSpaceOrder(ids, (DWORD)count), usleep(20000);
+  return code;
+}
+static void enumerated(void) {
+  union { WSANAMESPACE_INFOW all[1]; char bytes[1 << 14]; } list;
+  DWORD length = sizeof list, spaces[] = {NS_NTDS, NS_DNS, NS_ALL, NS_NDS, 1000};
+  GUID ids[64];
+  int count = WSAEnumNameSpaceProvidersW(&length, list.all), rows = 0;
+  CHECK(count >= 2 && count <= 64);
+  for (int i = 0; i < count && i < 64; i++) {
+    ids[i] = list.all[i].NSProviderId;
+    CHECK(list.all[i].dwNameSpace != NS_ALL);
+    if (memcmp(ids + i, &store, sizeof store) != 0) continue;
+    CHECK(list.all[i].dwNameSpace == (rows == 0 ? NS_NTDS : NS_DNS) && memcmp(list.all[i].lpszIdentifier, u"directory", sizeof u"directory") == 0);
+    rows++;
+  }
+  CHECK(rows == 2);
+  /* As a program writes the order that it was given; and each provider once. */
+  CHECK(order(ids, count) == 0);
+  for (int i = 1; i < count; i++) if (memcmp(ids + i - 1, ids + i, sizeof *ids) == 0) memmove(ids + i - 1, ids + i, (size_t)(count - i) * sizeof *ids), count--, i--;
+  CHECK(order(ids, count) == 0);
+  ids[count] = ids[0];
+  CHECK(order(ids, count + 1) == (memcmp(ids, &store, sizeof store) == 0 ? 0 : WSAEINVAL));
+  /* One registration, which is found under whatever name space, once. */
+  WSAQUERYSETA it = set("everywhere");
+  it.lpNSProviderId = NULL;
+  REGISTER(it, 9);
+  for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
+    it.dwNameSpace = spaces[i];
+    CHECK(look_up(it, 0) == 1 && found.set.dwNameSpace == spaces[i] && memcmp(found.set.lpNSProviderId, &store, sizeof store) == 0);
+  }
+  PADDRINFOEXW addresses = NULL;
+  CHECK(GetAddrInfoExW((PCWSTR)u"everywhere", NULL, NS_DNS, NULL, NULL, &addresses, NULL, NULL, NULL, NULL) == 0);
+  CHECK(addresses != NULL && addresses->ai_provider == NULL && addresses->ai_next == NULL), FreeAddrInfoExW(addresses);
+  CHECK(GetAddrInfoExW((PCWSTR)u"everywhere", NULL, NS_NTDS, NULL, NULL, &addresses, NULL, NULL, NULL, NULL) == 0);
+  CHECK(addresses != NULL && addresses->ai_provider != NULL && memcmp(addresses->ai_provider, &store, sizeof store) == 0), FreeAddrInfoExW(addresses);
+  it.dwNameSpace = NS_NTDS;
+  CHECK(put(it, 0, RNRSERVICE_DELETE, 0) != 0); /* it was registered for all */
+  it.dwNameSpace = NS_ALL;
+  CHECK(put(it, 0, RNRSERVICE_DELETE, 0) == 0 && look_up(it, 0) < 0);
+}
+
 int main(int count, char **words) {
   WSADATA data;
   if (count < 2 || WSAStartup(MAKEWORD(2, 2), &data) != 0) return 64;
   if (strcmp(words[1], "statements") == 0) {
     is_kept_whole(), is_told_apart(), operations(), versions(), protocols(), wildcards(), contexts(), hosts(), refuses();
+  } else if (strcmp(words[1], "enumerated") == 0) {
+    enumerated();
   } else if (strcmp(words[1], "stream") == 0 && count == 3) {
     char name[64];
     for (int i = 1;; i++) {

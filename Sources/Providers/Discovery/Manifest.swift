@@ -37,7 +37,7 @@ public struct Manifest: Hashable, Sendable {
 
   public var id: GUID
   public var displayName: String
-  public var nameSpace: NameSpace
+  public var nameSpaces: ServedNameSpaces
   public var version: UInt32
   public var domains: [InstallationBlob.Domain]
   /// Whether an e-mail provider answers for domains that nobody claims.
@@ -83,7 +83,7 @@ public struct Manifest: Hashable, Sendable {
   ) {
     self.id = id
     self.displayName = displayName
-    self.nameSpace = nameSpace
+    nameSpaces = ServedNameSpaces(nameSpace)
     self.version = version
     self.domains = domains
     self.servesAnyDomain = servesAnyDomain
@@ -96,6 +96,12 @@ public struct Manifest: Hashable, Sendable {
     self.isEnabled = isEnabled
     self.deadline = deadline
     self.source = source
+  }
+
+  /// The first of its name spaces, or the only one; to set it leaves it that one alone.
+  public var nameSpace: NameSpace {
+    get { nameSpaces.primary }
+    set { nameSpaces = ServedNameSpaces(newValue) }
   }
 
   /// What is wrong with a manifest: what, why, what to do.

@@ -33,10 +33,21 @@ extension Manifest {
     }
     id = try value("id", "a GUID in quotes") { $0.string.flatMap { GUID($0) } } ?? id
     displayName = try value("name", "text that is not empty") { $0.string.flatMap { $0.isEmpty ? nil : $0 } } ?? displayName
-    nameSpace =
-      try value("namespace", "the name or number of a name space") { found in
-        found.string.flatMap { NameSpace($0) } ?? found.int.flatMap { UInt32(exactly: $0) }.map(NameSpace.init(rawValue:))
-      } ?? nameSpace
+    let served =
+      try value(
+        "namespace", "the name or number of a name space, or a list of these, each once, \"all\" and \"email\" not among others"
+      ) {
+        found in (Self.nameSpaces(in: found) ?? Self.nameSpace(in: found).map { [$0] }).flatMap { ServedNameSpaces($0) }
+      } ?? nameSpaces
+    let listed =
+      try value("listed", "a list of names or numbers of name spaces that the provider serves, each once, \"all\" not among them")
+    { found in
+      Self.nameSpaces(in: found).flatMap { listed in
+        let isGood = !listed.isEmpty && Set(listed).count == listed.count && !listed.contains(.all)
+        return isGood && listed.allSatisfy(served.serve) ? listed : nil
+      }
+    } ?? served.listed
+    nameSpaces = ServedNameSpaces(served.primary, further: served.further, listed: listed)
     version = try value("version", "a number from 0") { $0.int.flatMap { UInt32(exactly: $0) } } ?? version
     isolation =
       try value("isolation", "\"in-process\" or \"worker\"") { $0.string.flatMap(Isolation.init(rawValue:)) } ?? isolation
@@ -76,16 +87,27 @@ extension Manifest {
       _ = try value(key, Confinement.kind(of: key)) { confinement.take(key, $0) }
       self.confinement = confinement
     }
-    let listed =
+    let domainTexts =
       try value("domains", "a list of texts") { found -> [String]? in
         guard let array = found.array else { return nil }
         let texts = array.compactMap(\.string)
         return texts.count == array.count ? texts : nil
       }
-    guard let listed else { return }
+    guard let domainTexts else { return }
     domains = []
     servesAnyDomain = false
-    for domain in listed { try add(domain: domain) }
+    for domain in domainTexts { try add(domain: domain) }
+  }
+
+  private static func nameSpace(in found: any TOMLValueConvertible) -> NameSpace? {
+    found.string.flatMap { NameSpace($0) } ?? found.int.flatMap { UInt32(exactly: $0) }.map(NameSpace.init(rawValue:))
+  }
+
+  /// Nil for what is no list, and for a list with something else in it.
+  private static func nameSpaces(in found: any TOMLValueConvertible) -> [NameSpace]? {
+    guard let array = found.array else { return nil }
+    let spaces = array.map { nameSpace(in: $0) }
+    return spaces.contains(nil) ? nil : spaces.compactMap(\.self)
   }
 
   /// What a table of a provider's own settings is, for messages.
