@@ -119,6 +119,8 @@ struct InspectionReport {
       let domains = manifest.domains.map { "\($0.name)=\($0.level)" } + (manifest.servesAnyDomain ? ["*"] : [])
       add("domains", domains.joined(separator: " "))
       add("isolation", isolation(manifest))
+      add("routines at a time", manifest.concurrency.map(String.init))
+      if manifest.endsWait { add("cancel", "wait: End is called when NextEx has returned") }
       for line in hosting ?? [] { add("confined", line) }
       if manifest.confinement != Confinement(), entry?.provider != nil, entry?.hosting == nil {
         add("confined", "not at all: it runs in the host")

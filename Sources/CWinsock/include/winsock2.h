@@ -653,7 +653,10 @@ NSP_EXPORT INT WSAAPI WSALookupServiceEnd(HANDLE hLookup);
 NSP_EXPORT INT WSAAPI WSASetServiceA(LPWSAQUERYSETA lpqsRegInfo, WSAESETSERVICEOP essoperation, DWORD dwControlFlags);
 NSP_EXPORT INT WSAAPI WSASetServiceW(LPWSAQUERYSETW lpqsRegInfo, WSAESETSERVICEOP essoperation, DWORD dwControlFlags);
 
-/* Every provider, in the order in which they are asked: their number, or SOCKET_ERROR with WSAEFAULT and the bytes needed. */
+/* Every provider, in the order in which they are asked, one that serves several name spaces once for each; none with NS_ALL. Their number, or
+   SOCKET_ERROR with WSAEFAULT and the bytes needed.
+   Here, as for records and classes: a buffer may begin anywhere. What is behind the structures stands at multiples of 8; in a buffer that does not
+   begin at one, the padding counts in the bytes needed. (NSP §8.8, §9.2) */
 NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersA(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOA lpnspBuffer);
 NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersW(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOW lpnspBuffer);
 NSP_EXPORT INT WSAAPI WSAEnumNameSpaceProvidersExA(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOEXA lpnspBuffer);
@@ -668,7 +671,7 @@ NSP_EXPORT INT WSAAPI WSARemoveServiceClass(LPGUID lpServiceClassId);
 /* What one provider keeps of a class, all of it inside the buffer. WSAEFAULT with the bytes needed in *lpdwBufSize. */
 NSP_EXPORT INT WSAAPI WSAGetServiceClassInfoA(LPGUID lpProviderId, LPGUID lpServiceClassId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOA lpServiceClassInfo);
 NSP_EXPORT INT WSAAPI WSAGetServiceClassInfoW(LPGUID lpProviderId, LPGUID lpServiceClassId, LPDWORD lpdwBufSize, LPWSASERVICECLASSINFOW lpServiceClassInfo);
-/* What a class is called. The length counts characters, the NUL among them, in and out: WSAEFAULT with those needed. */
+/* What a class is called. The length counts characters, the NUL among them, in and out, also on success: WSAEFAULT with those needed. */
 NSP_EXPORT INT WSAAPI WSAGetServiceClassNameByClassIdA(LPGUID lpServiceClassId, LPSTR lpszServiceClassName, LPDWORD lpdwBufferLength);
 NSP_EXPORT INT WSAAPI WSAGetServiceClassNameByClassIdW(LPGUID lpServiceClassId, LPWSTR lpszServiceClassName, LPDWORD lpdwBufferLength);
 

@@ -74,7 +74,9 @@ typedef VOID(CALLBACK *LPLOOKUPSERVICE_COMPLETION_ROUTINE)(DWORD dwError, DWORD 
 /* Every address of a name. Returns the code itself, and leaves the same in the thread's last error. With an overlapped it returns
    WSA_IO_PENDING, and exactly one completion follows: *ppResult and Internal are written, then the routine runs, on a thread of the
    library, or hEvent is set. Either a routine or an event (WSACreateEvent), else WSAEINVAL. GetAddrInfoExOverlappedResult tells too. A
-   timeout works with and without an overlapped: WSAETIMEDOUT. */
+   timeout works with and without an overlapped: WSAETIMEDOUT. WSAHOST_NOT_FOUND: nobody has the name; WSANO_DATA: it has no such addresses;
+   WSASERVICE_NOT_FOUND: nobody serves the name space; WSATRY_AGAIN: somebody who may have it can't answer now. Numeric hosts may have a zone
+   ("fe80::1%lo", "fe80::1%1"). ai_provider is NULL for answers of NS_DNS to a query for it. (NSP §8.9) */
 NSP_EXPORT INT WSAAPI GetAddrInfoExW(PCWSTR pName, PCWSTR pServiceName, DWORD dwNameSpace, LPGUID lpNspId, const ADDRINFOEXW *hints, PADDRINFOEXW *ppResult, struct timeval *timeout, LPOVERLAPPED lpOverlapped, LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine, LPHANDLE lpHandle);
 /* The same at once: the last four are NULL, or it is WSAEINVAL. */
 NSP_EXPORT INT WSAAPI GetAddrInfoExA(PCSTR pName, PCSTR pServiceName, DWORD dwNameSpace, LPGUID lpNspId, const ADDRINFOEXA *hints, PADDRINFOEXA *ppResult, struct timeval *timeout, LPOVERLAPPED lpOverlapped, LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine, LPHANDLE lpNameHandle);
