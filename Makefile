@@ -69,6 +69,7 @@ check-plugins: test-packages plugins nss-module
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
 	@for name in $(PLUGINS); do echo "Tests/Plugins/check-$$name.sh" && Tests/Plugins/check-$$name.sh || exit 1; done
+	Tests/Plugins/check-changes.sh
 	Tests/NSSModule/check-nss-module.sh
 	$(SWIFT) build --product reach
 	Tests/Clients/check-reach.sh

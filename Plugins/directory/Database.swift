@@ -176,6 +176,13 @@ final class DirectoryDatabase: Sendable {
     } catch { throw said(error, .writing) }
   }
 
+  /// A number that is another one after each change by another connection than the one that writes here: by another process.
+  func foreignState() throws(WinsockError) -> Int64 {
+    do {
+      return try database.writeWithoutTransaction { try Int64.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+    } catch { throw said(error, .reading) }
+  }
+
   /// What is wrong with each use: the log and the host are told of each defect once.
   private struct Defects {
     var reading: String?

@@ -20,7 +20,7 @@ final class DirectoryProvider: NameSpaceProvider {
       instancesOfUser: try settings.number("per-user", 0...10_000_000, default: 10_000),
       blobBytes: try settings.number("blob-bytes", 0...(896 << 10), default: 64 << 10),
       bytesOfUser: try settings.number("bytes-per-user", 0...(1 << 40), default: 64 << 20))
-    store = try Store(directory: directory)
+    store = try Store(directory: directory, ProviderChanges(settings))
   }
 
   var hasContainers: Bool { true }

@@ -27,6 +27,9 @@ struct Change: Sendable {
 
   var endsWithSession: Bool { session != nil }
 
+  /// When what was registered at a moment is over; nil: not by itself.
+  func expires(from moment: Int64) -> Int64? { seconds.map { moment + $0 * 1000 } }
+
   /// What is wrong with the registration itself is thrown here.
   init(
     _ registration: Registration, by client: Client, session: (run: Int64, number: Int64), _ limits: Limits

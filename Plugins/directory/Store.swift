@@ -12,11 +12,20 @@ final class Store: Sendable {
   private let changing = DispatchQueue(label: "directory.changes")
   /// Sessions that have ended and whose instances are not removed yet: nobody finds them any more.
   private let ended = Mutex<Set<Int64>>([])
+  private let changes: ProviderChanges
+  /// When the next instance expires.
+  private let expiry: Expiry
+  /// Follows what other hosts write to the same file. Nil in memory, and where the system does not let it be followed.
+  private let watch = Mutex<FileWatch?>(nil)
+  /// The state of the file that was looked at last, of those that others have made.
+  private let foreignState = Mutex<Int64>(0)
   /// What a change removes besides, at most: those that wait behind it do not wait for long.
   private static let expiredAtOnce = 200
 
-  init(directory: String?) throws(WinsockError) {
+  init(directory: String?, _ changes: ProviderChanges) throws(WinsockError) {
     database = try DirectoryDatabase(directory: directory)
+    self.changes = changes
+    expiry = Expiry()
     let (runs, now) = (database.runs, Self.now)
     let hasLeavings = try database.read { database in
       let expired = "SELECT EXISTS (SELECT 1 FROM instance WHERE expires <= ?)"
@@ -24,6 +33,63 @@ final class Store: Sendable {
     }
     if hasLeavings { try database.write { try purge($0, now) } }
     DispatchQueue.global(qos: .utility).async { [database] in database.examine() }
+    try follow(directory)
+  }
+
+  /// From now on everything that changes without a registration here is said: expiries, ended sessions, and what other hosts write.
+  private func follow(_ directory: String?) throws(WinsockError) {
+    try awaitExpiry()
+    if let directory {
+      _ = try isForeign()
+      let watch = FileWatch([directory + "/directory.db-wal"]) { [weak self] in self?.fileChanged() }
+      guard let watch else {
+        HostLog.say(.warning, "\(directory) can't be followed: who watches a name asks again every second")
+        return
+      }
+      self.watch.withLock { $0 = watch }
+    }
+    changes.promise()
+  }
+
+  /// The file was written to: perhaps by this host, which tells of registrations itself.
+  private func fileChanged() {
+    changing.async { [self] in
+      do throws(WinsockError) {
+        guard try isForeign() else { return }
+        try awaitExpiry()
+      } catch {
+        // Said where it happened. What there is now is not known here.
+      }
+      changes.sayEverything()
+    }
+  }
+
+  /// Whether another process has changed the file since this was asked last.
+  private func isForeign() throws(WinsockError) -> Bool {
+    let now = try database.foreignState()
+    return foreignState.withLock { known in
+      defer { known = now }
+      return known != now
+    }
+  }
+
+  /// Waits for the next expiry, which is said.
+  private func awaitExpiry() throws(WinsockError) {
+    let next = try database.read { database in
+      try Int64.fetchOne(database, sql: "SELECT min(expires) FROM instance WHERE expires > ?", arguments: [Self.now])
+    }
+    if let next { expires(at: next) }
+  }
+
+  private func expires(at moment: Int64) {
+    expiry.wait(until: moment) { [weak self] in
+      guard let self else { return }
+      // The next one first: what is said may be asked for at once.
+      do throws(WinsockError) { try awaitExpiry() } catch {
+        // Said where it happened.
+      }
+      changes.sayEverything()
+    }
   }
 
   var run: Int64 { database.runs.mine }
@@ -46,6 +112,7 @@ final class Store: Sendable {
           try purge(database, now)
           try change.perform(database, at: now)
         }
+        if let expires = change.expires(from: Self.now) { self.expires(at: expires) }
         completion()
       } catch {
         completion(error)
@@ -56,6 +123,7 @@ final class Store: Sendable {
   /// What was registered until the end of a session goes.
   func end(_ session: Int64) {
     ended.withLock { _ = $0.insert(session) }
+    changes.sayEverything()
     changing.async { [self] in
       do throws(WinsockError) {
         try database.write { database in

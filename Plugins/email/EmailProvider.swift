@@ -11,15 +11,22 @@ final class EmailProvider: NameSpaceProvider {
   private let publications = Publications()
   /// Nil where the settings say that the rest of the world is not to be asked for.
   private let resolver: Resolver?
+  private let changes: ProviderChanges
 
   init(_ settings: Settings) throws(WinsockError) {
     resolver = try settings.truth("discover", default: true) ? try Resolver(settings) : nil
+    changes = ProviderChanges(settings)
+    // Of the rest of the world it can't know: it promises nothing, and gives names alone.
+    if resolver == nil { changes.promise() }
   }
 
   func startup(_ client: Client) throws(WinsockError) -> (any ProviderSession)? { EmailSession(client) }
 
   func end(_ session: any ProviderSession, hasVanished: Bool) {
-    if let session = session as? EmailSession { publications.end(session) }
+    guard let session = session as? EmailSession else { return }
+    let names = publications.end(session)
+    if resolver == nil, !names.isEmpty { return changes.sayEverything() }
+    for name in names { changes.say(name) }
   }
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {

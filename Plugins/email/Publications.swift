@@ -141,15 +141,19 @@ final class Publications: Sendable {
   }
 
   /// The session is over, however it has ended.
-  func end(_ session: EmailSession) {
+  /// - Returns: The addresses of which something is gone, each as it was published.
+  func end(_ session: EmailSession) -> Set<String> {
     let id = ObjectIdentifier(session)
-    state.withLock { state in
-      guard let addresses = state.sessions[id]?.addresses.keys else { return }
+    return state.withLock { state in
+      guard let addresses = state.sessions[id]?.addresses.keys else { return [] }
+      var names: Set<String> = []
       for key in Array(addresses) {
         let gone = state.addresses[key]?.filter { $0.session == id } ?? []
         state.addresses[key]?.removeAll { $0.session == id }
         Self.forget(&state, key, gone)
+        names.formUnion(gone.compactMap(\.record.serviceInstanceName))
       }
+      return names
     }
   }
 

@@ -7,6 +7,8 @@ import QuerySets
 /// Serves names and addresses from files like /etc/hosts: addresses of a name, and names of an address.
 final class HostsProvider: NameSpaceProvider {
   private let files: HostsFiles
+  /// Nil where the system does not let the files be followed: then the host is not promised to be told.
+  private let watch: FileWatch?
 
   init(_ settings: Settings) throws(WinsockError) {
     let paths = try settings.texts("files") ?? ["/etc/hosts"]
@@ -14,6 +16,13 @@ final class HostsProvider: NameSpaceProvider {
       throw Settings.refuse("\(wrong), of files, is not an absolute path")
     }
     files = HostsFiles(paths)
+    let changes = ProviderChanges(settings)
+    watch = FileWatch(paths) { changes.sayEverything() }
+    if watch != nil {
+      changes.promise()
+    } else {
+      HostLog.say(.warning, "its files can't be followed: who watches a name asks again every second")
+    }
   }
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {

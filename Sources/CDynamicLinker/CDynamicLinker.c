@@ -17,6 +17,10 @@ VOID NSPHostLog(HANDLE hAsyncCall, DWORD dwLevel, LPCSTR lpszText) {
   nsp_host_log(hAsyncCall, dwLevel, lpszText, __builtin_return_address(0));
 }
 
+INT NSPHostChanged(const GUID *lpProviderId, LPCWSTR lpszName) {
+  return nsp_host_changed(lpProviderId, lpszName, __builtin_return_address(0));
+}
+
 void *nsp_module_base(void *handle) {
   struct link_map *map = NULL;
   return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? nsp_mapping_base(map->l_ld) : NULL;

@@ -28,6 +28,14 @@ public func WSAUnadvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?) -> I
 }
 
 @c @implementation
+public func NSPHostChanged(_ lpProviderId: UnsafePointer<GUID>?, _ lpszName: LPCWSTR?) -> INT {
+  guard let id = lpProviderId?.pointee else { return Int32(WSAEINVAL) }
+  guard let text = lpszName else { return Process.current.changed(id, nil) }
+  guard let name = units(text, .wide, limit: 32_768) else { return Int32(WSAEINVAL) }
+  return Process.current.changed(id, name)
+}
+
+@c @implementation
 public func WSAProviderCompleteAsyncCall(_ hAsyncCall: HANDLE?, _ iRetCode: INT) -> INT {
   // Before anything else can change the completing thread's last error.
   guard hAsyncCall != nil else { return fail(Int32(WSAEINVAL)) }

@@ -326,6 +326,13 @@ final class Process {
     return 0
   }
 
+  /// What a provider serves has changed. Zero, or why the host is not told.
+  func changed(_ id: GUID, _ name: [UInt16]?) -> Int32 {
+    guard let advertisement = locked({ advertisements.first { $0.serves(id) } }) else { return Int32(WSAEINVALIDPROVIDER) }
+    advertisement.changed(name)
+    return 0
+  }
+
   private func forget(_ advertisement: LibraryAdvertisement) {
     locked { if let index = advertisements.firstIndex(where: { $0 === advertisement }) { advertisements.remove(at: index) } }
   }

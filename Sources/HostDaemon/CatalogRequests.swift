@@ -104,7 +104,7 @@ extension Requests {
     fields.bytes(16)?.loadUnaligned(as: GUID.self)
   }
 
-  private static func text(_ fields: inout FieldReader, _ units: UInt32) -> String? {
+  static func text(_ fields: inout FieldReader, _ units: UInt32) -> String? {
     guard units < UInt32(SelfRelative.maximumText), let bytes = fields.bytes(Int(units) * 2) else { return nil }
     let text = (0..<Int(units)).map { bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) }
     return text.contains(0) ? nil : String(validating: text, as: UTF16.self)

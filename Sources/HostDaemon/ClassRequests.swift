@@ -57,7 +57,10 @@ extension Requests {
       return true
     case .pending(let notice):
       // Sent now: what it comes to is behind it, however soon that is.
-      connection.send(failure(RequestKind.ioctl.answer, header, .ioPending))
+      var first = FrameWriter(RequestKind.ioctl.answer, request: header.request, status: WinsockError.ioPending.rawValue)
+      first.append(UInt32(0))
+      first.append(UInt32(notice.isToldOfAll ? 1 : 0))
+      connection.send(first.finish())
       notice.whenComplete { [weak connection] error in
         guard let connection else { return }
         // The change is told by whoever made it, which may be a provider's thread: nobody there waits for a client.

@@ -95,6 +95,7 @@ struct Requests: Sendable {
         return nil
       case .resolve: try resolve(payload, session, connection, &answer)
       case .nothing: break
+      case .changed: try changed(payload, connection)
       case .catalogChange: guard try catalogChange(payload, header, connection) else { return nil }
       }
       // What people are shown may be more; who does not read it is closed.
@@ -331,7 +332,7 @@ extension RequestKind {
   /// What is about serving a provider.
   fileprivate var isForWorkers: Bool {
     switch self {
-    case .hello, .goodbye, .advertise, .unadvertise, .complete, .log, .note, .nothing: true
+    case .hello, .goodbye, .advertise, .unadvertise, .complete, .log, .note, .nothing, .changed: true
     default: false
     }
   }

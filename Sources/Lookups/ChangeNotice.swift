@@ -89,9 +89,12 @@ public final class ChangeNotice: Sendable {
   /// The provider has answered otherwise than that it will set the event.
   func takeBack() { state.withLock { $0.isLent = false } }
 
-  /// Waits for a registration that goes through this host.
-  func watch(after seen: UInt64) {
-    let ticket = provider.changes.next(after: seen) { [weak self] in self?.complete(nil) }
+  /// Whether nothing changes at the provider that this is not told of.
+  public var isToldOfAll: Bool { provider.isVersion1 || provider.changes.isComplete }
+
+  /// Waits for a registration that goes through this host, and for what the provider says.
+  func watch(_ subject: ChangeSubject, after seen: UInt64) {
+    let ticket = provider.changes.next(subject, after: seen) { [weak self] in self?.complete(nil) }
     guard let ticket else { return complete(nil) }
     let isTooLate = state.withLock { state in
       state.ticket = ticket
@@ -153,7 +156,7 @@ extension Lookup {
 
   /// `WSANSPIoctl` (nsp.md §8.7): only on a lookup at one provider. `SIO_NSP_NOTIFY_CHANGE` that does not wait only asks:
   /// `WSAEWOULDBLOCK` says that what was delivered still holds. A version 1 provider is asked itself, and may know other codes; of others
-  /// the host sees what is registered through it. Calls out.
+  /// the host sees what is registered through it, and hears what they say (`NSPHostChanged`). Calls out.
   public func control(_ code: UInt32, input: [UInt8] = [], outputSize: Int = 0, waits: Bool) throws(WinsockError) -> Control {
     let (target, isOver): ((Opened, UInt64, Int)?, Bool) = state.withLock { state in
       let open = state.legs.filter { $0.opened != nil || !$0.isStarted && !$0.isDone }
@@ -172,12 +175,13 @@ extension Lookup {
     }
     defer { controlReturned(leg) }
     guard code == SIO_NSP_NOTIFY_CHANGE else { throw .operationNotSupported }
+    let subject = ChangeSubject(query: restrictions.serviceInstanceName)
     if waits {
       let notice = try keep(ChangeNotice(provider))
-      notice.watch(after: seen)
+      notice.watch(subject, after: seen)
       return .pending(notice)
     }
-    if provider.changes.count == seen { throw .wouldBlock }
+    guard provider.changes.hasChanged(subject, after: seen) else { throw .wouldBlock }
     return .done([])
   }
 

@@ -5,7 +5,7 @@ extension ProviderHost {
     "WSAGetLastError", "WSASetLastError", "GetLastError", "SetLastError", "WSAProviderCompleteAsyncCall",
     "WSAAdvertiseProvider", "WSAUnadvertiseProvider", "NSPHostAllocate", "NSPHostFree", "NSPHostPackQuerySet",
     "NSPHostWideFromUtf8", "NSPHostUtf8FromWide", "NSPHostLog", "NSPHostCurrentServiceClass", "NSPHostCurrentClient",
-    "NSPHostSetting", "NSPHostSetFailing",
+    "NSPHostSetting", "NSPHostSetFailing", "NSPHostChanged",
     "WSASetEvent", "NmrRegisterClient",
     "NmrRegisterProvider",
     "NmrClientAttachProvider",

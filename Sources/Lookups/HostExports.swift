@@ -117,6 +117,24 @@ public func nsp_host_log(
   HostLog.write(level, provider: name ?? "a provider", query: origin?.query ?? here?.query, String(cString: text))
 }
 
+@c @implementation
+public func nsp_host_changed(
+  _ provider: UnsafeRawPointer?, _ name: UnsafeRawPointer?, _ caller: UnsafeRawPointer?
+) -> Int32 {
+  guard let id = provider?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
+  var text: String?
+  if let start = name?.assumingMemoryBound(to: UInt16.self) {
+    var end = start
+    while end.pointee != 0 { end += 1 }
+    guard let read = String(validating: UnsafeBufferPointer(start: start, count: end - start), as: UTF16.self) else {
+      return WSAEINVAL
+    }
+    text = read
+  }
+  if let worker = WorkerDoors.current { return worker.changed(id, text)?.rawValue ?? 0 }
+  return ProviderHost.changed(id, text, inFileAt: UInt(bitPattern: nsp_mapping_base(caller)))?.rawValue ?? 0
+}
+
 /// The result convention of the interface: 0, or `SOCKET_ERROR` with the code in the thread's last error.
 private func result(_ error: WinsockError?) -> INT {
   guard let error else { return 0 }

@@ -20,6 +20,8 @@ public protocol ProviderDoors: AnyObject, Sendable {
   func setFailing(_ id: GUID, _ reason: String?) -> Bool
   /// `WSASetEvent`; false for what is no event.
   func setEvent(_ event: UnsafeMutableRawPointer?) -> Bool
+  /// `NSPHostChanged`: nil, or what the caller gets.
+  func changed(_ id: GUID, _ name: String?) -> WinsockError?
   /// `NSPHostLog`.
   func log(_ handle: UnsafeMutableRawPointer?, _ level: LogLevel, _ text: String)
 }

@@ -186,6 +186,18 @@ public final class ProviderHost: Sendable {
     return hosts.withLock { hosts in hosts.compactMap(\.host) }.first { $0.catalog[id] != nil }
   }
 
+  /// A provider of this process says that something has changed (`NSPHostChanged`). Calls those who wait for that.
+  /// - Parameter base: Of the file that says so. One that has a provider speaks for its own; any other may be a library of the provider's.
+  /// - Returns: Nil, or what the caller gets.
+  static func changed(_ id: GUID, _ name: String?, inFileAt base: UInt) -> WinsockError? {
+    let providers = hosts.withLock { $0.compactMap(\.host) }.flatMap { $0.catalog.entries.compactMap(\.provider) }
+    let own = base == 0 ? [] : providers.filter { $0.file?.base == base }
+    let meant = (own.isEmpty ? providers : own).filter { $0.id == id }
+    if meant.isEmpty { return .invalidProvider }
+    for provider in meant { provider.said(name) }
+    return nil
+  }
+
   /// What people call the provider whose file is mapped there.
   static func providerName(of base: UInt) -> String? {
     guard base != 0 else { return nil }

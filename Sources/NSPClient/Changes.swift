@@ -5,8 +5,8 @@ import Wire
 extension NameService {
   /// Everything that a provider has for a query, and again whenever that has changed. The query must name its provider.
   ///
-  /// The host says when something was registered through it, a version 1 provider when its own data changed; a provider that can't
-  /// tell is asked every second.
+  /// The host says when something was registered through it, and passes on what providers say of their own data; a provider that does not
+  /// promise to say every change (`NSPHostChanged` in nsphost.h) is asked again every second, too.
   public func changes(of query: QuerySet, flags: LookupFlags = [.returnName, .returnAddress]) -> Changes {
     Changes(service: self, query: query, flags: flags)
   }
@@ -28,7 +28,7 @@ public struct Changes: AsyncSequence, Sendable {
     private var known: [QuerySet]?
     private var open: Records.Iterator?
     /// Asked for before the records were read, so that it tells of what changes meanwhile.
-    private var change: Task<Void, any Error>?
+    private var notice: Records.Iterator.Notice?
     private var pause = Self.shortestPause
 
     private static let shortestPause: Duration = .milliseconds(50)
@@ -55,10 +55,10 @@ public struct Changes: AsyncSequence, Sendable {
 
     private mutating func read() async throws -> [QuerySet] {
       let lookup = Records(service: changes.service, query: changes.query, flags: changes.flags).makeAsyncIterator()
-      (open, change) = (lookup, nil)
+      (open, notice) = (lookup, nil)
       var records: [QuerySet] = []
       do {
-        do { change = try await lookup.awaitChange() } catch let error as WinsockError where error == .operationNotSupported {
+        do { notice = try await lookup.awaitChange() } catch let error as WinsockError where error == .operationNotSupported {
           // It can't tell.
         }
         while let record = try await lookup.nextOfOpen() { records.append(record) }
@@ -68,12 +68,21 @@ public struct Changes: AsyncSequence, Sendable {
       return records
     }
 
-    /// Until there is reason to look again: at once the first time; when the provider has told, which is true; else after a second.
+    /// Until there is reason to look again: at once the first time; when there was a change, which is true; else, where that need not be
+    /// told, after a second.
     private func wait() async throws -> Bool {
       guard known != nil else { return false }
-      guard let change else {
+      guard let notice else {
         try await Task.sleep(for: Self.longestPause)
         return false
+      }
+      let change = notice.change
+      // Ends the lookup, and with it the wait.
+      let patience: Task<Bool, Never> = Task {
+        if notice.isComplete { return false }
+        do { try await Task.sleep(for: Self.longestPause) } catch { return false }
+        change.cancel()
+        return true
       }
       do {
         try await withTaskCancellationHandler {
@@ -83,10 +92,15 @@ public struct Changes: AsyncSequence, Sendable {
         }
       } catch let error as WinsockError where error == .operationAborted {
         // The lookup has ended without it.
+      } catch {
+        patience.cancel()
+        throw error
       }
       withExtendedLifetime(open) {}
+      patience.cancel()
+      let isOver = await patience.value
       try Task.checkCancellation()
-      return true
+      return !isOver
     }
   }
 }

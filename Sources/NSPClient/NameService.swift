@@ -187,9 +187,9 @@ public struct Records: AsyncSequence, Sendable {
       return try NameService.record(answer.payload)
     }
 
-    /// Begins the lookup, and asks to be told of the next change: from then on none is missed, and the task ends with it. To cancel the
-    /// task ends the lookup.
-    func awaitChange() async throws -> Task<Void, any Error> {
+    /// Begins the lookup, and asks to be told of the next change that the host learns of: from then on none is missed, and the task ends
+    /// with it. To cancel the task ends the lookup.
+    func awaitChange() async throws -> Notice {
       let (channel, handle) = try await begin()
       let answer = try await withTaskCancellationHandler {
         try await channel.ask(.ioctl) { frame in
@@ -202,9 +202,13 @@ public struct Records: AsyncSequence, Sendable {
       }
       guard answer.status == .ioPending else {
         guard answer.status == .success else { throw answer.status }
-        return Task {}
+        return Notice(change: Task {}, isComplete: true)
       }
-      return Task {
+      let isComplete = answer.payload.withUnsafeBytes { bytes in
+        var fields = FieldReader(bytes)
+        return fields.uint32() != nil && fields.uint32() == 1
+      }
+      let change = Task {
         let second = try await withTaskCancellationHandler {
           try await channel.secondAnswer(to: answer.request)
         } onCancel: {
@@ -212,6 +216,14 @@ public struct Records: AsyncSequence, Sendable {
         }
         guard second.status == .success else { throw second.status }
       }
+      return Notice(change: change, isComplete: isComplete)
+    }
+
+    /// The next change.
+    struct Notice {
+      let change: Task<Void, any Error>
+      /// Whether there is none that is not told.
+      let isComplete: Bool
     }
 
     private func begin() async throws -> (HostChannel, UInt64) {

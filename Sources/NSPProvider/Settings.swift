@@ -3,7 +3,7 @@ import QuerySets
 
 /// What manifest and configuration say for this provider under `settings` (`NSPHostSetting`).
 public struct Settings: Sendable {
-  private let id: GUID
+  let id: GUID
 
   init(_ id: GUID) { self.id = id }
 

@@ -22,7 +22,7 @@ public final class Provider: Sendable {
   public let classQuestions = DispatchSemaphore(value: 4)
   /// Calls about classes that it has not returned from, and that nobody waits for any more.
   public let lateClassCalls = Atomic<Int>(0)
-  /// Advanced by every registration that it takes.
+  /// Advanced by every registration that it takes, and when it says that something has changed (`NSPHostChanged`).
   public let changes = ChangeSignal()
   public let ledger = SessionLedger()
   /// Whether it can answer at all.
@@ -82,6 +82,12 @@ public final class Provider: Sendable {
 
   /// Whether version 1 routines perform its lookups.
   public var isVersion1: Bool { routines.traits.contains(.version1) }
+
+  /// It says that something has changed: under a name, or, with the promise to say so each time, anywhere. Calls those who wait.
+  public func said(_ name: String?) {
+    if name == nil { changes.promise() }
+    changes.advance(name.map { ChangeSubject(name: $0) } ?? .everything)
+  }
 
   /// Another provider serves in its place: lookups that are open may finish before it is detached.
   public var isReplaced: Bool { replaced.load(ordering: .acquiring) }

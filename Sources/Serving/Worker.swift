@@ -190,6 +190,12 @@ public final class Worker: Sendable {
       return nil
     }
 
+    func changed(_ id: GUID, _ name: String?) -> WinsockError? {
+      guard id == worker.id, let advertised = worker.advertised.withLock({ $0 }) else { return .invalidProvider }
+      advertised.changed(name.map { Array($0.utf16) })
+      return nil
+    }
+
     var serviceClass: (id: GUID, known: ServiceClass?)? { InProgress.current?.serviceClass }
 
     var client: NSP_CLIENT? { InProgress.current?.client }

@@ -79,6 +79,8 @@ public enum RequestKind: UInt16, CaseIterable {
   case resolve = 26
   /// Answered at once: somebody is there.
   case nothing = 27
+  /// A provider in another process says that what it serves has changed.
+  case changed = 52
 
   public static let answerBit: UInt16 = 0x8000
 
@@ -103,6 +105,16 @@ public enum HelloRefusal: UInt32 {
   case otherNetworkNamespace = 1
   /// The host is in a pid namespace where the client's process has no id.
   case processIsInvisible = 2
+}
+
+/// What `changed` says.
+public enum ChangeKind: UInt32 {
+  /// What queries find under a name, which follows.
+  case name = 0
+  /// Everything, with the provider's promise to say every change.
+  case everything = 1
+  /// More than is said one by one.
+  case much = 2
 }
 
 /// What `resolve` asks for.

@@ -3,6 +3,7 @@ import CallManagement
 import Foundation
 import HostDaemon
 import Lookups
+import NSPClient
 import Sessions
 
 /// A command that asks a host something. The same command is performed by a running host when there is one, else by a host that
@@ -82,7 +83,7 @@ extension HostOptions {
     quiet.verbose = false
     guard let running = try quiet.runningHost() else {
       throw CommandFailure(
-        kind: .unreachable, what: what, why: "no host is running: nobody listens on \(socketPath)",
+        kind: .unreachable, what: what, why: "no host is running: nobody listens on \(HostPlaces(socket).paths.joined(separator: " or "))",
         remedy: "start one with nsphost serve, or name its socket with --socket", isJSON: json)
     }
     if verbose { Output.aside("asking the host on \(running.path)") }

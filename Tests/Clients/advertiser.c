@@ -2,7 +2,9 @@
      start  install=NAME:SPACE[:VERSION]  uninstall=NAME  advertise=NAME  fails=CODE  unadvertise=NAME  wait (for the end of input)
      checks (what the calls promise of bad arguments)  cleanup
    The id of a provider is made from its name. What it finds depends on the name that is asked for: later, late, never, wait-N, big, crash,
-   exit, hang, unadvertise, self; anything else is found at once. What happens is said on standard output, a line each. */
+   exit, hang, unadvertise, self; switch, after "on" in the input, and not any more after "off"; anything else is found at once. "changed" and
+   "changed NAME" in the input say that something has changed; "others" says so for those who are not served here. What happens is said on
+   standard output, a line each. */
 #define _GNU_SOURCE
 #include <nsphost.h>
 #include <pthread.h>
@@ -14,6 +16,7 @@
 #include <arpa/inet.h>
 
 static int live, inside;
+static volatile int isOn;
 static char serving[16][64];
 static void say(const char *format, ...) {
   char line[256];
@@ -108,6 +111,10 @@ static VOID next(HANDLE call, HANDLE handle, DWORD flags, LPDWORD length, LPWSAQ
     return;
   }
   lookup->owed = call, lookup->block = block;
+  if (strcmp(lookup->name, "switch") == 0 && !isOn) {
+    WSAProviderCompleteAsyncCall(call, WSASERVICE_NOT_FOUND);
+    return;
+  }
   if (strcmp(lookup->name, "later") == 0) {
     pthread_create(&thread, NULL, later, lookup), pthread_detach(thread);
   } else if (strcmp(lookup->name, "late") == 0) {
@@ -198,6 +205,20 @@ static int checks(void) {
   return failed;
 }
 
+/* Does what the input says, up to its end. */
+static void obey(void) {
+  char line[256];
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    GUID id = id_of(serving[0]), other = id_of("nobody"), hosts = {0xb0e4c7d2, 0x7d2b, 0x4c6e, {0x9b, 0x10, 0x52, 0xe8, 0xa4, 0xf1, 0xc7, 0x01}};
+    line[strcspn(line, "\n")] = 0;
+    if (strcmp(line, "on") == 0 || strcmp(line, "off") == 0) isOn = line[1] == 'n';
+    if (strcmp(line, "changed") == 0) say("changed: %d", NSPHostChanged(&id, NULL));
+    if (strncmp(line, "changed ", 8) == 0) say("changed: %d", NSPHostChanged(&id, wide(line + 8)));
+    if (strcmp(line, "others") == 0)
+      say("others: %d %d %d", NSPHostChanged(&other, NULL), NSPHostChanged(&hosts, NULL), NSPHostChanged(NULL, NULL));
+  }
+}
+
 int main(int count, char **arguments) {
   int advertised = 0;
   for (int i = 1; i < count; i++) {
@@ -227,7 +248,7 @@ int main(int count, char **arguments) {
           id.Data4[4], id.Data4[5], id.Data4[6], id.Data4[7]);
     } else if (strcmp(step, "wait") == 0) {
       say("ready");
-      while (getchar() != EOF) {}
+      obey();
     } else if (strcmp(step, "checks") == 0) {
       if (checks() != 0) return 1;
     } else if (strcmp(step, "cleanup") == 0) {

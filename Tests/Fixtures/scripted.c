@@ -71,6 +71,26 @@ void *scripted_argument(void) { return last_argument; }
 NSP_EXPORT int scripted_release(void);
 int scripted_release(void) { return WSAProviderCompleteAsyncCall(released, NO_ERROR); }
 
+/* Says that something has changed at a provider: this one where the id is NULL. The name may be NULL. What the host answered. */
+NSP_EXPORT int scripted_changed(const GUID *id, const char *name);
+int scripted_changed(const GUID *id, const char *name) {
+  static const GUID own = {0xf1f70000 + FIXTURE_NUMBER, 0x1111, 0x4222, {0x83, 0x33, 1, 2, 3, 4, 5, 6}};
+  WCHAR wide[128];
+  DWORD size = 128;
+  int code;
+  if (name != NULL && NSPHostWideFromUtf8(name, wide, &size) != 0) return -2;
+  WSASetLastError(77);
+  code = NSPHostChanged(id != NULL ? id : &own, name != NULL ? wide : NULL);
+  return WSAGetLastError() == 77 ? code : -3;
+}
+/* What it answers to what is no id, and no text. */
+NSP_EXPORT int scripted_changed_badly(void);
+int scripted_changed_badly(void) {
+  static const GUID own = {0xf1f70000 + FIXTURE_NUMBER, 0x1111, 0x4222, {0x83, 0x33, 1, 2, 3, 4, 5, 6}};
+  static const WCHAR lone[] = {'x', 0xD800, 0};
+  return NSPHostChanged(NULL, NULL) == WSAEINVAL && NSPHostChanged(&own, lone) == WSAEINVAL;
+}
+
 /* The threads that this file has started. They are joined before it is unmapped: a thread that has completed a call still has to
    return through this file's code. */
 #define MAXIMUM_THREADS 4096

@@ -234,6 +234,50 @@ import Wire
     try finish(served, offered)
   }
 
+  @Test("the process says that something has changed: those who wait for the name are told, others are not")
+  func changes() throws {
+    let (served, offered) = try offered()
+    let client = try client(served, 4000)
+    let told = Mutex<[String]>([])
+    var lookups: [Lookup] = []
+    func wait(_ name: String) throws {
+      let query = QuerySet(serviceInstanceName: name, nameSpace: .dns, providerID: Self.id)
+      let lookup = try served.host.engine.begin(client, query, flags: .returnAll)
+      lookups.append(lookup)
+      guard case .pending(let notice) = try lookup.control(SIO_NSP_NOTIFY_CHANGE, waits: true) else {
+        throw WinsockError.invalidArgument
+      }
+      #expect(!notice.isToldOfAll)
+      notice.whenComplete { failure in told.withLock { $0.append(failure == nil ? name : "-") } }
+    }
+    try wait("now-1")
+    try wait("now-2")
+    offered.changed(Array("NOW-1".utf16))
+    try served.wait("one is told") { told.withLock { $0 } == ["now-1"] }
+    // A flood is a few changes for the host, and nothing is missed.
+    for number in 0..<100_000 { offered.changed(Array("\(number)".utf16)) }
+    offered.changed(Array("now-2".utf16))
+    try served.wait("the other is told") { told.withLock { $0 } == ["now-1", "now-2"] }
+    #expect(served.host.catalog[Self.id]?.provider?.changes.isComplete == false)
+    offered.changed(nil)
+    try served.wait("it promises") { served.host.catalog[Self.id]?.provider?.changes.isComplete == true }
+    for lookup in lookups { lookup.end() }
+    #expect(told.withLock { $0.count } == 2)
+    // Somebody else has no say.
+    let stranger = try RawClient(served)
+    func say(_ id: GUID, _ kind: UInt32, _ units: UInt32) throws -> WinsockError {
+      try stranger.ask(.changed) { frame in
+        withUnsafeBytes(of: id) { frame.append($0) }
+        for word in [kind, units] { frame.append(word) }
+      }.status
+    }
+    #expect(try say(Self.id, 1, 0) == .invalidProvider)
+    #expect(try say(GUID(), 1, 0) == .invalidProvider)
+    #expect(try say(Self.id, 3, 0) == .invalidArgument)
+    #expect(try say(Self.id, 0, 5) == .invalidArgument)
+    try finish(served, offered)
+  }
+
   @Test("who is no worker has no say in the log, and nobody advertises what is not there or is somebody else's")
   func strangers() throws {
     let (served, offered) = try offered()

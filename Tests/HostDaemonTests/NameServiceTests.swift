@@ -1,4 +1,5 @@
 import CWinsock
+import Glibc
 import NSPClient
 import Providers
 import QuerySets
@@ -90,6 +91,45 @@ import Testing
     await #expect(throws: CancellationError.self) { try await task.value }
     #expect(ContinuousClock.now - start < .seconds(3), "not at the provider's deadline")
     served.server.stop(deadline: .milliseconds(100))
+    served.host.stop()
+  }
+
+  /// How often a fixture was asked.
+  private func begins(_ served: ServedHost) throws -> Int32 {
+    let file = try #require(dlopen(served.directory + "/scripted-a.so", RTLD_NOW | RTLD_NOLOAD))
+    defer { dlclose(file) }
+    return unsafeBitCast(try #require(dlsym(file, "scripted_count")), to: (@convention(c) (Int32) -> Int32).self)(2)
+  }
+
+  @Test("a provider that promises nothing is asked every second; one that says its changes, when there is one")
+  func following() async throws {
+    let served = try ServedHost("scripted-a")
+    let service = NameService(socket: served.server.path)
+    let provider = try #require(served.host.catalog.entries.first?.provider)
+    let query = QuerySet(serviceInstanceName: "records-1", nameSpace: .dns, providerID: provider.id)
+    let seen = Mutex(0)
+    let task = Task {
+      for try await records in service.changes(of: query) {
+        #expect(records.count == 1)
+        seen.withLock { $0 += 1 }
+      }
+    }
+    try served.wait("it is asked again though nobody has said anything") { try begins(served) >= 3 }
+    provider.said(nil)
+    let before = try begins(served)
+    try served.wait("it is asked when it says so") { try begins(served) > before }
+    // The wait that had begun before ends once more.
+    try await Task.sleep(for: .milliseconds(1200))
+    let settled = try begins(served)
+    try await Task.sleep(for: .milliseconds(2500))
+    #expect(try begins(served) == settled, "it has promised to say every change")
+    provider.said("records-2")
+    provider.said("records-1")
+    try served.wait("it is asked for what it names") { try begins(served) > settled }
+    #expect(seen.withLock { $0 } == 1, "nothing was another than before")
+    task.cancel()
+    _ = await task.result
+    served.server.stop()
     served.host.stop()
   }
 

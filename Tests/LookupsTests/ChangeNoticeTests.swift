@@ -226,6 +226,52 @@ import Testing
     scripted.finish()
   }
 
+  private typealias Changed = @convention(c) (UnsafePointer<GUID>?, UnsafePointer<CChar>?) -> Int32
+
+  @Test("a provider says that something has changed: who polls or waits for the name, or for all, is told")
+  func saying() throws {
+    let scripted = try ScriptedHost("scripted-a", "scripted-b")
+    let client = try scripted.open()
+    let changed = try scripted.function("scripted-a", "scripted_changed", as: Changed.self)
+    let lookups = try ["records-1", "records-2", "records-*"].map { try open(scripted, client, $0, at: "scripted-a") }
+    let other = try open(scripted, client, at: "scripted-b")
+    let waits = try (lookups + [other]).map { try Outcome(try $0.control(change, waits: true)) }
+    #expect(changed(nil, "RECORDS-1") == 0)
+    #expect(waits[0].wait() == [nil] && waits[2].wait() == [nil] && waits[1].isEmpty && waits[3].isEmpty)
+    #expect(throws: Never.self) { try lookups[0].control(change, waits: false) }
+    #expect(throws: WinsockError.wouldBlock) { try lookups[1].control(change, waits: false) }
+    #expect(try scripted.provider("scripted-a").changes.isComplete == false)
+    #expect(changed(nil, nil) == 0)
+    #expect(waits[1].wait() == [nil] && waits[3].isEmpty)
+    #expect(throws: Never.self) { try lookups[1].control(change, waits: false) }
+    #expect(throws: WinsockError.wouldBlock) { try other.control(change, waits: false) }
+    #expect(try scripted.provider("scripted-a").changes.isComplete && !scripted.provider("scripted-b").changes.isComplete)
+    for lookup in lookups + [other] { lookup.end() }
+    #expect(waits[3].wait() == [.operationAborted])
+    scripted.finish()
+  }
+
+  @Test("a provider speaks for itself: other ids, and what is no id or no text, are refused")
+  func sayingForOthers() throws {
+    let scripted = try ScriptedHost("scripted-a", "scripted-b")
+    let client = try scripted.open()
+    let changed = try scripted.function("scripted-a", "scripted_changed", as: Changed.self)
+    let lookup = try open(scripted, client, at: "scripted-b")
+    for var id in [try scripted.id("scripted-b"), GUID(), GUID("0009abcd-4a6c-4f0e-9d0c-3a5be0c2b7a1")!] {
+      #expect(changed(&id, nil) == WSAEINVALIDPROVIDER && changed(&id, "records-1") == WSAEINVALIDPROVIDER)
+    }
+    let badly = try scripted.function("scripted-a", "scripted_changed_badly", as: (@convention(c) () -> Int32).self)
+    #expect(badly() == 1)
+    #expect(throws: WinsockError.wouldBlock) { try lookup.control(change, waits: false) }
+    lookup.end()
+    // One that gets no calls has nobody to tell.
+    let file = try #require(dlopen(scripted.directory + "/scripted-a.so", RTLD_NOW | RTLD_NOLOAD))
+    defer { dlclose(file) }
+    try scripted.host.disable(try scripted.id("scripted-a"))
+    #expect(changed(nil, nil) == WSAEINVALIDPROVIDER)
+    scripted.finish()
+  }
+
   @Test("registrations while others wait, end and are told: each wait ends once")
   func storm() throws {
     let scripted = try ScriptedHost("scripted-a", "version1")

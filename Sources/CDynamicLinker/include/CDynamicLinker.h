@@ -22,4 +22,7 @@ int nsp_secure_execution(void);
 /* NSPHostLog with the address that it was called from: Swift can't ask who calls. Written in Swift. */
 void nsp_host_log(void *call, unsigned level, const char *text, const void *caller);
 
+/* NSPHostChanged likewise: the id of a provider, and UTF-16 text or NULL. */
+int nsp_host_changed(const void *provider, const void *name, const void *caller);
+
 #endif

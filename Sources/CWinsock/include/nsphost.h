@@ -125,6 +125,17 @@ NSP_EXPORT INT NSPHostSetting(LPGUID lpProviderId, LPCSTR lpszName, LPSTR lpszVa
    WSAEINVAL for NULL or a provider that is not loaded (in a process that hosts it, during its constructors). (NSP §8.4) */
 NSP_EXPORT INT NSPHostSetFailing(LPGUID lpProviderId, LPCSTR lpszReason);
 
+/* Something that the provider would answer queries with has changed, without a registration through the host: those see that themselves.
+   lpszName is the name that queries for it have, in any case; NULL: everything may have changed. Lookups of the name, and those without a name
+   or with a pattern (* or ?) in its place, are told (WSANSPIoctl with SIO_NSP_NOTIFY_CHANGE); programs such as `nsphost watch` ask again. Lookups
+   that lead to the same by another name, as by an address, are told of that name, or of everything.
+   With NULL a provider also promises to say every change from now on: it says so once when it begins to follow what it serves. A provider that
+   has not promised that is asked again every second by those who watch. One that knows of some changes only always gives a name.
+   A provider speaks for itself: the id is one that the calling file, or the calling program by WSAAdvertiseProvider, serves at the time. Any
+   thread, inside its routines too; it does not wait. What is said faster than the host takes it is told as one change. Returns 0, WSAEINVAL for a
+   NULL id or malformed text, or WSAEINVALIDPROVIDER for an id that is unknown, another's, or not served. Programs find it in libnsp. (NSP §8.7) */
+NSP_EXPORT INT NSPHostChanged(const GUID *lpProviderId, LPCWSTR lpszName);
+
 /* The host's own provider of service classes, as WSAGetServiceClassInfo names it: NSP_SCHEMA_PROVIDER initialises a GUID. */
 #define NSP_SCHEMA_PROVIDER \
   { 0x6d1f2c8e, 0x0b7a, 0x4f53, { 0x9b, 0x1e, 0x6a, 0x2f, 0x0c, 0x4d, 0x9e, 0x31 } }

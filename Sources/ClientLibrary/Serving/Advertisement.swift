@@ -24,6 +24,7 @@ class Advertisement: @unchecked Sendable {
   /// Counts connections.
   private var epoch: UInt64 = 0
   private var channels: [Int32] = []
+  private var changeQueue = ChangeQueue()
   private var isWithdrawn = false
   /// The thread that follows the connection has done its last.
   private var isOver = false
@@ -133,6 +134,7 @@ class Advertisement: @unchecked Sendable {
       guard !isWithdrawn else { return false }
       connection = descriptor
       epoch += 1
+      changeQueue.renew()
       return true
     }
     guard isWanted else {
@@ -141,7 +143,7 @@ class Advertisement: @unchecked Sendable {
     }
     let status =
       FrameChannel.send(descriptor, &request) ? takeChannels(until: RequestKind.advertise.answer) : Int32(WSAENETDOWN)
-    if status != 0 { refused() }
+    if status != 0 { refused() } else { sendChange() }
     return status
   }
 
@@ -193,6 +195,11 @@ class Advertisement: @unchecked Sendable {
         if header.kind == answer {
           status = header.status
           return
+        }
+        if header.kind == RequestKind.changed.answer {
+          locked { changeQueue.taken() }
+          sendChange()
+          continue
         }
         // Without a descriptor where this process has none left.
         if channel >= 0 { serve(channel) }
@@ -562,6 +569,23 @@ class Advertisement: @unchecked Sendable {
     frame.append(call.number)
     outcome.append(to: &frame)
     say(&frame, epoch: call.epoch)
+  }
+
+  /// What the provider serves has changed: under a name, or anywhere.
+  func changed(_ name: [UInt16]?) {
+    locked { changeQueue.add(name) }
+    sendChange()
+  }
+
+  private func sendChange() {
+    let (message, at): (ChangeQueue.Message?, UInt64) = locked { (connection < 0 ? nil : changeQueue.next(), epoch) }
+    guard let message else { return }
+    var frame = FrameWriter(RequestKind.changed.rawValue, request: 0)
+    withUnsafeBytes(of: id) { frame.append($0) }
+    frame.append(message.kind.rawValue)
+    frame.append(UInt32(message.name.count))
+    for unit in message.name { frame.append(unit) }
+    say(&frame, epoch: at)
   }
 
   /// Sends a frame on the connection; one of an earlier connection is nobody's any more.

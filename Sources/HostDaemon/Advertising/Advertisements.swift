@@ -203,6 +203,17 @@ final class Advertisements: Sendable {
     let provider = known.withLock { $0.values.first { $0.isServed(over: connection) } }?.provider
     provider?.completed(number, outcome)
   }
+
+  /// A provider says that what it serves has changed. Whoever says so must serve it; one that gets no calls now has nobody to tell.
+  func changed(_ id: GUID, _ kind: ChangeKind, _ name: String, from connection: Connection) throws(WinsockError) {
+    guard let advertisement = known.withLock({ $0[id] }), advertisement.isServed(over: connection) else { throw .invalidProvider }
+    guard let provider = host.catalog[id]?.provider, provider.routines === advertisement.routines else { return }
+    switch kind {
+    case .name: provider.said(name)
+    case .everything: provider.said(nil)
+    case .much: provider.changes.advance()
+    }
+  }
 }
 
 extension ProviderCall {
@@ -258,6 +269,14 @@ extension Requests {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let number = fields.uint64(), let outcome = AwaitedOutcome.Outcome(&fields) else { throw .invalidArgument }
     advertisements.completed(number, outcome, from: connection)
+  }
+
+  func changed(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let id = Self.id(&fields), let kind = fields.uint32().flatMap(ChangeKind.init(rawValue:)), let units = fields.uint32(),
+      let name = Self.text(&fields, units)
+    else { throw .invalidArgument }
+    try advertisements.changed(id, kind, name, from: connection)
   }
 
   func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
