@@ -99,7 +99,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     // Left by `letGo`, or by `openAtProvider` where nothing was opened.
     guard let chosen, let provider = catalog.enter(chosen) else {
       let id = state.withLock { $0.legs[index].id }
-      return failLeg(index, parted(id), .zero)
+      let isGone = chosen?.condition.isGone == true
+      return failLeg(index, isGone ? Failure(status: .tryAgain, finding: .down(.gone)) : parted(id), .zero)
     }
     // Who has taken over may be another user's.
     if let scope = provider.scope, scope != client.identity.userID {
@@ -161,7 +162,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider) }) {
     case .failure(let error):
       provider.calls.leave()
-      if provider.gate.isClosed { return .failure(parted(provider.id)) }
+      if provider.gate.isClosed, !provider.condition.isGone { return .failure(parted(provider.id)) }
       let finding = Self.finding(error, at: provider, took: MonotonicTime.now - start, isStartup: true)
       return .failure(Failure(status: error, finding: finding))
     case .success(let used): (session, argument) = used
@@ -511,7 +512,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
 
   public func drop(_ provider: Provider) {
     // What it has not said by now it does not say any more.
-    let ending = parted(provider.id).finding
+    let ending = provider.condition.isGone ? .down(.gone) : parted(provider.id).finding
     let (dropped, notices): ([Opened], [ChangeNotice]) = state.withLock { state in
       for index in state.entries.indices where state.entries[index].provider === provider {
         state.entries[index].provider = nil
