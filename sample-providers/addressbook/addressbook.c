@@ -72,7 +72,7 @@ INT NSPv2LookupServiceBegin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOI
   DWORD size = sizeof lookup->name;
   (void)id, (void)flags, (void)session;
   if (lookup == NULL) return fail(WSA_NOT_ENOUGH_MEMORY);
-  if (NSPHostUtf8FromWide(query->lpszServiceInstanceName, lookup->name, &size) != NO_ERROR) return free(lookup), fail(WSANO_DATA);
+  if (NSPHostUtf8FromWide(query->lpszServiceInstanceName, lookup->name, &size) != NO_ERROR) return free(lookup), fail(WSASERVICE_NOT_FOUND);
   return *handle = lookup, NO_ERROR;
 }
 
@@ -80,7 +80,7 @@ VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD l
   struct lookup *lookup = handle;
   WCHAR name[256];
   DWORD size = 256;
-  INT code = lookup->next == 0 ? WSANO_DATA : WSA_E_NO_MORE;
+  INT code = lookup->next == 0 ? WSASERVICE_NOT_FOUND : WSA_E_NO_MORE;
   (void)flags;
   pthread_mutex_lock(&lock);
   while (lookup->next < count && strcmp(book[lookup->next].name, lookup->name) != 0) ++lookup->next;

@@ -13,7 +13,7 @@ static INT begin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOID session, 
   (void)id, (void)flags, (void)session;
   while (wanted != NULL && name[i] != 0 && wanted[i] == name[i]) ++i;
   if (wanted == NULL || wanted[i] != name[i] || (*handle = calloc(1, sizeof(int))) == NULL) {
-    WSASetLastError(WSANO_DATA);
+    WSASetLastError(WSASERVICE_NOT_FOUND);
     return SOCKET_ERROR;
   }
   return NO_ERROR;
