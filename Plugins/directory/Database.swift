@@ -46,6 +46,7 @@ final class DirectoryDatabase: Sendable {
         database = try DatabaseQueue(configuration: Self.configuration)
       }
       identity = Self.identity(of: path)
+      try database.read(Self.refuseLater)
       try Self.migrator.migrate(database)
       // The log is written through before anybody is told that something is registered.
       try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
@@ -90,14 +91,20 @@ final class DirectoryDatabase: Sendable {
     configuration.readonly = true
     var status = stat()
     let isSmall = stat(path, &status) == 0 && status.st_size < 4 << 20
-    try DatabaseQueue(path: path, configuration: configuration).read { database in
-      if try migrator.hasBeenSuperseded(database) {
-        throw Defect(
-          detail: "a later version of nsphost has made it", remedy: "use that version, or move it away to start with an empty one"
-        )
+    do {
+      try DatabaseQueue(path: path, configuration: configuration).read { database in
+        try refuseLater(database)
+        if isSmall { try check(database) }
       }
-      if isSmall { try check(database) }
+    } catch let error as DatabaseError where [.SQLITE_READONLY, .SQLITE_CANTOPEN].contains(error.resultCode) {
+      // A host was killed while it made or changed the file: only who may write finds out what is in it.
     }
+  }
+
+  private static func refuseLater(_ database: Database) throws {
+    guard try migrator.hasBeenSuperseded(database) else { return }
+    throw Defect(
+      detail: "a later version of nsphost has made it", remedy: "use that version, or move it away to start with an empty one")
   }
 
   private static func check(_ database: Database) throws {

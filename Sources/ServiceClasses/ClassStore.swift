@@ -58,6 +58,7 @@ final class ClassStore: Sendable {
         if fstat(changes, &status) == 0, status.st_size > 1 << 20 { ftruncate(changes, 0) }
         try Self.inspect(path, configuration)
         database = try DatabaseQueue(path: path, configuration: configuration)
+        try Self.refuseLater(path, database)
       } else {
         database = try DatabaseQueue(configuration: configuration)
       }
@@ -126,8 +127,15 @@ final class ClassStore: Sendable {
     var configuration = configuration
     configuration.readonly = true
     configuration.journalMode = .default
-    let isLater = try DatabaseQueue(path: path, configuration: configuration).read { try migrator.hasBeenSuperseded($0) }
-    guard isLater else { return }
+    do { try refuseLater(path, try DatabaseQueue(path: path, configuration: configuration)) } catch let error as DatabaseError
+      where [.SQLITE_READONLY, .SQLITE_CANTOPEN].contains(error.resultCode)
+    {
+      // A host was killed while it made or changed the file: only who may write finds out what is in it.
+    }
+  }
+
+  private static func refuseLater(_ path: String, _ database: DatabaseQueue) throws {
+    guard try database.read({ try migrator.hasBeenSuperseded($0) }) else { return }
     throw Defect(
       detail: "\(path): a later version of nsphost has made it",
       remedy: "use that version, or move it away to start without installed classes")
