@@ -114,6 +114,8 @@ extension ProviderHost {
       return Array(shelf.files.values)
     }
     for file in files { if file.module != nil, let object = file.object { prepare(object, file.manifest) } }
+    // What was installed is read where there is any: what is wrong with it shows.
+    _ = engine.classes.schema?.installed
   }
 
   private func prepare(_ object: SharedObject, _ manifest: Manifest) {

@@ -494,6 +494,21 @@ import Testing
     return peak
   }
 
+  @Test("a schema.db that can't be used makes the schema failing, with its reason, and --exists fails for it")
+  func failingSchema() async throws {
+    let state = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(
+      atPath: state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+    defer { try? FileManager.default.removeItem(atPath: state) }
+    #expect(try await run("providers", "--exists", "schema", "--plugins", Self.samples, state: state).status == 0)
+    try Data("this is no database, and long enough to be looked at as one".utf8).write(to: URL(filePath: state + "/schema.db"))
+    #expect(try await run("providers", "--exists", "schema", "--plugins", Self.samples, state: state).status == 2)
+    let listed = try await run("providers", "--plugins", Self.samples, state: state)
+    #expect(listed.status == 0 && listed.output.contains("schema is failing: \(state)/schema.db: "), "\(listed.output)")
+    let inspected = try await run("inspect", "schema", "--json", "--plugins", Self.samples, state: state)
+    #expect(inspected.output.contains("\"state\":\"failing\"") && inspected.output.contains("\"reason\":\"\(state)/schema.db: "))
+  }
+
   @Test("the program exports its C ABI and nothing else")
   func exports() async throws {
     let result = try await Subprocess.run(
@@ -502,6 +517,6 @@ import Testing
     let listed = try String(contentsOfFile: Self.package + "/Exports/nsphost.map", encoding: .utf8)
       .split(separator: "\n").filter { $0.hasSuffix(";") && !$0.contains("*") && !$0.contains("}") }
       .map { $0.trimmingCharacters(in: [" ", ";"]) }
-    #expect(Set(names) == Set(listed) && listed.count == 78)
+    #expect(Set(names) == Set(listed) && listed.count == 79)
   }
 }
