@@ -44,7 +44,8 @@ struct RegistrationArguments: ParsableArguments {
 
   @Option(
     name: .customLong("address"), parsing: .singleValue,
-    help: ArgumentHelp("An address, such as 10.0.0.7:22 or [fe80::7%eth0]:443; may be given several times.", valueName: "addr:port"))
+    help: ArgumentHelp(
+      "An address, such as 10.0.0.7:22 or [fe80::7%eth0]:443; may be given several times.", valueName: "addr:port"))
   var addresses: [SocketAddress] = []
 
   @Option(name: .long, help: ArgumentHelp("Register in this name space only: by its name or its number.", valueName: "ns"))
