@@ -65,7 +65,7 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-faults.sh
 
 # The providers that ship, and glibc's door, against the real thing.
-check-plugins: test-packages plugins nss-module
+check-plugins: test-packages windows plugins nss-module
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
 	@for name in $(PLUGINS); do echo "Tests/Plugins/check-$$name.sh" && Tests/Plugins/check-$$name.sh || exit 1; done

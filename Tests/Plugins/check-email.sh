@@ -73,7 +73,8 @@ as=()
 another=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 # The client of the samples in the style of Windows.
 wide=$root/build/libnspwindows.a
-[ ! -f "$wide" ] || clang -fshort-wchar -DUNICODE -D_UNICODE -I"$root/Sources/CWindows/include" -I"$root/Sources/CWinsock/include" \
+[ -f "$wide" ] || { echo "check-email.sh: $wide: there is none: run make windows" >&2; exit 1; }
+clang -fshort-wchar -DUNICODE -D_UNICODE -I"$root/Sources/CWindows/include" -I"$root/Sources/CWinsock/include" \
   "$root/sample-providers/windows-style/email-client.c" -o "$work/email-client" -L"$root/build" -lnspwindows -L"$work" -lnsp -pthread || exit 1
 
 client() { timeout 60 "$work/email" "$@"; }
