@@ -22,7 +22,7 @@ serve() { # isolation, the file, lines of its manifest
   rm -rf "$work/plugins" && mkdir -m 755 "$work/plugins" && cp "$fixtures/$2.so" "$work/plugins/"
   [ -z "${3-}" ] || { printf '%b\n' "$3" >"$work/plugins/$2.toml" && chmod 644 "$work/plugins/$2.toml"; }
   echo "isolation = \"$1\"" >"$work/nsphost.toml"
-  NSP_PLUGIN_PATH=$work/plugins "$program" serve --config "$work/nsphost.toml" >"$work/serve.log" 2>"$work/serve.err" &
+  NSP_PLUGIN_PATH=$work/plugins "$program" serve --config "$work/nsphost.toml" >"$work/serve.log" 2>>"$work/serve.err" &
   host=$!
   for _ in $(seq 300); do [ -S "$NSP_SOCKET" ] && "$program" lookup report --provider ${ids[$2]} >/dev/null 2>&1 && return; sleep 0.02; done
   cat "$work/serve.err"
@@ -35,14 +35,16 @@ report() { "$program" lookup report --provider ${ids[$1]} | grep -o 'overlaps-.*
 # Eight programs at a time, each with its own lookup.
 eight() {
   local i children= status=0
-  for i in $(seq 8); do "$program" lookup linger-60 --provider ${ids[$1]} >/dev/null & children="$children $!"; done
+  for i in $(seq 8); do "$program" lookup linger-120 --provider ${ids[$1]} >/dev/null & children="$children $!"; done
   for i in $children; do wait $i || status=1; done
   return $status
 }
+lingering() { grep -c lingers "$work/serve.err"; }
 # One that is killed while its Next runs, so that the host ends its lookup.
 killed() {
+  local before=$(lingering)
   "$program" lookup linger-1500 --provider ${ids[$1]} >/dev/null 2>&1 & local child=$!
-  sleep 0.5
+  for _ in $(seq 500); do [ "$(lingering)" -gt "$before" ] && break; sleep 0.02; done
   kill -9 $child && wait $child 2>/dev/null
   eight "$1"
 }
@@ -71,10 +73,10 @@ advertised() {
   local said status=1
   rm -rf "$work/plugins" && mkdir -m 755 "$work/plugins"
   printf '[providers.serial-program]\nconcurrency = 1\n' >"$work/nsphost.toml"
-  NSP_PLUGIN_PATH=$work/plugins "$program" serve --config "$work/nsphost.toml" >"$work/serve.log" 2>"$work/serve.err" & host=$!
+  NSP_PLUGIN_PATH=$work/plugins "$program" serve --config "$work/nsphost.toml" >"$work/serve.log" 2>>"$work/serve.err" & host=$!
   for _ in $(seq 300); do [ -S "$NSP_SOCKET" ] && "$program" stats >/dev/null 2>&1 && break; sleep 0.02; done
   mkfifo "$work/input"
-  LD_LIBRARY_PATH=$work "$work/program" <"$work/input" & local advertiser=$!
+  LD_LIBRARY_PATH=$work "$work/program" <"$work/input" >>"$work/serve.err" & local advertiser=$!
   exec 9>"$work/input"
   for _ in $(seq 300); do report serial-program >/dev/null && break; sleep 0.02; done
   killed serial-program && eight serial-program && said=$(report serial-program) && status=0

@@ -1,6 +1,7 @@
 /* A provider that says which of its routines have run at a time. What it does follows from the name:
 
-     linger-N   one record; the Next takes N ms, unless End comes meanwhile
+     linger-N   one record; the Next takes N ms, unless End comes meanwhile; of 1000 and more it says "lingers" first, in the host's log, or a program on
+                its standard output
      report     one record, whose name is "overlaps-A beside-B most-C nulls-D class-E": how often a routine began while others ran, but for an End
                 beside the Next of its own handle alone; how often that was; how many ran at a time at most, own Ends not counted; how often the class was
                 NULL, and the first word of the last one
@@ -20,6 +21,12 @@
 #define FIXTURE_FLAGS 0
 #endif
 NSP_PROVIDER(FIXTURE_NAME, NS_DNS, 1, FIXTURE_FLAGS, "", 0x5e71a100 + FIXTURE_NUMBER, 0x1, 0x4000, 0x80, 0, 0, 0, 0, 0, 0, FIXTURE_NUMBER);
+
+#ifdef PROGRAM
+#define SAY(text) (puts(text), fflush(stdout))
+#else
+#define SAY(text) NSPHostLog(NULL, NSP_LOG_INFO, text)
+#endif
 
 enum { OTHER, NEXT, END };
 struct lookup {
@@ -93,6 +100,7 @@ static INT next_record(struct lookup *lookup, WCHAR *text) {
     snprintf(name, sizeof name, "overlaps-%d beside-%d most-%d nulls-%d class-%x", overlaps, beside, most, nulls, last_class);
     pthread_mutex_unlock(&lock);
   } else {
+    if (atoi(lookup->name + 7) >= 1000) SAY("lingers");
     for (int i = atoi(lookup->name + 7); i > 0 && !lookup->ended; i--) usleep(1000);
     if (lookup->ended) code = WSA_E_CANCELLED;
     snprintf(name, sizeof name, "%s", lookup->name);
