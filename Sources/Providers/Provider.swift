@@ -61,7 +61,7 @@ public final class Provider: Sendable {
     deadline = manifest.deadline ?? Self.defaultDeadline
     let turns = RoutineTurns(concurrency: manifest.concurrency, endsWait: manifest.endsWait)
     self.turns = turns
-    mark = strdup(manifest.displayName)
+    mark = strdup(manifest.displayName.printable)
     // Who waits for a turn is on a thread that its own caller can leave behind.
     provedSlow = Atomic(manifest.isBlocking || turns != nil)
     self.manifest = manifest

@@ -89,7 +89,7 @@ struct WorkerCommand: ParsableCommand {
         what: "worker", why: "\(provider) is no GUID", remedy: "write it as 8-4-4-4-12 hexadecimal digits", isJSON: false)
     }
     Worker.makeRoom(forStaticTLS: staticTLS)
-    nsp_name_process("nsp-" + (name ?? file.lastPathComponent))
+    nsp_name_process("nsp-" + (name ?? file.lastPathComponent).printable)
     let turns = RoutineTurns(concurrency: concurrency, endsWait: endsWait)
     guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: Self.settings(), turns: turns, socket: socket)
     else {

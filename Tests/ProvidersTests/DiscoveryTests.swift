@@ -91,6 +91,55 @@ final class PluginFolder {
     host.stop()
   }
 
+  @Test("the static storage that a file takes is known before it is loaded")
+  func staticStorage() throws {
+    let folder = try PluginFolder()
+    try folder.add("bad/fails-to-load", as: "a")
+    try folder.add("scripted-a", as: "b")
+    let taken = folder.scan().map { $0.image?.staticTLS ?? -1 }
+    #expect(taken.count == 2 && taken[0] > 1 << 20 && (0..<1 << 16).contains(taken[1]), "\(taken)")
+  }
+
+  @Test("a file whose name is not UTF-8 is named byte by byte, and stops nobody")
+  func badName() throws {
+    let folder = try PluginFolder()
+    try folder.add("scripted-a")
+    let source = try Data(contentsOf: URL(filePath: "\(folder.path)/scripted-a.so"))
+    let path = Array(folder.path.utf8) + [0x2f, 0x7a, 0xff, 0x2e, 0x73, 0x6f, 0]
+    let descriptor = path.withUnsafeBytes { open($0.baseAddress!.assumingMemoryBound(to: CChar.self), O_CREAT | O_WRONLY, 0o755) }
+    try #require(descriptor >= 0)
+    _ = source.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    close(descriptor)
+    let found = folder.scan()
+    guard found.count == 2, case .refused(let refusal) = found[0].state, case .ready = found[1].state else {
+      Issue.record("\(found)")
+      return
+    }
+    #expect(refusal.reason == .badName && refusal.path == folder.path + "/z\\xff.so")
+  }
+
+  @Test("a link to a folder whose name is not UTF-8 is judged by that folder")
+  func linkToBadName() throws {
+    let folder = try PluginFolder()
+    let target = Array(folder.path.utf8) + [0x2f, 0xfe, 0]
+    let made = target.withUnsafeBytes { mkdir($0.baseAddress!.assumingMemoryBound(to: CChar.self), 0o755) }
+    try #require(made == 0)
+    let file = target.dropLast() + Array("/x.so".utf8) + [0]
+    try folder.add("scripted-a", as: "y")
+    let moved = Array(file).withUnsafeBytes { rename("\(folder.path)/y.so", $0.baseAddress!.assumingMemoryBound(to: CChar.self)) }
+    try #require(moved == 0)
+    let linked = Array(file).withUnsafeBytes {
+      symlink($0.baseAddress!.assumingMemoryBound(to: CChar.self), "\(folder.path)/link.so")
+    }
+    try #require(linked == 0)
+    guard case .ready? = folder.scan().first?.state else {
+      Issue.record("\(folder.scan())")
+      return
+    }
+    target.withUnsafeBytes { _ = chmod($0.baseAddress!.assumingMemoryBound(to: CChar.self), 0o777) }
+    #expect(folder.refusal()?.reason == .untrusted && folder.refusal()?.detail.contains("/\\xfe has mode 0777") == true)
+  }
+
   @Test("the manifest inside the file is read")
   func note() throws {
     let folder = try PluginFolder()
