@@ -102,7 +102,8 @@ let package = Package(
     .target(
       name: "Lookups",
       dependencies: [
-        "CDynamicLinker", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown", "ServiceClasses",
+        "CDynamicLinker", "CLinux", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown",
+        "ServiceClasses",
       ],
       swiftSettings: strict, linkerSettings: exports),
     .target(name: "CLinux"),

@@ -12,6 +12,8 @@ final class DirectoryProvider: NameSpaceProvider {
   /// Searches that go through many rows do so here, a piece of each in turn.
   private let searching = DispatchQueue(label: "directory.searches")
   private let sessions = Atomic<Int64>(0)
+  /// Of sessions that have registered something which ends with them.
+  private let processes = Mutex<[Int64: Int32]>([:])
 
   init(_ settings: Settings) throws(WinsockError) {
     let directory = try settings.text("state")
@@ -33,12 +35,16 @@ final class DirectoryProvider: NameSpaceProvider {
 
   func end(_ session: any ProviderSession, hasVanished: Bool) {
     guard let session = session as? DirectorySession, session.hasRegistered.load(ordering: .acquiring) else { return }
+    processes.withLock { _ = $0.removeValue(forKey: session.number) }
     store.end(session.number)
   }
 
   // MARK: Questions
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
+    if query.serviceClass == .registrations {
+      return answer(RegistrationSearch(query, run: store.run, processes: processes.withLock { $0 }))
+    }
     // Not its affair: what those say counts that it is.
     if query.restrictions.nameSpace == .email { return Answer([]) }
     let audience = Audience(query, (session as? DirectorySession)?.client)
@@ -65,7 +71,9 @@ final class DirectoryProvider: NameSpaceProvider {
     guard let session = session as? DirectorySession else { return completion(.notInitialised) }
     do throws(WinsockError) {
       let change = try Change(registration, by: session.client, session: (store.run, session.number), limits)
-      if change.endsWithSession { session.hasRegistered.store(true, ordering: .releasing) }
+      if change.endsWithSession, !session.hasRegistered.exchange(true, ordering: .acquiringAndReleasing) {
+        processes.withLock { $0[session.number] = session.client.processID }
+      }
       store.change(change, completion)
     } catch {
       completion(error)

@@ -30,6 +30,11 @@ final class EmailProvider: NameSpaceProvider {
   }
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
+    if query.serviceClass == .registrations {
+      return Answer(
+        publications.registrations(
+          of: RegistrationBlob.user(in: query.restrictions.queryString), at: query.name.flatMap { EmailAddress($0) }))
+    }
     guard let session = session as? EmailSession, let service = Service(query.restrictions.context) else {
       throw .invalidArgument
     }

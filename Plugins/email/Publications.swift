@@ -167,6 +167,24 @@ final class Publications: Sendable {
     return there.filter { $0.isRegistered && (service == .any || $0.service == service) }.map(\.record)
   }
 
+  /// Everything that is published, for operators (`NSP_REGISTRATIONS` in nsphost.h), by address.
+  /// - Parameters:
+  ///   - user: Nil: by whomever.
+  ///   - address: Nil: at all.
+  func registrations(of user: UInt32?, at address: EmailAddress?) -> [QuerySet] {
+    let there = state.withLock { state in
+      address.map { [$0.key: state.addresses[$0.key] ?? []] } ?? state.addresses
+    }
+    return there.sorted { $0.key < $1.key }.flatMap(\.value).filter { user == nil || $0.client.userID == user }.map { one in
+      var about = RegistrationBlob(userID: one.client.userID)
+      (about.processID, about.endsWithSession) = (one.client.processID, true)
+      about.isDeregistered = !one.isRegistered
+      return QuerySet(
+        serviceInstanceName: one.record.serviceInstanceName, nameSpace: .email, context: one.record.context,
+        addresses: one.record.addresses, blob: about.bytes)
+    }
+  }
+
   /// The addresses that the sessions of a user have published for a service, or for any: each once, those that were published last first.
   func preferredNames(of user: UInt32, _ service: Service) -> [String] {
     let published = state.withLock { state in

@@ -116,3 +116,7 @@ int nsp_poll_wait(int poll, struct nsp_ready *ready, int most, int milliseconds)
   for (int i = 0; i < count; i++) ready[i] = (struct nsp_ready){events[i].data.u64, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)};
   return count;
 }
+void nsp_give_back_memory(void) {
+  extern int malloc_trim(size_t pad);
+  malloc_trim(0);
+}

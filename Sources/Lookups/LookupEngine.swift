@@ -29,6 +29,8 @@ public struct LookupEngine: Sendable {
     id: QueryID = .next(), failed: (QueryTrace) -> Void = { _ in }
   ) throws(WinsockError) -> Lookup {
     if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
+    // Who has registered what is for operators: providers rely on that.
+    if restrictions.serviceClassID == .registrations, !client.identity.isOperator { throw .accessDenied }
     let entries = catalog.entries
     let request = RouteRequest(
       client: client.identity, providerID: restrictions.providerID, nameSpace: restrictions.nameSpace,
@@ -113,6 +115,35 @@ public struct LookupEngine: Sendable {
     } catch { answer = error }
     let wasAsked = catalog[id]?.isActive == true && catalog[id]?.provider === provider && !provider.calls.isClosed
     return wasAsked && [.noMore, .serviceNotFound, .hostNotFound, .noData].contains(answer)
+  }
+
+  /// Asks a provider that can (`Manifest.listsRegistrations`) what is registered with it. Calls out.
+  /// - Parameters:
+  ///   - client: An operator's session.
+  ///   - take: Given one after the other, in the provider's order; false ends it.
+  public func listRegistrations(
+    at provider: GUID, _ client: ClientSession, named name: String? = nil, of user: UInt32? = nil,
+    _ take: (QuerySet, RegistrationBlob) -> Bool
+  ) throws(WinsockError) {
+    let query = QuerySet(
+      serviceInstanceName: name ?? "", serviceClassID: .registrations, providerID: provider,
+      queryString: user.map { "user=\($0)" })
+    do throws(LookupError) {
+      let lookup: Lookup
+      do throws(WinsockError) {
+        lookup = try begin(client, query, flags: [.returnName, .returnAddress, .returnBlob, .deep])
+      } catch { throw .failed(error) }
+      defer { lookup.end() }
+      while true {
+        let record = try lookup.next()
+        guard let about = record.blob.flatMap({ RegistrationBlob($0) }) else { continue }
+        guard user == nil || about.userID == user else { continue }
+        guard name == nil || record.serviceInstanceName?.lowercased() == name?.lowercased() else { continue }
+        guard take(record, about) else { return }
+      }
+    } catch {
+      guard [.noMore, .serviceNotFound, .hostNotFound, .noData].contains(error.winsockError) else { throw error.winsockError }
+    }
   }
 
   /// What every provider of one registration is told.

@@ -1,3 +1,4 @@
+import CLinux
 import CWinsock
 import Foundation
 import Providers
@@ -5,61 +6,75 @@ import QuerySets
 import Sessions
 import Synchronization
 
-/// What was registered through this host, with whom, and by whom. Nothing is ever deregistered because of it: what belongs to a session
-/// is the provider's to drop (nsp.md L17), so an entry stays until somebody deletes the name, or its provider leaves the catalog.
+/// What was registered through this host by sessions that live: with whom, and by whom. An entry goes with its owner's session; what the
+/// provider keeps longer, the provider alone knows. Nothing is ever deregistered because of it: what belongs to a session is the provider's
+/// to drop (nsp.md L17).
+///
+/// Of instances of service classes whose owners are gone a little is remembered, for removals of their classes (nsp.md §7.2).
 ///
 /// Any thread may call.
 public final class RegistrationIndex: Sendable {
   public struct Registration: Sendable {
     public var name: String
+    public var context: String?
     public var serviceClass: GUID?
+    public var nameSpace: NameSpace
     public var provider: GUID
     public var owner: ClientIdentity
-    /// Whether the owner's session lives. Where not, only the provider knows whether it has kept the registration.
-    public var isOwnerLive = true
+    public var addresses: [SocketAddress]
     /// Deregistered ones are still objects of their providers.
     public var isRegistered = true
     public var since: Date
     fileprivate var session: UInt64
   }
 
-  /// A name at a provider. Under it, one registration for each class.
+  /// A name at a provider. Under it, a registration of each class by each session.
   fileprivate struct Place: Hashable {
     var provider: GUID
     var name: String
+    var context: String?
+    var nameSpace: NameSpace
   }
 
-  fileprivate struct Key: Hashable {
-    var place: Place
-    var serviceClass: GUID?
+  /// An instance whose owner is gone.
+  fileprivate struct Leaving: Equatable {
+    var provider: GUID
+    var name: String
+    var serviceClass: GUID
   }
 
   fileprivate struct State {
-    var registrations: [Place: [GUID?: Registration]] = [:]
-    /// What the entries of each user take.
-    var users: [UInt32: Share] = [:]
+    var registrations: [Place: [Registration]] = [:]
+    /// What the entries of each user take, in bytes.
+    var users: [UInt32: Int] = [:]
     /// What each live session owns.
-    var owned: [UInt64: Set<Key>] = [:]
-    /// How many registrations of each class there are.
+    var owned: [UInt64: Set<Place>] = [:]
+    /// How many registrations of each class there are, those of `leavings` among them.
     var references: [GUID: Int] = [:]
-  }
-
-  fileprivate struct Share {
-    var bytes = 0
-    /// How many entries of owners that are gone there are.
-    var orphans = 0
+    /// By whom they were registered, the oldest first.
+    var leavings: [UInt32: [Leaving]] = [:]
   }
 
   private let state = Mutex<State>(State())
   private let bytesPerUser: Int
+  /// What the leavings of a user may take.
+  private static let leftBytes = 64 << 10
+  /// What must have been freed at once for its pages to be given back to the system.
+  private static let worthGivingBack = 1 << 20
 
-  /// - Parameter bytesPerUser: About how much memory the entries of a user may take. Beyond it, those whose owners are gone make room,
-  ///   the oldest first; where there is none, new ones are not noted. One user's flood costs the others nothing.
+  /// - Parameter bytesPerUser: About how much memory the entries of a user may take. Beyond it, new ones are not noted. One user's flood
+  ///   costs the others nothing.
   public init(bytesPerUser: Int = 16 << 20) { self.bytesPerUser = bytesPerUser }
 
   /// By name.
   public var registrations: [Registration] {
-    state.withLock { $0.registrations.values.flatMap(\.values) }.sorted { ($0.name, $0.since) < ($1.name, $1.since) }
+    state.withLock { $0.registrations.values.flatMap(\.self) }.sorted { ($0.name, $0.since) < ($1.name, $1.since) }
+  }
+
+  /// Those at a provider, by name.
+  public func registrations(at provider: GUID) -> [Registration] {
+    state.withLock { state in state.registrations.filter { $0.key.provider == provider }.values.flatMap(\.self) }
+      .sorted { ($0.name, $0.since) < ($1.name, $1.since) }
   }
 
   /// Whether an instance of a class was registered and not deleted (`WSAETOOMANYREFS`, nsp.md §7.2).
@@ -68,17 +83,13 @@ public final class RegistrationIndex: Sendable {
   /// Where instances of a class were registered by owners that are gone: their providers may have dropped them.
   func orphans(of serviceClass: GUID) -> [(provider: GUID, name: String)] {
     state.withLock { state in
-      state.registrations.values.compactMap { $0[serviceClass] }.filter { !$0.isOwnerLive }.map { ($0.provider, $0.name) }
+      state.leavings.values.flatMap(\.self).filter { $0.serviceClass == serviceClass }.map { ($0.provider, $0.name) }
     }
   }
 
   /// A provider does not have a name any more that an owner had left there.
   func forget(_ name: String, of serviceClass: GUID, at provider: GUID) {
-    let key = Key(place: Place(provider: provider, name: name), serviceClass: serviceClass)
-    state.withLock { state in
-      // Somebody may have registered it anew meanwhile.
-      if state.registrations[key.place]?[serviceClass]?.isOwnerLive == false { state.remove(key) }
-    }
+    state.withLock { $0.forgetLeavings { $0 == Leaving(provider: provider, name: name, serviceClass: serviceClass) } }
   }
 
   // MARK: What has happened
@@ -89,106 +100,190 @@ public final class RegistrationIndex: Sendable {
     _ failure: WinsockError?
   ) {
     guard let name = set.serviceInstanceName else { return }
-    let key = Key(place: Place(provider: provider.id, name: name), serviceClass: set.serviceClassID)
+    let place = Place(
+      provider: provider.id, name: name, context: set.context.flatMap { $0.isEmpty ? nil : $0 }, nameSpace: set.nameSpace)
+    let addresses = set.addresses.map(\.remote)
+    let isMultiple = flags & UInt32(SERVICE_MULTIPLE) != 0
     // Of some addresses of a name: others may be left.
-    let isPart = flags & UInt32(SERVICE_MULTIPLE) != 0 && !set.addresses.isEmpty
+    let isPart = isMultiple && !addresses.isEmpty
     switch (operation, failure) {
-    case (.register, nil): insert(key, by: client)
-    case (.deregister, nil) where !isPart: state.withLock { $0.change(key) { $0.isRegistered = false } }
-    case (.delete, nil) where !isPart, (.delete, .serviceNotFound?), (.delete, .hostNotFound?):
-      state.withLock { $0.remove($0.meant(key)) }
+    case (.register, nil): insert(place, set.serviceClassID, addresses, adds: isMultiple, by: client)
+    case (.deregister, nil), (.delete, nil):
+      state.withLock { state in
+        if isPart {
+          state.change(place, set.serviceClassID, client.number) { $0.addresses.removeAll(where: addresses.contains) }
+        } else if operation == .deregister {
+          state.change(place, set.serviceClassID, client.number) { ($0.isRegistered, $0.addresses) = (false, []) }
+        } else {
+          state.remove(place, set.serviceClassID, client.number, alsoOfOthers: true)
+        }
+      }
+    case (.delete, .serviceNotFound?), (.delete, .hostNotFound?):
+      state.withLock { $0.remove(place, set.serviceClassID, client.number, alsoOfOthers: false) }
     default: break
     }
   }
 
-  private func insert(_ key: Key, by client: ClientSession) {
-    let user = client.identity.userID
+  private func insert(
+    _ place: Place, _ serviceClass: GUID?, _ addresses: [SocketAddress], adds: Bool, by client: ClientSession
+  ) {
+    var new = Registration(
+      name: place.name, context: place.context, serviceClass: serviceClass, nameSpace: place.nameSpace, provider: place.provider,
+      owner: client.identity, addresses: addresses, since: .now, session: client.number)
     let isNewOwner = state.withLock { state in
-      func hasRoom() -> Bool {
-        let isOwn = state.registrations[key.place]?[key.serviceClass]?.owner.userID == user
-        return (state.users[user]?.bytes ?? 0) + (isOwn ? 0 : key.bytes) <= bytesPerUser
+      let former = state.registrations[place]?.first { $0.serviceClass == serviceClass && $0.session == client.number }
+      if adds, let former { new.addresses = former.addresses + addresses.filter { !former.addresses.contains($0) } }
+      // Somebody who lives has it now.
+      if let serviceClass {
+        let left = Leaving(provider: place.provider, name: place.name, serviceClass: serviceClass)
+        state.forgetLeavings { $0 == left }
       }
-      if !hasRoom() { state.makeRoom(user, bytesPerUser / 16) }
-      // Whose it was keeps it: the name is taken, whoever has it now.
-      guard hasRoom() else { return false }
-      state.remove(key)
-      state.users[user, default: .init()].bytes += key.bytes
-      state.registrations[key.place, default: [:]][key.serviceClass] = Registration(
-        name: key.place.name, serviceClass: key.serviceClass, provider: key.place.provider, owner: client.identity, since: .now,
-        session: client.number)
-      if let serviceClass = key.serviceClass { state.references[serviceClass, default: 0] += 1 }
+      let taken = (state.users[client.identity.userID] ?? 0) - (former?.bytes ?? 0)
+      if former != nil { state.remove(place, serviceClass, client.number, alsoOfOthers: false) }
+      guard taken + new.bytes <= bytesPerUser else { return false }
+      state.add(new, at: place)
       let isNewOwner = state.owned[client.number] == nil
-      state.owned[client.number, default: []].insert(key)
+      state.owned[client.number, default: []].insert(place)
       return isNewOwner
     }
     if isNewOwner { client.afterEnd { [weak self] in self?.ended(client.number) } }
   }
 
   private func ended(_ session: UInt64) {
-    state.withLock { state in
-      for key in state.owned.removeValue(forKey: session) ?? [] {
-        state.change(key) { $0.isOwnerLive = false }
-        if let user = state.registrations[key.place]?[key.serviceClass]?.owner.userID { state.users[user]?.orphans += 1 }
+    let freed = state.withLock { state in
+      var freed = 0
+      for place in state.owned.removeValue(forKey: session) ?? [] {
+        for one in state.registrations[place] ?? [] where one.session == session {
+          state.remove(one, at: place)
+          freed += one.bytes
+          if let serviceClass = one.serviceClass {
+            let left = Leaving(provider: one.provider, name: one.name, serviceClass: serviceClass)
+            state.leave(left, by: one.owner.userID, Self.leftBytes)
+          }
+        }
       }
+      state.shrink()
+      return freed
     }
+    // Pieces of many sessions lie between each other: malloc alone would keep what is between them.
+    if freed >= Self.worthGivingBack { HostThreads.run { nsp_give_back_memory() } }
   }
 
   /// A provider has left the catalog, and with it everything that it knew.
   func forget(provider: GUID) {
     state.withLock { state in
-      for (place, classes) in state.registrations where place.provider == provider {
-        for serviceClass in classes.keys { state.remove(Key(place: place, serviceClass: serviceClass)) }
+      for (place, all) in state.registrations where place.provider == provider {
+        for one in all { state.remove(one, at: place) }
       }
+      state.forgetLeavings { $0.provider == provider }
+      state.shrink()
     }
   }
 }
 
 extension RegistrationIndex.State {
-  /// Who names no class means the name, whatever its class was.
-  fileprivate func meant(_ key: RegistrationIndex.Key) -> RegistrationIndex.Key {
-    guard key.serviceClass == nil, let classes = registrations[key.place], classes[nil] == nil, let first = classes.keys.first
-    else { return key }
-    return RegistrationIndex.Key(place: key.place, serviceClass: first)
+  fileprivate mutating func add(_ new: RegistrationIndex.Registration, at place: RegistrationIndex.Place) {
+    registrations[place, default: []].append(new)
+    users[new.owner.userID, default: 0] += new.bytes
+    if let serviceClass = new.serviceClass { references[serviceClass, default: 0] += 1 }
   }
 
-  fileprivate mutating func change(_ key: RegistrationIndex.Key, _ change: (inout RegistrationIndex.Registration) -> Void) {
-    let key = meant(key)
-    guard var registration = registrations[key.place]?[key.serviceClass] else { return }
-    change(&registration)
-    registrations[key.place]?[key.serviceClass] = registration
-  }
-
-  fileprivate mutating func remove(_ key: RegistrationIndex.Key) {
-    guard let registration = registrations[key.place]?.removeValue(forKey: key.serviceClass) else { return }
-    if registrations[key.place]?.isEmpty == true { registrations[key.place] = nil }
-    let user = registration.owner.userID
-    users[user]?.bytes -= key.bytes
-    if !registration.isOwnerLive { users[user]?.orphans -= 1 }
-    if users[user]?.bytes == 0 { users[user] = nil }
+  fileprivate mutating func remove(_ one: RegistrationIndex.Registration, at place: RegistrationIndex.Place) {
+    guard let index = index(place, one.serviceClass, one.session) else { return }
+    registrations[place]?.remove(at: index)
+    if registrations[place]?.isEmpty == true { registrations[place] = nil }
+    count(one, -one.bytes)
     // A session that has none left stays known: it is told of once.
-    owned[registration.session]?.remove(key)
-    guard let serviceClass = key.serviceClass else { return }
+    if registrations[place]?.contains(where: { $0.session == one.session }) != true { owned[one.session]?.remove(place) }
+    if let serviceClass = one.serviceClass { forget(serviceClass) }
+  }
+
+  private mutating func count(_ one: RegistrationIndex.Registration, _ bytes: Int) {
+    let rest = (users[one.owner.userID] ?? 0) + bytes
+    users[one.owner.userID] = rest > 0 ? rest : nil
+  }
+
+  private mutating func forget(_ serviceClass: GUID) {
     let rest = (references[serviceClass] ?? 1) - 1
     references[serviceClass] = rest > 0 ? rest : nil
   }
 
-  /// So much at a time, so that it is not looked for each time.
-  fileprivate mutating func makeRoom(_ user: UInt32, _ bytes: Int) {
-    guard users[user]?.orphans ?? 0 > 0 else { return }
-    let orphans = registrations.flatMap { place, classes in
-      classes.filter { !$0.value.isOwnerLive && $0.value.owner.userID == user }.map {
-        (RegistrationIndex.Key(place: place, serviceClass: $0.key), $0.value.since)
-      }
+  private func index(_ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ session: UInt64) -> Int? {
+    registrations[place]?.firstIndex { $0.serviceClass == serviceClass && $0.session == session }
+  }
+
+  /// Which entries an operation means: the session's own; where it has none, and with `alsoOfOthers`, those of all. Who names no class means
+  /// the name, whatever its class is.
+  private func meant(
+    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ session: UInt64, alsoOfOthers: Bool
+  ) -> [RegistrationIndex.Registration] {
+    let all = registrations[place] ?? []
+    let exact = all.filter { $0.serviceClass == serviceClass }
+    let named = exact.isEmpty && serviceClass == nil ? all.filter { $0.serviceClass == all.first?.serviceClass } : exact
+    let own = named.filter { $0.session == session }
+    return own.isEmpty && alsoOfOthers ? named : own
+  }
+
+  fileprivate mutating func change(
+    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ session: UInt64,
+    _ change: (inout RegistrationIndex.Registration) -> Void
+  ) {
+    for one in meant(place, serviceClass, session, alsoOfOthers: true) {
+      guard let index = index(place, one.serviceClass, one.session) else { continue }
+      var new = one
+      change(&new)
+      registrations[place]?[index] = new
+      count(new, new.bytes - one.bytes)
     }
-    var freed = 0
-    for (key, _) in orphans.sorted(by: { $0.1 < $1.1 }) where freed < bytes {
-      freed += key.bytes
-      remove(key)
+  }
+
+  fileprivate mutating func remove(
+    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ session: UInt64, alsoOfOthers: Bool
+  ) {
+    for one in meant(place, serviceClass, session, alsoOfOthers: alsoOfOthers) { remove(one, at: place) }
+    forgetLeavings { left in
+      left.provider == place.provider && left.name == place.name && (serviceClass == nil || left.serviceClass == serviceClass)
     }
+  }
+
+  // MARK: What owners that are gone have left
+
+  fileprivate mutating func leave(_ new: RegistrationIndex.Leaving, by user: UInt32, _ most: Int) {
+    var all = leavings[user] ?? []
+    if all.contains(new) { return }
+    all.append(new)
+    references[new.serviceClass, default: 0] += 1
+    var bytes = all.reduce(0) { $0 + $1.bytes }
+    while bytes > most {
+      let oldest = all.removeFirst()
+      bytes -= oldest.bytes
+      forget(oldest.serviceClass)
+    }
+    leavings[user] = all.isEmpty ? nil : all
+  }
+
+  fileprivate mutating func forgetLeavings(_ isMeant: (RegistrationIndex.Leaving) -> Bool) {
+    for (user, all) in leavings where all.contains(where: isMeant) {
+      for one in all where isMeant(one) { forget(one.serviceClass) }
+      let rest = all.filter { !isMeant($0) }
+      leavings[user] = rest.isEmpty ? nil : rest
+    }
+  }
+
+  /// Where nothing is left, nor is the room for it.
+  fileprivate mutating func shrink() {
+    if registrations.isEmpty { registrations = [:] }
+    if owned.isEmpty { owned = [:] }
   }
 }
 
-extension RegistrationIndex.Key {
+extension RegistrationIndex.Registration {
   /// What it takes in memory, about.
-  fileprivate var bytes: Int { 512 + place.name.utf8.count }
+  fileprivate var bytes: Int {
+    512 + name.utf8.count + (context?.utf8.count ?? 0) + addresses.reduce(0) { $0 + 64 + $1.bytes.count }
+  }
+}
+
+extension RegistrationIndex.Leaving {
+  fileprivate var bytes: Int { 128 + name.utf8.count }
 }

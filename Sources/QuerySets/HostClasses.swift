@@ -14,4 +14,8 @@ extension GUID {
   public static let portOfService = hostClass(0x2A802)
   /// The addresses of a host, by its name.
   public static let addressesOfName = hostClass(0x2A803)
+
+  /// What is registered with a provider (`NSP_REGISTRATIONS`, nsphost.h): the host's question, for operators.
+  public static let registrations = GUID(
+    Data1: 0x6d1f_2c8f, Data2: 0x0b7a, Data3: 0x4f53, Data4: (0x9b, 0x1e, 0x6a, 0x2f, 0x0c, 0x4d, 0x9e, 0x31))
 }

@@ -54,4 +54,7 @@ struct nsp_ready {
 /* Waits for events: how many, or 0 when the time (in milliseconds, -1: none) is over. */
 int nsp_poll_wait(int poll, struct nsp_ready *ready, int most, int milliseconds);
 
+/* Gives the pages that nothing is in back to the system, those between others too. Takes some milliseconds. */
+void nsp_give_back_memory(void);
+
 #endif

@@ -15,6 +15,7 @@ NSP_EXTERN_C_BEGIN
 #define NSP_ADVERTISES 0x8    /* exports nothing: calls WSAAdvertiseProvider or NmrRegisterProvider, in a constructor or later */
 #define NSP_SERIALISE 0x10    /* call one routine at a time, but for an End during the NextEx of its own handle; version 1 has this anyway */
 #define NSP_SCHEMA 0x20       /* version 1: it keeps whole service classes, of all name spaces; the host asks it for those of queries */
+#define NSP_LISTS_REGISTRATIONS 0x40 /* it lists what is registered with it: NSP_REGISTRATIONS below */
 
 /* NSP_PROVIDER("name", NS_DNS, version, flags, "domains", guid numbers); puts the provider's manifest into its file, as an ELF
    note (owner "NSP", type 1) that the host reads without loading the file. Once per file, at file level. The guid is given as its
@@ -136,6 +137,29 @@ NSP_EXPORT INT NSPHostSetFailing(LPGUID lpProviderId, LPCSTR lpszReason);
    NULL id or malformed text, or WSAEINVALIDPROVIDER for an id that is unknown, another's, or not served. Programs find it in libnsp. (NSP §8.7) */
 NSP_EXPORT INT NSPHostChanged(const GUID *lpProviderId, LPCWSTR lpszName);
 
+/* What is registered with a provider, for `nsphost registrations`. A provider whose manifest has NSP_LISTS_REGISTRATIONS is asked by a query of
+   the class NSP_REGISTRATIONS (NSPHostCurrentServiceClass); the host passes such queries of operators on, and refuses those of others. The name
+   is NULL or empty for all registrations; the query string is NULL or empty for those of all users, else "user=" and a user's number. A provider
+   may give more than was asked for: the host leaves it out. There is a record for each registration that is there now, of whatever owner: the
+   name, lpszContext, dwNameSpace, the addresses, and a NSP_REGISTRATION as blob. What ended with its session or has expired is not there. The
+   end is that of any query. NSP_REGISTRATIONS initialises a GUID. (NSP §8.6) */
+#define NSP_REGISTRATIONS \
+  { 0x6d1f2c8f, 0x0b7a, 0x4f53, { 0x9b, 0x1e, 0x6a, 0x2f, 0x0c, 0x4d, 0x9e, 0x31 } }
+
+typedef struct _NSP_REGISTRATION {
+  DWORD cbSize; /* sizeof(NSP_REGISTRATION) */
+  DWORD dwTraits;
+  DWORD dwUserId;          /* whose it is */
+  DWORD dwProcessId;       /* of the session that it ends with; 0: not known, or none */
+  ULONGLONG ullRegistered; /* when it was registered last, in seconds since 1970; 0: not known */
+  ULONGLONG ullExpires;    /* when it expires, likewise; 0: not by time */
+  GUID ServiceClassId;     /* where dwTraits has NSP_REGISTRATION_HAS_CLASS */
+} NSP_REGISTRATION;
+
+#define NSP_REGISTRATION_HAS_CLASS 0x1
+#define NSP_REGISTRATION_ENDS_WITH_SESSION 0x2
+#define NSP_REGISTRATION_DEREGISTERED 0x4 /* there, and not served: RNRSERVICE_DEREGISTER */
+
 /* The host's own provider of service classes, as WSAGetServiceClassInfo names it: NSP_SCHEMA_PROVIDER initialises a GUID. */
 #define NSP_SCHEMA_PROVIDER \
   { 0x6d1f2c8e, 0x0b7a, 0x4f53, { 0x9b, 0x1e, 0x6a, 0x2f, 0x0c, 0x4d, 0x9e, 0x31 } }
@@ -153,6 +177,9 @@ NSP_EXPORT VOID NSPHostLog(HANDLE hAsyncCall, DWORD dwLevel, LPCSTR lpszText);
 NSP_ASSERT_SIZE(NSP_CLIENT, 20);
 NSP_ASSERT_OFFSET(NSP_CLIENT, dwUserId, 8);
 NSP_ASSERT_OFFSET(NSP_CLIENT, dwTraits, 16);
+NSP_ASSERT_SIZE(NSP_REGISTRATION, 48);
+NSP_ASSERT_OFFSET(NSP_REGISTRATION, ullRegistered, 16);
+NSP_ASSERT_OFFSET(NSP_REGISTRATION, ServiceClassId, 32);
 NSP_ASSERT_SIZE(NSPV2_CHARACTERISTICS, 32);
 NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwNameSpace, 4);
 NSP_ASSERT_OFFSET(NSPV2_CHARACTERISTICS, dwVersion, 8);

@@ -54,6 +54,8 @@ public struct Manifest: Hashable, Sendable {
   public var advertises: Bool
   /// It keeps whole service classes, for all name spaces: it is asked for the class of each query (nsp.md §7.3).
   public var storesClasses: Bool
+  /// It lists what is registered with it (`NSP_REGISTRATIONS` in nsphost.h).
+  public var listsRegistrations = false
   /// Providers with a smaller one are asked first.
   public var order = 0
   /// So many routines at a time (nsp.md T5); nil: no bound.
@@ -156,20 +158,21 @@ public struct Manifest: Hashable, Sendable {
   public init(
     id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32, flags: UInt32, domains: String, source: Source
   ) throws(Defect) {
-    guard flags & ~0x3F == 0 else {
+    guard flags & ~0x7F == 0 else {
       throw Defect(detail: "the manifest of \(displayName) has unknown flags", remedy: "use a newer nsphost")
     }
     self.init(
       id: id, displayName: displayName, nameSpace: nameSpace, version: version,
       isolation: flags & 2 != 0 ? .worker : nil, allowsPartial: flags & 1 != 0, isBlocking: flags & 4 != 0,
       advertises: flags & 8 != 0, serialises: flags & 16 != 0, storesClasses: flags & 32 != 0, source: source)
+    listsRegistrations = flags & 64 != 0
     for domain in domains.split(separator: ";") { try add(domain: String(domain)) }
   }
 
   /// The flags of `NSP_PROVIDER`.
   public var flags: UInt32 {
     (allowsPartial ? 1 : 0) | (isolation == .worker ? 2 : 0) | (isBlocking ? 4 : 0) | (advertises ? 8 : 0)
-      | (concurrency == 1 ? 16 : 0) | (storesClasses ? 32 : 0)
+      | (concurrency == 1 ? 16 : 0) | (storesClasses ? 32 : 0) | (listsRegistrations ? 64 : 0)
   }
 
   /// The domains as in `NSP_PROVIDER`.
