@@ -20,11 +20,12 @@ declare -A ids=([serial]=5e71a101-0001-4000-8000-000000000001 [serial-second]=5e
   [serial-program]=5e71a103-0001-4000-8000-000000000003)
 serve() { # isolation, the file, lines of its manifest
   rm -rf "$work/plugins" && mkdir -m 755 "$work/plugins" && cp "$fixtures/$2.so" "$work/plugins/"
-  [ -z "${3-}" ] || { printf '%b\n' "$3" >"$work/plugins/$2.toml" && chmod 644 "$work/plugins/$2.toml"; }
+  # However busy the machine is, nobody is given up.
+  printf 'deadline-ms = 60000\n%b\n' "${3-}" >"$work/plugins/$2.toml" && chmod 644 "$work/plugins/$2.toml"
   echo "isolation = \"$1\"" >"$work/nsphost.toml"
   NSP_PLUGIN_PATH=$work/plugins "$program" serve --config "$work/nsphost.toml" >"$work/serve.log" 2>>"$work/serve.err" &
   host=$!
-  for _ in $(seq 300); do [ -S "$NSP_SOCKET" ] && "$program" lookup report --provider ${ids[$2]} >/dev/null 2>&1 && return; sleep 0.02; done
+  for _ in $(seq 1000); do [ -S "$NSP_SOCKET" ] && "$program" lookup report --provider ${ids[$2]} >/dev/null 2>&1 && return; sleep 0.02; done
   cat "$work/serve.err"
   stop
   return 1
@@ -72,13 +73,13 @@ done
 advertised() {
   local said status=1
   rm -rf "$work/plugins" && mkdir -m 755 "$work/plugins"
-  printf '[providers.serial-program]\nconcurrency = 1\n' >"$work/nsphost.toml"
+  printf '[providers.serial-program]\nconcurrency = 1\ndeadline-ms = 60000\n' >"$work/nsphost.toml"
   NSP_PLUGIN_PATH=$work/plugins "$program" serve --config "$work/nsphost.toml" >"$work/serve.log" 2>>"$work/serve.err" & host=$!
-  for _ in $(seq 300); do [ -S "$NSP_SOCKET" ] && "$program" stats >/dev/null 2>&1 && break; sleep 0.02; done
+  for _ in $(seq 1000); do [ -S "$NSP_SOCKET" ] && "$program" stats >/dev/null 2>&1 && break; sleep 0.02; done
   mkfifo "$work/input"
   LD_LIBRARY_PATH=$work "$work/program" <"$work/input" >>"$work/serve.err" & local advertiser=$!
   exec 9>"$work/input"
-  for _ in $(seq 300); do report serial-program >/dev/null && break; sleep 0.02; done
+  for _ in $(seq 1000); do report serial-program >/dev/null && break; sleep 0.02; done
   killed serial-program && eight serial-program && said=$(report serial-program) && status=0
   exec 9>&-
   wait $advertiser || status=1
