@@ -83,7 +83,8 @@ extension HostOptions {
     quiet.verbose = false
     guard let running = try quiet.runningHost() else {
       throw CommandFailure(
-        kind: .unreachable, what: what, why: "no host is running: nobody listens on \(HostPlaces(socket).paths.joined(separator: " or "))",
+        kind: .unreachable, what: what,
+        why: "no host is running: nobody listens on \(HostPlaces(socket).paths.joined(separator: " or "))",
         remedy: "start one with nsphost serve, or name its socket with --socket", isJSON: json)
     }
     if verbose { Output.aside("asking the host on \(running.path)") }

@@ -6,7 +6,8 @@ extension Manifest {
   private static let keys =
     [
       "id", "name", "namespace", "listed", "version", "domains", "isolation", "allow-partial", "blocking", "advertises",
-      "serialise", "concurrency", "cancel", "schema", "lists-registrations", "enabled", "deadline-ms", "grace-ms", "order", "settings",
+      "serialise", "concurrency", "cancel", "schema", "lists-registrations", "enabled", "deadline-ms", "grace-ms", "order",
+      "settings",
     ] + Confinement.keys
 
   /// From the text of a sidecar. Keys that it leaves out have the value that the file itself gives, in `base`; keys that start with
