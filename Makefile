@@ -9,7 +9,7 @@ RELEASE = $(SWIFT) build -c release
 FIXTURES := $(BUILD)/fixtures
 PACKAGES := libffi-dev uuid-dev libsqlite3-dev libc-ares-dev libidn2-dev libldns-dev pkg-config
 TEST_PACKAGES := mingw-w64-x86-64-dev gcc-mingw-w64-x86-64 libc6-dev-arm64-cross gcc g++ rustc spin knot knot-dnsutils curl openssh-client iputils-ping \
-  python3 perl procps iproute2 util-linux mount
+  python3 perl procps iproute2 netbase util-linux mount
 PEER_PACKAGES := nscd dnsmasq-base iproute2
 SWIFT := swift
 export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
