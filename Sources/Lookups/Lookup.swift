@@ -343,10 +343,18 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           state.withLock { fail(&$0, index, .cancelled, ending) }
           continue
         }
-        state.withLock { state in
+        let isOpen = state.withLock { state in
+          // Ended or dropped meanwhile: its End has been called or is about to be, and no NextEx may begin behind that (nsp.md T3).
+          guard state.legs[index].opened != nil else { return false }
           state.armed = armed.number
           state.legs[index].seenChanges = provider.changes.count
           state.legs[index].record.calledAt = .now
+          return true
+        }
+        guard isOpen else {
+          _ = AsyncCall.complete(armed.handle.pointer, code: WSATRY_AGAIN)
+          _ = call.routineReturned()
+          continue
         }
         if mayBlock { scheduleDeadline(purpose, provider, armed.number) }
         call.length.pointee = UInt32(call.block.capacity)

@@ -45,11 +45,11 @@ NSP_PROVIDER(FIXTURE_NAME, FIXTURE_SPACE, 1, FIXTURE_FLAGS, FIXTURE_DOMAINS, 0xf
 
 struct lookup {
   char name[128];
-  int delivered, growths;
-  HANDLE call;
-  LPDWORD length;
-  LPWSAQUERYSET2W block;
+  int delivered;
   atomic_int ended;
+  HANDLE handle;
+  int users;
+  struct lookup *next;
 };
 
 static atomic_int counts[7];
@@ -98,7 +98,7 @@ __attribute__((unused)) static pthread_t threads[MAXIMUM_THREADS];
 __attribute__((unused)) static atomic_int thread_count;
 
 __attribute__((destructor)) static void join_threads(void) {
-  for (int i = 0; i < thread_count; ++i) pthread_join(threads[i], NULL);
+  for (int i = 0; i < thread_count && i < MAXIMUM_THREADS; ++i) pthread_join(threads[i], NULL);
 }
 
 static inline int number(const char *text, const char *prefix, int *value) {
@@ -166,6 +166,48 @@ __attribute__((unused)) static void ask_for_class(void) {
 }
 
 #ifndef WITHOUT_LOOKUPS
+/* An End may overlap a NextEx of its own handle, and overtake one that is about to begin: a handle is a number that comes once, and a
+   lookup stays until whoever is at work on it has left. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lookup *lookups;
+
+static HANDLE add(struct lookup *lookup) {
+  static uintptr_t last;
+  pthread_mutex_lock(&lock);
+  lookup->users = 1;
+  HANDLE handle = lookup->handle = (HANDLE)++last;
+  lookup->next = lookups;
+  lookups = lookup;
+  pthread_mutex_unlock(&lock);
+  return handle;
+}
+
+/* NULL where it has ended. Whoever takes it out has the place of the open lookup among its users. */
+static struct lookup *enter(HANDLE handle, int takes_out) {
+  pthread_mutex_lock(&lock);
+  struct lookup **place = &lookups;
+  while (*place != NULL && (*place)->handle != handle) place = &(*place)->next;
+  struct lookup *lookup = *place;
+  if (lookup != NULL && takes_out) *place = lookup->next;
+  else if (lookup != NULL) ++lookup->users;
+  pthread_mutex_unlock(&lock);
+  return lookup;
+}
+
+/* For a thread of whoever has entered. */
+static void keep(struct lookup *lookup) {
+  pthread_mutex_lock(&lock);
+  ++lookup->users;
+  pthread_mutex_unlock(&lock);
+}
+
+static void leave(struct lookup *lookup) {
+  pthread_mutex_lock(&lock);
+  int is_last = --lookup->users == 0;
+  pthread_mutex_unlock(&lock);
+  if (is_last) free(lookup);
+}
+
 INT NSPv2LookupServiceBegin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOID argument, LPHANDLE handle) {
   (void)id, (void)flags, (void)argument;
   ++counts[2];
@@ -186,7 +228,7 @@ INT NSPv2LookupServiceBegin(LPGUID id, LPWSAQUERYSET2W query, DWORD flags, LPVOI
     free(lookup);
     return result;
   }
-  *handle = lookup;
+  *handle = add(lookup);
   return NO_ERROR;
 }
 
@@ -217,27 +259,25 @@ static void *work(void *context) {
   for (int waited = 0; waited < job.delay && !job.lookup->ended; ++waited) usleep(1000);
   if (job.lookup->ended) {
     WSAProviderCompleteAsyncCall(job.call, WSA_E_CANCELLED);
-    free(job.lookup);
   } else {
     complete(job.lookup, job.call, job.length, job.block, "async");
   }
+  leave(job.lookup);
   return NULL;
 }
 
 static pthread_t start(struct lookup *lookup, HANDLE call, LPDWORD length, LPWSAQUERYSET2W block, int delay) {
   struct job *job = malloc(sizeof *job);
   *job = (struct job){lookup, call, length, block, delay};
+  keep(lookup);
   pthread_t thread;
   pthread_create(&thread, NULL, work, job);
   return thread;
 }
 
-VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSET2W block) {
-  struct lookup *lookup = handle;
+static void next(struct lookup *lookup, HANDLE call, LPDWORD length, LPWSAQUERYSET2W block) {
   const char *name = lookup->name;
   int n = 0;
-  (void)flags;
-  ++counts[3];
   NSPHostLog(NULL, NSP_LOG_INFO, "in the routine");
   memset(block, 0, *length); /* NSP-064: all of it is ours to write */
   if (strcmp(name, "never") == 0 || strcmp(name, "late") == 0) {
@@ -314,14 +354,25 @@ VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD l
   }
 }
 
+VOID NSPv2LookupServiceNextEx(HANDLE call, HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSET2W block) {
+  struct lookup *lookup = enter(handle, 0);
+  (void)flags;
+  ++counts[3];
+  if (lookup == NULL) {
+    WSAProviderCompleteAsyncCall(call, WSA_E_CANCELLED);
+    return;
+  }
+  next(lookup, call, length, block);
+  leave(lookup);
+}
+
 #ifndef WITHOUT_END
 INT NSPv2LookupServiceEnd(HANDLE handle) {
-  struct lookup *lookup = handle;
-  int n;
+  struct lookup *lookup = enter(handle, 1);
   ++counts[4];
-  int is_pending = number(lookup->name, "async-", &n) && lookup->delivered == 0;
+  if (lookup == NULL) return fail(WSA_INVALID_HANDLE);
   lookup->ended = 1;
-  if (!is_pending) free(lookup);
+  leave(lookup);
   return NO_ERROR;
 }
 #endif

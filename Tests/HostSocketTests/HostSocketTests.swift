@@ -101,10 +101,12 @@ import Testing
         #expect(descriptor >= 0 && found.map { String(cString: $0) } == alive)
         close(descriptor)
         // A name leaves no other place.
-        var named = nsp_host_find(
-          dead, nsp_host_surroundings(variable: machine, runtime_directory: folder, user: 1000, is_secure: 0))
-        named.machine = machine
-        #expect(nsp_host_connect_to(&named, nsp_host_clock() + 1_000_000_000, nil) == -1 && errno == ECONNREFUSED)
+        dead.withCString { dead in
+          var named = nsp_host_find(
+            dead, nsp_host_surroundings(variable: machine, runtime_directory: folder, user: 1000, is_secure: 0))
+          named.machine = machine
+          #expect(nsp_host_connect_to(&named, nsp_host_clock() + 1_000_000_000, nil) == -1 && errno == ECONNREFUSED)
+        }
       }
     }
   }
@@ -160,7 +162,8 @@ import Testing
 
     init() throws {
       var template = Array("/tmp/nsp-socket-XXXXXX".utf8CString)
-      path = String(cString: try #require(mkdtemp(&template)))
+      try #require(mkdtemp(&template) != nil)
+      path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     }
 
     deinit {
