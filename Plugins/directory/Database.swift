@@ -160,10 +160,18 @@ final class DirectoryDatabase: Sendable {
     }
   }
 
+  /// What is open is the file that the path leads to, and it is not damaged.
+  private func checkFile() throws {
+    if let damage = damage.withLock({ $0 }) { throw damage }
+    guard Self.identity(of: path) == identity else {
+      throw Defect(detail: "it was moved away or replaced", remedy: "start the host again", isTemporary: true)
+    }
+  }
+
   /// One state of the database. Waits for the disk at most.
   func read<Result>(_ body: (Database) throws -> Result) throws(WinsockError) -> Result {
     do {
-      if let damage = damage.withLock({ $0 }) { throw damage }
+      try checkFile()
       let result = try database.read(body)
       settle(.reading)
       return result
@@ -173,10 +181,7 @@ final class DirectoryDatabase: Sendable {
   /// One transaction, which has reached the disk when this returns. What the body throws undoes it.
   func write<Result>(_ body: (Database) throws -> Result) throws(WinsockError) -> Result {
     do {
-      if let damage = damage.withLock({ $0 }) { throw damage }
-      guard Self.identity(of: path) == identity else {
-        throw Defect(detail: "it was moved away or replaced", remedy: "start the host again", isTemporary: true)
-      }
+      try checkFile()
       let result = try database.write(body)
       settle(.writing)
       return result

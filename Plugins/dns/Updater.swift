@@ -93,7 +93,7 @@ enum UpdateFailure: Error, CustomStringConvertible {
     switch self {
     case .unwritable: .invalidArgument
     case .unreachable, .unreadable, .unsigned: .tryAgain
-    case .unusableKey: .providerFailedInit
+    case .unusableKey: .noRecovery
     case .alias: .invalidArgument
     case .absent: .serviceNotFound
     case .answered(let code, _): Self.codes[code] ?? .noRecovery

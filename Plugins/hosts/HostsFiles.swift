@@ -63,6 +63,7 @@ final class HostsFiles: Sendable {
     }
     table.seal()
     let whole = table
+    if let unread = whole.unread { Condition.fails(unread) } else { Condition.answers() }
     let waiting = state.withLock { state in
       let latest = identities.compactMap { $0.map { max($0.modified, $0.changed) } }.max() ?? 0
       state.isUnsettled = latest > start - Self.tick
@@ -79,12 +80,17 @@ final class HostsFiles: Sendable {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       let reason = errno
-      return HostLog.say(.warning, "\(path) is left out: \(String(cString: strerror(reason)))")
+      let text = "\(path) is left out: \(String(cString: strerror(reason)))"
+      // A file that is not there has no names.
+      if reason != ENOENT && reason != ENOTDIR { table.unread = table.unread ?? text }
+      return HostLog.say(.warning, text)
     }
     defer { close(descriptor) }
     var found = stat()
     guard fstat(descriptor, &found) == 0, found.st_mode & S_IFMT == S_IFREG, found.st_size <= largestFile else {
-      return HostLog.say(.warning, "\(path) is left out: it is not a regular file of at most \(largestFile >> 20) MiB")
+      let text = "\(path) is left out: it is not a regular file of at most \(largestFile >> 20) MiB"
+      table.unread = table.unread ?? text
+      return HostLog.say(.warning, text)
     }
     let size = Int(found.st_size)
     var isWhole = true
@@ -97,7 +103,11 @@ final class HostsFiles: Sendable {
         count += got
       }
     }
-    if !isWhole { HostLog.say(.warning, "\(path) could be read in part only: \(String(cString: strerror(errno)))") }
+    if !isWhole {
+      let text = "\(path) could be read in part only: \(String(cString: strerror(errno)))"
+      table.unread = table.unread ?? text
+      HostLog.say(.warning, text)
+    }
     report(table.read(text), of: path)
   }
 

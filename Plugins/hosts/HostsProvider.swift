@@ -16,6 +16,8 @@ final class HostsProvider: NameSpaceProvider {
       throw Settings.refuse("\(wrong), of files, is not an absolute path")
     }
     files = HostsFiles(paths)
+    // A file that can't be read shows before the first query.
+    files.withTable { _ in }
     let changes = ProviderChanges(settings)
     watch = FileWatch(paths) { changes.sayEverything() }
     if watch != nil {
@@ -74,7 +76,7 @@ private struct Question: Sendable {
       let isWanted = [address, address.unmapped].contains { query.wants(family: $0.family) }
       wanted = isWanted ? found?.addresses ?? [] : []
     }
-    guard let found else { throw .serviceNotFound }
+    guard let found else { throw table.unread == nil ? .serviceNotFound : .tryAgain }
     guard !wanted.isEmpty else { throw .noData }
     let addresses = wanted.map { ServiceAddress(remote: $0.socketAddress) }
     let host = QuerySet(serviceInstanceName: found.name, nameSpace: .dns, addresses: addresses)

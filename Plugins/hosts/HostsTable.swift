@@ -9,6 +9,9 @@ struct HostsTable: Sendable {
     var addresses: [HostAddress]
   }
 
+  /// A file that is there and can't be read, and why: a name that is not in the table may be in it.
+  var unread: String?
+
   private struct Line: Sendable {
     let address: HostAddress
     let names: [String]

@@ -25,7 +25,7 @@ struct RegistrationsCommand: RunningHostCommand {
   var user: String?
 
   @Option(name: .long, help: ArgumentHelp("Only those at this provider, by its name or its id.", valueName: "provider"))
-  var provider: String?
+  var provider: ProviderReference?
 
   @Option(name: .long, help: ArgumentHelp("Show so many at most.", valueName: "number"))
   var limit = 1000
@@ -61,13 +61,8 @@ struct RegistrationsCommand: RunningHostCommand {
   private func entries(of host: ProviderHost) throws -> [Catalog.Entry] {
     let all = host.catalog.entries.filter { $0.manifest.source != .builtIn }
     guard let provider else { return all }
-    let meant = all.filter { $0.manifest.displayName == provider || $0.id == GUID(provider) }
-    guard !meant.isEmpty else {
-      throw CommandFailure(
-        kind: .usage, what: "registrations", why: "there is no provider \"\(provider)\"",
-        remedy: "nsphost providers shows them", isJSON: options.json)
-    }
-    return meant
+    let id = try provider.one(among: all.known, isJSON: options.json)
+    return all.filter { $0.id == id }
   }
 }
 
@@ -113,7 +108,10 @@ private struct Page {
   /// What is registered with a provider: as it says itself, or as the host has seen it.
   mutating func add(_ entry: Catalog.Entry, on host: ProviderHost, _ client: () throws -> ClientSession) throws {
     let label = entry.manifest.displayName
-    guard let provider = entry.provider else { return }
+    guard let provider = entry.provider else {
+      if entry.isActive, entry.hosting != nil { unknown.append((label, "it is down and can't be asked")) }
+      return
+    }
     if entry.manifest.listsRegistrations {
       let before = (shown, passed, hasMore)
       let session = try client()

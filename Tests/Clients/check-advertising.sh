@@ -45,6 +45,9 @@ misses() { local out; out=$(find "$1" "$2" 2>&1); [ $? != 0 ] && [[ $out == *$3*
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 says() { for _ in $(seq 100); do grep -q "$2" "$work/$1.out" && return; sleep 0.05; done; cat "$work/$1.out"; return 1; }
 count() { grep -c "$2" "$work/$1.out"; }
+more() { for _ in $(seq 200); do [ "$(count "$1" "$2")" -gt "$3" ] && return; sleep 0.05; done; cat "$work/$1.out"; return 1; }
+# A client's lookup has begun: its session has, and its next routine follows at once.
+begun() { more "$1" startup "$2" && sleep 0.5; }
 settled() { for _ in $(seq 200); do "$program" sessions --json | grep -q '"live":0' && return; sleep 0.05; done; "$program" sessions; return 1; }
 
 serve
@@ -81,12 +84,12 @@ late() {
 }
 check "NSP-076 NSP-077 NSP-079 no answer in time, End, and a completion that is accepted after all" late
 killed_client() {
-  local before=$(count one rundown)
+  local before=$(count one rundown) started=$(count one startup)
   "$program" lookup late --provider "$(id one)" >/dev/null 2>&1 {input}>&- & local child=$!
-  sleep 0.5
+  begun one "$started" || return 1
   kill -9 $child
   wait $child 2>/dev/null
-  settled && says one "end late" && [ "$(count one rundown)" -gt "$before" ] && tail -1 "$work/one.out" | grep -q rundown
+  settled && says one "end late" && more one rundown "$before" && tail -1 "$work/one.out" | grep -q rundown
 }
 check "NSP-050 NSP-051 a client that is killed in the middle: End, the completion, then Rundown" killed_client
 already() { "$advertiser" start advertise=one:10037 cleanup; }
@@ -113,9 +116,9 @@ check "NSP-103 WSACleanup takes everything back" implied
 dies() { # how
   offer one || return 1
   finds one x || return 1
-  local start=$(milliseconds) end
+  local start end started=$(count one startup)
   (find one wait-9000 >"$work/dies" 2>&1; milliseconds >"$work/when") {input}>&- & local child=$!
-  sleep 0.5
+  begun one "$started" || return 1
   start=$(milliseconds)
   kill -9 $offered && wait $offered 2>/dev/null
   wait $child
@@ -135,8 +138,9 @@ hangs() { offer one && misses one hang WSATRY_AGAIN && finds one x && kill -9 $o
 check "it hangs in a routine: others are served" hangs
 host_dies() {
   offer one && finds one x || return 1
+  local started=$(count one startup)
   find one wait-2000 >/dev/null 2>&1 {input}>&- & local child=$!
-  sleep 0.5
+  begun one "$started" || return 1
   kill -9 $host && wait $host 2>/dev/null
   wait $child
   serve

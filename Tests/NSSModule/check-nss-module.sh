@@ -250,7 +250,7 @@ killed() {
   echo >&$lines
   three=$(said 3)
   exec {lines}>&- && wait $asker
-  [ "${one:0:2}" = "-1" ] && [ "${one##* }" -lt 3500 ] && [ "${two% *}" = "-1 111 3" ] && [ "${two##* }" -le 2500 ] && [ "${three% *}" = "1 0 0" ] ||
+  [ "${one:0:2}" = "-1" ] && [ "${one##* }" -lt 3500 ] && [[ "${two% *}" =~ ^-1\ 11[01]\ 3$ ]] && [ "${two##* }" -le 2500 ] && [ "${three% *}" = "1 0 0" ] ||
     { echo "$one / $two / $three"; return 1; }
 }
 check "killed in mid-call: UNAVAIL at once, then refused at once, then the next host" killed

@@ -69,6 +69,13 @@ run() {
     printf '203.0.113.6 moving.example\n' >"$work/second" && prints '203.0.113.6  moving.example' lookup moving.example
   }
   check "$1: what is written, replaced, removed and made anew counts for the next lookup" changes
+  unread() {
+    rm "$work/second" && mkdir "$work/second"
+    fails 1 WSATRY_AGAIN lookup nobody.example && prints '192.0.2.1  One.example' lookup one || return 1
+    ! "$program" providers --exists hosts && nsphost inspect hosts | grep -q 'failing: .*second is left out: it is not a regular file' || return 1
+    rmdir "$work/second" && fails 2 WSASERVICE_NOT_FOUND lookup nobody.example && "$program" providers --exists hosts
+  }
+  check "$1: a name may be in a file that can't be read: try again, and failing" unread
 
   garbage() {
     head -c 300000 /dev/urandom >"$work/second"

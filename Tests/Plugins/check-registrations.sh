@@ -131,7 +131,7 @@ run() {
   filters() {
     prints 26 json 'len(found)' --user root && prints 26 json 'len(found)' --user 0 && prints 26 json 'len(found)' --provider "$directory" &&
       prints 0 json 'len(found)' --user 12345 && fails 64 'there is no user "nosuch"' registrations --user nosuch &&
-      fails 64 'there is no provider "nosuch"' registrations --provider nosuch
+      fails 2 'there is no provider with this name' registrations --provider nosuch
   }
   check "$1: by user and provider" filters
   if [ "$(command id -u)" = 0 ]; then
