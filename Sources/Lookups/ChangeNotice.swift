@@ -173,7 +173,7 @@ extension Lookup {
       // Left when the routine has returned.
       return try ask(version1, opened, leg, code, input, outputSize, waits)
     }
-    defer { controlReturned(leg) }
+    defer { left(leg) { $0.controls -= 1 } }
     guard code == SIO_NSP_NOTIFY_CHANGE else { throw .operationNotSupported }
     let subject = ChangeSubject(query: restrictions.serviceInstanceName)
     if waits {
@@ -212,7 +212,7 @@ extension Lookup {
         throw .noBuffers
       }
     } catch {
-      controlReturned(leg)
+      left(leg) { $0.controls -= 1 }
       throw error
     }
     let provider = opened.session.provider
@@ -227,7 +227,7 @@ extension Lookup {
       if case .failure(.ioPending)? = result {} else { notice?.takeBack() }
       // Whoever asked has left: nobody waits for the change.
       if !attempt.resolve(result ?? .failure(.tryAgain)) { notice?.complete(.operationAborted) }
-      controlReturned(leg)
+      left(leg) { $0.controls -= 1 }
     }
     let result = attempt.wait(for: provider.deadline) ?? .failure(.tryAgain)
     guard case .failure(.ioPending) = result else {
@@ -239,13 +239,4 @@ extension Lookup {
   }
 
   private var isOver: Bool { state.withLock { $0.phase == .ended } }
-
-  /// An End that came meanwhile has waited for it: only a Next may overlap with it.
-  private func controlReturned(_ leg: Int) {
-    let opened: Opened? = state.withLock { state in
-      state.legs[leg].controls -= 1
-      return state.legs[leg].controls == 0 ? state.legs[leg].endsLater.take() : nil
-    }
-    if let opened { endAtProvider(opened) }
-  }
 }

@@ -347,6 +347,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           // Ended or dropped meanwhile: its End has been called or is about to be, and no NextEx may begin behind that (nsp.md T3).
           guard state.legs[index].opened != nil else { return false }
           state.armed = armed.number
+          state.legs[index].isInNext = !provider.isBlocking
           state.legs[index].seenChanges = provider.changes.count
           state.legs[index].record.calledAt = .now
           return true
@@ -368,7 +369,9 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         // Ended or given up before its turn came: the provider never hears of it.
         if called == nil { _ = AsyncCall.complete(armed.handle.pointer, code: WSATRY_AGAIN) }
         if !mayBlock, call.isUnanswered { scheduleDeadline(purpose, provider, armed.number) }
-        switch call.routineReturned() {
+        let returned = call.routineReturned()
+        left(index) { $0.isInNext = false }
+        switch returned {
         case .proceed(let outcome): received(outcome, index, call)
         case .wait, .abandoned, .releaseAbandoned: return .elsewhere
         }
@@ -500,7 +503,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         state.call = nil
       }
       for index in state.legs.indices {
-        if let opened = Self.takeOut(&state.legs[index]) { work.opened.append(opened) }
+        if let opened = takeOut(&state, index) { work.opened.append(opened) }
       }
       state.entries = []
       work.notices = state.notices
@@ -527,7 +530,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
       }
       var dropped: [Opened] = []
       for index in state.legs.indices where state.legs[index].provider === provider {
-        if let opened = Self.takeOut(&state.legs[index]) { dropped.append(opened) }
+        if let opened = takeOut(&state, index) { dropped.append(opened) }
         if !state.legs[index].isDone { state.legs[index].record.ending = ending }
         state.legs[index].isDone = true
       }
@@ -538,15 +541,28 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     for opened in dropped { endAtProvider(opened) }
   }
 
-  /// After this the leg no longer keeps its provider. Nil also where the End waits for a control to return.
-  static func takeOut(_ leg: inout Leg) -> Opened? {
-    defer {
-      leg.opened = nil
-      leg.provider = nil
+  /// After this the leg no longer keeps its provider. Nil also where the End waits for a routine to return. One that waits in its NextEx
+  /// for the End, and has not said that it does so (`blocking`), gets it after its deadline.
+  func takeOut(_ state: inout State, _ index: Int) -> Opened? {
+    guard let opened = state.legs[index].opened else { return nil }
+    (state.legs[index].opened, state.legs[index].provider) = (nil, nil)
+    guard state.legs[index].controls > 0 || state.legs[index].isInNext else { return opened }
+    state.legs[index].endsLater = opened
+    if state.legs[index].isInNext {
+      DispatchQueue.global().asyncAfter(deadline: .now() + opened.session.provider.deadline.dispatchInterval) { [self] in
+        left(index) { $0.isInNext = false }
+      }
     }
-    guard leg.controls > 0 else { return leg.opened }
-    leg.endsLater = leg.opened ?? leg.endsLater
     return nil
+  }
+
+  /// A routine of a leg's has returned, or is no longer waited for. An End that came meanwhile follows, when it is the last.
+  func left(_ index: Int, _ change: (inout Leg) -> Void) {
+    let opened: Opened? = state.withLock { state in
+      change(&state.legs[index])
+      return state.legs[index].controls == 0 && !state.legs[index].isInNext ? state.legs[index].endsLater.take() : nil
+    }
+    if let opened { endAtProvider(opened) }
   }
 
   func endAtProvider(_ opened: Opened) {

@@ -44,7 +44,7 @@ extension Lookup {
       state.call = nil
       state.legs[purpose.leg].record.complete(at: .now)
       fail(&state, purpose.leg, .tryAgain, .down(.late))
-      return .some(Self.takeOut(&state.legs[purpose.leg]))
+      return .some(takeOut(&state, purpose.leg))
     }
     guard let opened else { return }
     // First the client, who has waited long enough; then End, which is how a provider learns of a cancelled call.

@@ -21,8 +21,11 @@ extension Lookup {
     var record = LegRecord()
     /// How many changes the provider had seen when it was asked last.
     var seenChanges: UInt64 = 0
-    /// Calls of NSPIoctl that have not returned, and the End that waits for the last of them.
+    /// Calls of NSPIoctl that have not returned.
     var controls = 0
+    /// A NextEx has not returned that an End would surprise: the provider does not say that its routines wait.
+    var isInNext = false
+    /// The End that waits for them.
     var endsLater: Opened?
 
     init(_ participant: Route.Participant, chain: Int?) {

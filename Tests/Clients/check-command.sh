@@ -7,7 +7,8 @@ cd "$(dirname "$0")" || exit 1
 root=$(cd ../.. && pwd)
 samples=${NSPHOST_SAMPLES:-$root/build/providers}
 fixtures=${NSPHOST_FIXTURES:-$root/build/fixtures}
-for tool in cc grep timeout python3; do command -v $tool >/dev/null || { echo "$tool is missing"; exit 1; }; done
+. ../needs.sh
+needs cc grep timeout python3
 work=$(mktemp -d)
 host=
 trap '[ -z "$host" ] || kill -9 $host 2>/dev/null; rm -rf "$work"' EXIT

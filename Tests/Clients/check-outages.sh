@@ -5,7 +5,8 @@
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 root=$(cd ../.. && pwd)
-for needed in python3 getent unshare; do command -v $needed >/dev/null || { echo "$needed is missing" >&2; exit 1; }; done
+. ../needs.sh
+needs python3 getent unshare clang
 if [ "${1:-}" != inside ]; then
   # glibc finds module, host and configuration where they are in a namespace of this script's own.
   [ "$(id -u)" = 0 ] && exec unshare --mount --propagation private "$PWD/${0##*/}" inside
@@ -22,9 +23,8 @@ install -m 755 "$root/build/libnss_nsp.so.2" "$work/lib/libnss_nsp.so.2" && cp "
 mount --bind "$work/run" /run && printf 'hosts: nsp\n' >"$work/nsswitch.conf" && mount --bind "$work/nsswitch.conf" /etc/nsswitch.conf || exit 1
 export STATE_DIRECTORY=$work/state LD_LIBRARY_PATH=$work/lib
 unset NSP_SOCKET XDG_RUNTIME_DIR NSP_NSS_BYPASS
-cc=$(command -v clang || command -v cc)
-$cc -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/CWinsock/include" frail.c -o "$work/frail.so" || exit 1
-$cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" outages.c -o "$work/outages" -L"$work/lib" -lnsp || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/CWinsock/include" frail.c -o "$work/frail.so" || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" outages.c -o "$work/outages" -L"$work/lib" -lnsp || exit 1
 printf '192.0.2.9 there\n' >"$work/hosts"
 
 . ./check.sh

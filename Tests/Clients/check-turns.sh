@@ -3,6 +3,8 @@
 #   check-turns.sh            needs the package's own build, the fixtures, and a C compiler
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
+. ../needs.sh
+needs clang
 root=../..
 fixtures=${NSPHOST_FIXTURES:-$PWD/$root/build/fixtures}
 work=$(mktemp -d) && chmod 755 "$work"
@@ -10,9 +12,8 @@ host=
 trap '[ -z "$host" ] || kill -9 $host 2>/dev/null; rm -rf "$work"' EXIT
 export NSP_SOCKET=$work/socket STATE_DIRECTORY=$work/state
 program=$(cd $root && swift build --show-bin-path)/nsphost
-cc=$(command -v clang || command -v cc)
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-$cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include -DPROGRAM -DVERSION2 -DFIXTURE_NAME='"serial-program"' -DFIXTURE_NUMBER=3 \
+clang -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include -DPROGRAM -DVERSION2 -DFIXTURE_NAME='"serial-program"' -DFIXTURE_NUMBER=3 \
   ../Fixtures/serial.c -o "$work/program" -L"$work" -lnsp -pthread || exit 1
 . ./check.sh
 

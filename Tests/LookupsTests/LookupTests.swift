@@ -98,6 +98,29 @@ import Testing
     scripted.finish()
   }
 
+  @Test("an End waits for the NextEx of a provider that does not say that it waits, up to the deadline", arguments: [30, 5000])
+  func endBehindNext(milliseconds: Int) throws {
+    let scripted = try ScriptedHost(["scripted-a"], sidecars: ["scripted-a": "deadline-ms = \(milliseconds)\n"])
+    let lookup = try scripted.host.engine.begin(
+      try scripted.open(), QuerySet(serviceInstanceName: "sleep-1000", nameSpace: .dns), flags: .returnAll)
+    let returned = DispatchSemaphore(value: 0)
+    Thread {
+      #expect(throws: LookupError.self) { try lookup.next() }
+      returned.signal()
+    }.start()
+    while try scripted.count("scripted-a", .lookupServiceNextEx) == 0 { sched_yield() }
+    lookup.end()
+    #expect(try scripted.count("scripted-a", .lookupServiceEnd) == 0)
+    let ended = { try scripted.count("scripted-a", .lookupServiceEnd) == 1 }
+    if milliseconds < 1000 {
+      while try !ended() { sched_yield() }
+      #expect(returned.wait(timeout: .now()) == .timedOut, "the routine is still inside")
+    }
+    returned.wait()
+    while try !ended() { sched_yield() }
+    scripted.finish()
+  }
+
   /// How long a provider took, as the lookup says.
   private func took(_ lookup: Lookup) throws -> Duration {
     guard case .asked(_, _, let took)? = lookup.trace.lines.first?.verdict else { throw WinsockError.invalidArgument }
