@@ -72,6 +72,7 @@ check-plugins: test-packages windows plugins nss-module
 	@for name in $(PLUGINS); do echo "Tests/Plugins/check-$$name.sh" && Tests/Plugins/check-$$name.sh || exit 1; done
 	Tests/Plugins/check-changes.sh
 	Tests/Plugins/check-registrations.sh
+	Tests/Plugins/check-soak.sh
 	Tests/NSSModule/check-nss-module.sh
 	$(SWIFT) build --product reach
 	Tests/Clients/check-reach.sh
