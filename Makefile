@@ -77,6 +77,7 @@ check-plugins: test-packages windows plugins nss-module
 	$(SWIFT) build --product reach
 	Tests/Clients/check-reach.sh
 	Tests/Clients/check-outages.sh
+	Tests/Clients/check-hangs.sh
 
 # What a provider's process may do, tried against this kernel.
 check-confinement: test-packages

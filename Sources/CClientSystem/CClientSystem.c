@@ -18,15 +18,23 @@ __attribute__((constructor)) static void begin(void) {
   if (nsp_client_begin != NULL) nsp_client_begin();
 }
 
-int nsp_client_connect(void) { return nsp_host_connect(NULL, NSP_HOST_NO_END); }
+int64_t nsp_client_usual_silence(void) { return NSP_HOST_USUAL_SILENCE; }
+int64_t nsp_client_endless(void) { return NSP_HOST_NO_END; }
 
-int nsp_client_send(int socket, const void *bytes, size_t count) { return nsp_host_send(socket, bytes, count, NSP_HOST_NO_END); }
-
-ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most) {
-  return nsp_host_receive(socket, bytes, least, most, NSP_HOST_NO_END);
+int nsp_client_connect(int64_t silence) {
+  int socket = nsp_host_connect(NULL, nsp_host_after(silence));
+  return socket < 0 && errno == EAGAIN ? NSP_HOST_SILENT : socket;
 }
 
-int nsp_client_receive(int socket, void *bytes, size_t count) { return nsp_client_receive_some(socket, bytes, count, count) < 0 ? -1 : 0; }
+int nsp_client_send(int socket, const void *bytes, size_t count, int64_t silence) {
+  return nsp_host_send(socket, bytes, count, nsp_host_after(silence));
+}
+
+ssize_t nsp_client_receive(int socket, void *bytes, size_t least, size_t most, int64_t silence) {
+  return nsp_host_receive_while_alive(socket, bytes, least, most, silence);
+}
+
+int nsp_client_await(int socket, int64_t span) { return nsp_host_await(socket, nsp_host_after(span)); }
 
 uint32_t nsp_client_moment(void) { return (uint32_t)nsp_host_clock(); }
 

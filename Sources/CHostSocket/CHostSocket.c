@@ -32,25 +32,32 @@ static int await(int socket, short what, int64_t end) {
   }
 }
 
+/* How long a connect may wait in the host's queue. Zero would be for ever. */
+static void bound_connect(int descriptor, int64_t end) {
+  int64_t left = end - nsp_host_clock();
+  struct timeval rest = {0, 1};
+  if (left >= 1000) rest.tv_sec = left / 1000000000, rest.tv_usec = left % 1000000000 / 1000;
+  setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &rest, sizeof rest);
+}
+
 static int connect_to(const char *path, int64_t end) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  int descriptor;
+  struct timeval none = {0, 0};
+  int descriptor, status;
   if (strlen(path) >= sizeof address.sun_path) return errno = ENAMETOOLONG, -1;
   strcpy(address.sun_path, path);
-  /* Where somebody has a time to keep, not even the host's queue of those who wait for it may keep them longer. */
-  descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (end == NSP_HOST_NO_END ? 0 : SOCK_NONBLOCK), 0);
+  descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return -1;
-  while (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0) {
-    struct timespec moment = {0, 1000000};
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN || nsp_host_clock() + moment.tv_nsec >= end) {
-      int why = errno;
-      close(descriptor);
-      return errno = why, -1;
-    }
-    /* The queue is full; nothing tells when it is not. */
-    nanosleep(&moment, NULL);
+  do {
+    if (end != NSP_HOST_NO_END) bound_connect(descriptor, end);
+    status = connect(descriptor, (struct sockaddr *)&address, sizeof address);
+  } while (status != 0 && errno == EINTR);
+  if (status != 0) {
+    int why = errno;
+    close(descriptor);
+    return errno = why, -1;
   }
+  if (end != NSP_HOST_NO_END) setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
   return descriptor;
 }
 
@@ -142,5 +149,43 @@ ssize_t nsp_host_receive(int socket, void *bytes, size_t least, size_t most, int
     /* Waits in poll: in recv the kernel would wake it when the host has read the request, too. */
     if (got < 0 && errno == EAGAIN && !await(socket, POLLIN, end)) return (ssize_t)have;
     got = recv(socket, (char *)bytes + have, most - have, MSG_DONTWAIT);
+  }
+}
+
+int64_t nsp_host_after(int64_t span) {
+  int64_t now = nsp_host_clock();
+  return span < NSP_HOST_NO_END - now ? now + span : NSP_HOST_NO_END;
+}
+
+int nsp_host_await(int socket, int64_t end) { return await(socket, POLLIN, end); }
+
+void nsp_host_ask_for_life(int socket) {
+  /* The frame "nothing" of docs/wire.md. */
+  static const struct {
+    uint32_t length;
+    uint16_t kind, zero;
+    uint32_t request;
+    int32_t status;
+  } nothing = {sizeof nothing, NSP_HOST_NOTHING, 0, 0, 0};
+  /* At once or not at all: a host that does not read has something to answer already. */
+  nsp_host_send(socket, &nothing, sizeof nothing, 0);
+}
+
+ssize_t nsp_host_receive_while_alive(int socket, void *bytes, size_t least, size_t most, int64_t silence) {
+  size_t have = 0;
+  int isAsked = 0;
+  int64_t end;
+  if (silence == NSP_HOST_NO_END) return nsp_host_receive(socket, bytes, least, most, NSP_HOST_NO_END);
+  end = nsp_host_after(silence / 4);
+  for (;;) {
+    ssize_t got = nsp_host_receive(socket, (char *)bytes + have, least - have, most - have, end);
+    if (got < 0) return -1;
+    have += (size_t)got;
+    if (have >= least) return (ssize_t)have;
+    if (got == 0 && isAsked) return NSP_HOST_SILENT;
+    isAsked = got == 0;
+    if (isAsked) nsp_host_ask_for_life(socket);
+    /* Counted from now: this process may have been stopped meanwhile, too. */
+    end = nsp_host_after(isAsked ? silence - silence / 4 : silence / 4);
   }
 }

@@ -33,7 +33,7 @@ public func GetAddrInfoExW(
   }
   if let overlapped = lpOverlapped {
     let request = AddressRequest(
-      query, process, .init(result: result, overlapped: overlapped, routine: lpCompletionRoutine, event: event))
+      query, process, .init(result: result, overlapped: overlapped, routine: lpCompletionRoutine, event: event), limit: limit)
     overlapped.pointee.Internal = ULONG_PTR(WSAEINPROGRESS)
     overlapped.pointee.Pointer = PVOID(result)
     process.keep(request)
@@ -49,7 +49,7 @@ public func GetAddrInfoExW(
     result.pointee = chain
     return answer(code)
   }
-  let request = AddressRequest(query, process, nil)
+  let request = AddressRequest(query, process, nil, limit: limit)
   guard request.start(timeout: nil) else { return answer(Int32(WSA_NOT_ENOUGH_MEMORY)) }
   // Too late: what still comes is let go of.
   if nsp_event_wait(request.done, limit) == 0, request.finish(nil, Int32(WSAETIMEDOUT)) { return answer(Int32(WSAETIMEDOUT)) }

@@ -58,8 +58,9 @@ struct AddressQuery {
 
   // MARK: Asking
 
-  /// The chain of addresses, or why there is none. Waits for the host.
-  func resolve(_ process: Process) -> (UnsafeMutablePointer<ADDRINFOEXW>?, Int32) {
+  /// The chain of addresses, or why there is none. Waits for the host, as long as it gives signs of life.
+  /// - Parameter silence: How long it may give none, in nanoseconds.
+  func resolve(_ process: Process, silence: Int64 = nsp_client_usual_silence()) -> (UnsafeMutablePointer<ADDRINFOEXW>?, Int32) {
     var chain = AddressChain(query: self, mergesEqual: nameSpace != UInt32(NS_ALL) || provider != nil)
     switch name.map({ Self.known(ascii($0)) }) ?? .unknown {
     case .addresses(let local):
@@ -73,7 +74,7 @@ struct AddressQuery {
     request.append(lookupFlags)
     request.append(UInt32(0))
     append(to: &request)
-    switch process.ask(&request).0 {
+    switch process.ask(&request, silence: silence).0 {
     case .failed(let code): return (nil, code)
     case .frame(let payload, let status):
       let (records, isReadable) = Self.records(payload)

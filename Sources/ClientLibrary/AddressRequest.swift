@@ -23,7 +23,12 @@ final class AddressRequest {
   private(set) var outcome: (chain: UnsafeMutablePointer<ADDRINFOEXW>?, code: Int32) = (nil, 0)
   var handle: UInt = 0
 
-  init(_ query: AddressQuery, _ process: Process, _ completion: Completion?) {
+  /// How long the host may give no sign of life, in nanoseconds: a time-out of the caller's is always over before that.
+  private let silence: Int64
+
+  /// - Parameter limit: The caller's time-out, in microseconds.
+  init(_ query: AddressQuery, _ process: Process, _ completion: Completion?, limit: Int64?) {
+    silence = nsp_client_usual_silence() + (limit ?? 0) * 1_000
     self.query = query
     self.process = process
     self.completion = completion
@@ -45,7 +50,7 @@ final class AddressRequest {
     let status = nsp_client_run(
       { context in
         let request = Unmanaged<AddressRequest>.fromOpaque(context!).takeRetainedValue()
-        let (chain, code) = request.query.resolve(request.process)
+        let (chain, code) = request.query.resolve(request.process, silence: request.silence)
         request.finish(chain, code)
       }, worker.toOpaque())
     guard status == 0 else {

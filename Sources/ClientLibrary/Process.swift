@@ -122,7 +122,7 @@ final class Process {
         // What was said counts, also when nobody is there any more to hear the answer.
         var goodbye = FrameWriter(RequestKind.goodbye.rawValue, request: 1)
         let frame = goodbye.finish()
-        _ = nsp_client_send(descriptor, frame, frame.count)
+        _ = nsp_client_send(descriptor, frame, frame.count, 0)
         close(descriptor)
       }
       return true
@@ -138,9 +138,13 @@ final class Process {
   }
 
   /// The epoch of the session that answered comes with the answer.
-  /// - Parameter expected: The epoch in which a handle of the request means something.
-  func ask(_ frame: inout FrameWriter, epoch expected: UInt64? = nil) -> (Answer, epoch: UInt64) {
-    let (answer, descriptor, epoch) = exchange(frame.finish(), expected)
+  /// - Parameters:
+  ///   - expected: The epoch in which a handle of the request means something.
+  ///   - silence: How long the host may give no sign of life, in nanoseconds. Then the answer is `WSATRY_AGAIN` (nsp.md §10.3).
+  func ask(
+    _ frame: inout FrameWriter, epoch expected: UInt64? = nil, silence: Int64 = nsp_client_usual_silence()
+  ) -> (Answer, epoch: UInt64) {
+    let (answer, descriptor, epoch) = exchange(frame.finish(), expected, silence)
     if descriptor >= 0 { give(descriptor) }
     return (answer, epoch)
   }
@@ -156,7 +160,7 @@ final class Process {
   /// The same, for a request that may be answered a second time. Where the first answer says that it goes on (`WSA_IO_PENDING`), the
   /// connection is the caller's until `awaitAnswer`; else -1.
   func askTwice(_ frame: inout FrameWriter, epoch expected: UInt64?) -> (Answer, connection: Int32) {
-    let (answer, descriptor, _) = exchange(frame.finish(), expected, readsAhead: false)
+    let (answer, descriptor, _) = exchange(frame.finish(), expected, nsp_client_usual_silence(), readsAhead: false)
     if case .frame(_, Int32(WSA_IO_PENDING)) = answer { return (answer, descriptor) }
     if descriptor >= 0 { give(descriptor) }
     return (answer, -1)
@@ -164,33 +168,33 @@ final class Process {
 
   /// The second answer; nil when the host went away, or this process has ended its session. No deadline: what is waited for may never be.
   func awaitAnswer(_ descriptor: Int32) -> Answer? {
-    guard let answer = receive(descriptor, readsAhead: false) else {
+    guard
+      case .frame(let header, let payload) = FrameChannel.receive(descriptor, readsAhead: false, silence: nsp_client_endless())
+    else {
       letGo(descriptor)
       return nil
     }
     give(descriptor)
-    return answer
+    return .frame(payload, status: header.status)
   }
 
   /// - Returns: The answer, and the connection that it came on, which is the caller's to give back; -1 where there is none.
   /// - Parameter readsAhead: Nothing comes behind the answer.
-  private func exchange(_ bytes: [UInt8], _ expected: UInt64?, readsAhead: Bool = true)
+  private func exchange(_ bytes: [UInt8], _ expected: UInt64?, _ silence: Int64, readsAhead: Bool = true)
     -> (Answer, descriptor: Int32, epoch: UInt64)
   {
     let wasStarted = isStarted
     while true {
-      let (descriptor, isFresh) = take()
-      guard descriptor >= 0 else { return (.failed(Int32(WSAENETDOWN)), -1, 0) }
+      let (descriptor, isFresh) = take(silence)
+      guard descriptor >= 0 else { return (.failed(Self.code(descriptor)), -1, 0) }
       var isSent = false
       if isFresh {
         // The hello takes no time of its own: a request that any session may have follows at once.
         let first = expected == nil ? hello() + bytes : hello()
         // A host that has closed already may have said why.
-        _ = nsp_client_send(descriptor, first, first.count)
-        let (refusal, session) = greeting(descriptor)
-        guard refusal == 0 else {
-          return (.failed(end(descriptor, wasStarted, refusal > 0 ? refusal : Int32(WSAENETDOWN))), -1, 0)
-        }
+        _ = nsp_client_send(descriptor, first, first.count, silence)
+        let (refusal, session) = greeting(descriptor, silence)
+        guard refusal == 0 else { return (.failed(end(descriptor, wasStarted, refusal)), -1, 0) }
         met(session)
         isSent = expected == nil
       }
@@ -198,42 +202,49 @@ final class Process {
       if let expected, expected != at {
         return (.failed(Int32(WSA_INVALID_HANDLE)), descriptor, at)
       }
-      isSent = isSent || nsp_client_send(descriptor, bytes, bytes.count) == 0
-      if isSent, let answer = receive(descriptor, readsAhead: readsAhead) { return (answer, descriptor, at) }
-      let code = end(descriptor, wasStarted, Int32(WSAENETDOWN))
+      isSent = isSent || nsp_client_send(descriptor, bytes, bytes.count, silence) == 0
+      var failure = Int32(WSAENETDOWN)
+      if isSent {
+        switch FrameChannel.receive(descriptor, readsAhead: readsAhead, silence: silence) {
+        case .frame(let header, let payload): return (.frame(payload, status: header.status), descriptor, at)
+        case .gone: break
+        case .silent: failure = Int32(WSATRY_AGAIN)
+        }
+      }
+      let code = end(descriptor, wasStarted, failure)
       // A connection that was kept may be one to a host that is gone. What was sent is not sent again.
       if isFresh || isSent || code != Int32(WSAENETDOWN) { return (.failed(code), -1, at) }
     }
   }
 
-  private func receive(_ descriptor: Int32, readsAhead: Bool) -> Answer? {
-    FrameChannel.receive(descriptor, readsAhead: readsAhead).map { .frame($0.payload, status: $0.header.status) }
-  }
+  /// Why there is no connection, by what `nsp_client_connect` says.
+  private static func code(_ failure: Int32) -> Int32 { failure == -2 ? Int32(WSATRY_AGAIN) : Int32(WSAENETDOWN) }
 
   /// A connection of this session for whoever asks, who closes it; or why there is none.
   func open() -> (descriptor: Int32, failure: Int32) {
-    let descriptor = nsp_client_connect()
-    guard descriptor >= 0 else { return (-1, Int32(WSAENETDOWN)) }
+    let silence = nsp_client_usual_silence()
+    let descriptor = nsp_client_connect(silence)
+    guard descriptor >= 0 else { return (-1, Self.code(descriptor)) }
     let first = hello()
-    _ = nsp_client_send(descriptor, first, first.count)
-    let (refusal, session) = greeting(descriptor)
+    _ = nsp_client_send(descriptor, first, first.count, silence)
+    let (refusal, session) = greeting(descriptor, silence)
     guard refusal == 0 else {
       close(descriptor)
-      return (-1, refusal > 0 ? refusal : Int32(WSAENETDOWN))
+      return (-1, refusal)
     }
     met(session)
     return (descriptor, 0)
   }
 
-  /// A connection for one call: one that is idle, or a new one that has not said hello yet. -1 when nobody listens.
-  private func take() -> (Int32, isFresh: Bool) {
+  /// A connection for one call: one that is idle, or a new one that has not said hello yet. Negative as `nsp_client_connect` where there is none.
+  private func take(_ silence: Int64) -> (Int32, isFresh: Bool) {
     let known: Int32 = locked {
       guard let descriptor = idle.popLast() else { return -1 }
       busy.append(descriptor)
       return descriptor
     }
     if known >= 0 { return (known, false) }
-    let descriptor = nsp_client_connect()
+    let descriptor = nsp_client_connect(silence)
     if descriptor >= 0 { locked { busy.append(descriptor) } }
     return (descriptor, true)
   }
@@ -249,17 +260,21 @@ final class Process {
     var number: UInt32 = 0
   }
 
-  /// Reads the answer to the hello, and nothing of what follows it: 0, the code that the host refuses with, or -1.
-  private func greeting(_ descriptor: Int32) -> (status: Int32, Session) {
-    withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { room in
-      guard nsp_client_receive(descriptor, room.baseAddress, FrameHeader.size) == 0,
-        let header = FrameHeader(UnsafeRawBufferPointer(room)), header.isAcceptable(maximum: 64),
-        nsp_client_receive(descriptor, room.baseAddress, Int(header.length) - FrameHeader.size) == 0
-      else { return (-1, Session()) }
-      guard header.status == 0, header.length >= 32 else { return (header.status == 0 ? -1 : header.status, Session()) }
-      return (
-        0, Session(host: room.load(fromByteOffset: 8, as: UInt32.self), number: room.load(fromByteOffset: 12, as: UInt32.self))
-      )
+  /// Reads the answer to the hello, and nothing of what follows it: 0, or the code that the host refuses with, or of how it failed.
+  private func greeting(_ descriptor: Int32, _ silence: Int64) -> (status: Int32, Session) {
+    switch FrameChannel.receive(descriptor, readsAhead: false, silence: silence) {
+    case .gone: return (Int32(WSAENETDOWN), Session())
+    case .silent: return (Int32(WSATRY_AGAIN), Session())
+    case .frame(let header, let payload):
+      guard header.status == 0, payload.count >= 16 else {
+        return (header.status > 0 ? header.status : Int32(WSAENETDOWN), Session())
+      }
+      return payload.withUnsafeBytes { bytes in
+        (
+          0,
+          Session(host: bytes.load(fromByteOffset: 8, as: UInt32.self), number: bytes.load(fromByteOffset: 12, as: UInt32.self))
+        )
+      }
     }
   }
 

@@ -43,6 +43,10 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var isPaused = false
     /// The hello is being served: what follows it waits.
     var isGreeting = false
+    /// A hello has been read.
+    var hasSaidHello = false
+    /// Requests for a sign of life that were read, by number.
+    var lifeSigns: [UInt32] = []
     /// A goodbye has been read, perhaps behind requests that are still served.
     var hasSaidGoodbye = false
     var isEnding = false
@@ -95,8 +99,11 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   override func ready() {
     flush()
     var outcome = Outcome.more
-    while outcome == .more { outcome = read() }
-    serveOne()
+    while outcome == .more {
+      outcome = read()
+      showLife()
+    }
+    if isWorker || server.isOpen { serveOne() }
     switch outcome {
     case .all, .more: break
     case .over: vanished()
@@ -171,6 +178,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
           state.inbound = inbound
         }
         if isNonsense { return .nonsense }
+        takeLifeSigns(&state, behind: known)
         state.requests += state.backlog.count - known
         state.hasSaidGoodbye =
           state.hasSaidGoodbye || state.backlog[known...].contains { Self.kind(of: $0) == RequestKind.goodbye.rawValue }
@@ -178,6 +186,30 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
         // Less than there was room for is all that there was, but for the end.
         return (count < chunk.count && !hangsUp) || state.isPaused ? .all : .more
       }
+    }
+  }
+
+  /// Takes what asks for a sign of life out of the frames that have just come: it waits neither behind other requests nor for a thread.
+  private func takeLifeSigns(_ state: inout State, behind known: Int) {
+    func isHello(_ frame: [UInt8]) -> Bool { Self.kind(of: frame) == RequestKind.hello.rawValue }
+    func asks(_ frame: [UInt8]) -> Bool { Self.kind(of: frame) == RequestKind.nothing.rawValue }
+    state.hasSaidHello = state.hasSaidHello || state.backlog[known...].contains(where: isHello)
+    guard state.hasSaidHello, !isWorker, state.backlog[known...].contains(where: asks) else { return }
+    for frame in state.backlog[known...] where asks(frame) {
+      state.lifeSigns.append(frame.withUnsafeBytes { FrameHeader($0)?.request ?? 0 })
+      giveBack(frame.count, &state)
+    }
+    state.backlog[known...].removeAll(where: asks)
+  }
+
+  private func showLife() {
+    let numbers = state.withLock { state in
+      defer { state.lifeSigns = [] }
+      return state.lifeSigns
+    }
+    for number in numbers {
+      var answer = FrameWriter(RequestKind.nothing.answer, request: number, reserving: FrameHeader.size)
+      send(answer.finish())
     }
   }
 

@@ -55,8 +55,7 @@ public final class HostServer: Sendable {
   let transport: PeerTransport<Connection>
   private let link: TransportLink
   private let listener: Listener
-  /// Who has come before the host was ready for everybody.
-  private let early = Mutex<[Int32]?>([])
+  private let isReady = Atomic<Bool>(false)
   private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
   let quotas: UserQuotas
   let advertisements: Advertisements
@@ -106,9 +105,14 @@ public final class HostServer: Sendable {
 
   /// Serves everybody from now on.
   public func open() {
-    let early = self.early.withLock { $0.take() }
-    for descriptor in early ?? [] { accept(descriptor) }
+    isReady.store(true, ordering: .sequentiallyConsistent)
+    for connection in connections.withLock({ Array($0.values) }) where !connection.isWorker {
+      HostThreads.run { connection.ready() }
+    }
   }
+
+  /// Whether everybody is served. Until then who comes is heard, and told that the host lives.
+  var isOpen: Bool { isReady.load(ordering: .sequentiallyConsistent) }
 
   /// How many clients are connected.
   public var connectionCount: Int { connections.withLock { $0.count } }
@@ -148,7 +152,6 @@ public final class HostServer: Sendable {
       return
     }
     let isWorker = workers.claim(peer.processID)
-    guard isWorker || isReady(for: descriptor) else { return }
     let connection = Connection(descriptor, peer, isWorker: isWorker, self)
     guard let place = poll.place(connection) else { return }
     connection.place = place
@@ -163,15 +166,6 @@ public final class HostServer: Sendable {
       return turnAway(connection)
     }
     if !poll.watch(place, descriptor) { connection.end(.overQuota) }
-  }
-
-  /// Whether it is served now; else it is as soon as the host is ready.
-  private func isReady(for descriptor: Int32) -> Bool {
-    early.withLock { early in
-      guard early != nil else { return true }
-      early?.append(descriptor)
-      return false
-    }
   }
 
   /// There are too many: says so before it is asked. The socket is closed with the last reference.

@@ -7,22 +7,46 @@ import Wire
 /// The host's names and services for Swift programs: lookups as asynchronous sequences, registrations, the providers.
 ///
 /// Any task may call. All calls of one `NameService` share a connection; the session at the providers belongs to the process. A
-/// host that went away is `WinsockError.networkDown`; the next call finds the one that came back.
+/// host that went away is `WinsockError.networkDown`; the next call finds the one that came back. A host that gives no sign of life, as one that
+/// was stopped, is `WinsockError.timedOut`; one that works on a request says so, and is waited for.
 public final class NameService: Sendable {
   /// Nil: where a host is found when a connection is made.
   private let path: String?
+  private let silence: Duration
   private let channel = Mutex<HostChannel?>(nil)
+  /// Why the last attempt to connect failed.
+  private let connecting = Mutex<WinsockError?>(nil)
+  private let attempts = Atomic<Int>(0)
 
-  /// - Parameter socket: The host's socket; otherwise as libnsp finds it: `NSP_SOCKET`, the user's own host, the machine's.
-  public init(socket: String? = nil) { path = socket }
-
-  /// The connection, made anew where it broke. Connecting to a local socket does not wait.
-  func connected() throws(WinsockError) -> HostChannel {
-    if let known = channel.withLock({ $0 }), !known.isOver { return known }
-    let new = try HostChannel(path)
-    channel.withLock { $0 = new }
-    return new
+  /// - Parameters:
+  ///   - socket: The host's socket; otherwise as libnsp finds it: `NSP_SOCKET`, the user's own host, the machine's.
+  ///   - silence: How long the host may give no sign of life while it owes an answer; otherwise five seconds.
+  public init(socket: String? = nil, silence: Duration? = nil) {
+    path = socket
+    self.silence = silence ?? HostSocket.usualSilence
   }
+
+  /// The connection, made anew where it broke. Waits for the host's answer to the hello.
+  func connected() throws(WinsockError) -> HostChannel {
+    if let known = usable { return known }
+    let before = attempts.load(ordering: .acquiring)
+    // One at a time: those who wait for it get its connection, or its failure.
+    return try connecting.withLock { failure throws(WinsockError) in
+      if let known = usable { return known }
+      if attempts.load(ordering: .acquiring) != before, let failure { throw failure }
+      defer { attempts.add(1, ordering: .releasing) }
+      do throws(WinsockError) {
+        let new = try HostChannel(path, silence: silence)
+        channel.withLock { $0 = new }
+        return new
+      } catch {
+        failure = error
+        throw error
+      }
+    }
+  }
+
+  private var usable: HostChannel? { channel.withLock { $0 }.flatMap { $0.isOver ? nil : $0 } }
 
   // MARK: Lookups
 

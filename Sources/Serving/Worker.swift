@@ -31,8 +31,10 @@ public final class Worker: Sendable {
     let descriptor = nsp_host_connect(socket, NSP_HOST_NO_END)
     guard descriptor >= 0 else { return nil }
     var hello = FrameWriter.hello()
-    guard FrameChannel.send(descriptor, &hello), let answer = FrameChannel.receive(descriptor, readsAhead: false),
-      answer.header.status == 0
+    // A host that has stopped goes on some time, and its workers with it.
+    guard FrameChannel.send(descriptor, &hello, silence: NSP_HOST_NO_END),
+      case .frame(let header, _) = FrameChannel.receive(descriptor, readsAhead: false, silence: NSP_HOST_NO_END),
+      header.status == 0
     else {
       close(descriptor)
       return nil
@@ -94,7 +96,7 @@ public final class Worker: Sendable {
     if let advertised = advertised.withLock({ $0 }) {
       advertised.say(&frame)
     } else {
-      _ = FrameChannel.send(connection, &frame)
+      _ = FrameChannel.send(connection, &frame, silence: NSP_HOST_NO_END)
     }
   }
 
@@ -222,7 +224,7 @@ public final class Worker: Sendable {
       if let advertised = worker.advertised.withLock({ $0 }) {
         advertised.say(&frame)
       } else {
-        _ = FrameChannel.send(worker.connection, &frame)
+        _ = FrameChannel.send(worker.connection, &frame, silence: NSP_HOST_NO_END)
       }
     }
   }

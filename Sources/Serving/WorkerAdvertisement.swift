@@ -1,3 +1,4 @@
+import CClientSystem
 import CLastWords
 import CWinsock
 import Glibc
@@ -39,6 +40,9 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
   }
 
   override var traits: UInt32 { own.rawValue }
+
+  /// The host that has started this process goes on some time.
+  override var silence: Int64 { nsp_client_endless() }
 
   /// What the host is told of that goes over the same connection.
   override func refused() {}

@@ -77,13 +77,28 @@ struct HostOptions: ParsableArguments {
     completion: .file())
   var socket: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How long the running host may give no sign of life.",
+      discussion: "Otherwise 5 seconds. A host that works on the command says so, and is waited for.", valueName: "seconds"))
+  var timeout: Double?
+
   @Flag(name: .shortAndLong, help: "Say on standard error who does it: a running host, or this process.")
   var verbose = false
+
+  func validate() throws {
+    if let timeout, !(0.001...86_400).contains(timeout) {
+      throw ValidationError("--timeout \(timeout) is not between 0.001 and 86400 seconds")
+    }
+  }
+
+  var silence: Duration { timeout.map { .seconds($0) } ?? HostSocket.usualSilence }
 
   /// The host that serves this machine. Nil when there is none, or the command is about directories of its own.
   func runningHost() throws -> RunningHost? {
     guard !local, directories.isEmpty else { return note("in this process") }
-    if let running = RunningHost(socket) {
+    if let running = try RunningHost(socket, silence: silence) {
       if verbose { Output.aside("asking the host on \(running.path)") }
       return running
     }

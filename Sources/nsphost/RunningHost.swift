@@ -7,14 +7,20 @@ import Wire
 /// A host that runs elsewhere on the machine, over its socket.
 final class RunningHost {
   private let socket: HostSocket
+  private let silence: Duration
   private var nextRequest: UInt32 = 1
   private var hasSaidHello = false
 
   /// Nil when nobody listens there.
-  /// - Parameter path: The path that was named, or nil: where a client looks.
-  init?(_ path: String?) {
-    guard let socket = HostSocket(path) else { return nil }
-    self.socket = socket
+  /// - Parameters:
+  ///   - path: The path that was named, or nil: where a client looks.
+  ///   - silence: How long the host may give no sign of life.
+  init?(_ path: String?, silence: Duration) throws {
+    do throws(HostSocket.Failure) { socket = try HostSocket(path, silence: silence) } catch {
+      guard error == .silent else { return nil }
+      throw Self.silent(CommandWords.ofProcess.name, silence, " and takes no connection")
+    }
+    self.silence = silence
   }
 
   var path: String { socket.path }
@@ -32,7 +38,7 @@ final class RunningHost {
     var request = FrameWriter(RequestKind.control.rawValue, request: number())
     request.append(UInt32(0))
     request.append(UInt32(0))
-    for word in words { request.append(Array(word.utf8) + [0]) }
+    for word in Self.withoutTimeout(words) { request.append(Array(word.utf8) + [0]) }
     let (status, payload) = try exchange(request.finish(), what, isControl: true)
     return try payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
@@ -42,6 +48,20 @@ final class RunningHost {
       return ControlAnswer(
         status: status, output: String(decoding: output, as: UTF8.self), errors: String(decoding: error, as: UTF8.self))
     }
+  }
+
+  /// How long to wait is this process's matter alone.
+  private static func withoutTimeout(_ words: [String]) -> [String] {
+    var (kept, rest) = ([String](), words[...])
+    while let word = rest.popFirst() {
+      switch word {
+      case "--": return kept + [word] + rest
+      case "--timeout": rest = rest.dropFirst()
+      case _ where word.hasPrefix("--timeout="): break
+      default: kept.append(word)
+      }
+    }
+    return kept
   }
 
   /// Why a hello was refused.
@@ -69,12 +89,23 @@ final class RunningHost {
       isJSON: CommandWords.ofProcess.wantsJSON)
   }
 
+  static func silent(_ what: String, _ silence: Duration, _ more: String = "") -> CommandFailure {
+    CommandFailure(
+      kind: .unreachable, error: .timedOut, what: what,
+      why: "the running host has given no sign of life for \(silence.inSeconds)\(more)",
+      remedy:
+        "see whether it is stopped (ps: state T) or the machine overloaded; --timeout SECONDS waits longer, --local does without it",
+      isJSON: CommandWords.ofProcess.wantsJSON)
+  }
+
   private func exchange(_ frame: [UInt8], _ what: String, isControl: Bool = false) throws -> (Int32, [UInt8]) {
     // A host that has closed already may have said why.
     guard socket.send(frame) || errno == EPIPE else {
       throw failure(what, String(cString: strerror(errno)), "see whether it still runs")
     }
-    guard let answer = socket.receive(maximum: 1 << 30) else {
+    let answer: HostSocket.Answer
+    do throws(HostSocket.Failure) { answer = try socket.receive(maximum: 1 << 30) } catch {
+      if error == .silent { throw Self.silent(what, silence) }
       throw failure(what, "it has closed the connection", "see whether it still runs")
     }
     guard answer.status == .success || isControl && !answer.payload.isEmpty else {
@@ -93,5 +124,13 @@ final class RunningHost {
         isJSON: CommandWords.ofProcess.wantsJSON)
     }
     return (answer.status.rawValue, answer.payload)
+  }
+}
+
+extension Duration {
+  /// For people: `5 s`, `0.5 s`.
+  fileprivate var inSeconds: String {
+    let seconds = Double(components.seconds) + Double(components.attoseconds) / 1e18
+    return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
   }
 }

@@ -46,7 +46,7 @@ struct WatchCommand: ParsableCommand {
 
   private func watch(_ path: String) throws {
     let interrupted = Interruption()
-    let (service, board) = (NameService(socket: path), WatchBoard(query.name, options.json))
+    let (service, board) = (NameService(socket: path, silence: options.silence), WatchBoard(query.name, options.json))
     let asked = try querySet()
     let failure = Failure()
     let task = Task { [once, query, options] in
@@ -75,6 +75,7 @@ struct WatchCommand: ParsableCommand {
         error: .tryAgain, what: "watch \(query.name)", why: "nobody has it now, and not every provider could answer",
         remedy: "nsphost lookup \(query.name) --explain", isJSON: options.json)
     }
+    if error as? WinsockError == .timedOut { throw RunningHost.silent("watch \(query.name)", options.silence) }
     throw CommandFailure(
       kind: .unreachable, error: error as? WinsockError, what: "watch \(query.name)", why: "the host went away",
       remedy: "see whether it still runs", isJSON: options.json)

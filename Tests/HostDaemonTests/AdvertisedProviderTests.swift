@@ -47,8 +47,8 @@ import Wire
         }
       }
       var hello = FrameWriter.hello(session: 77)
-      guard status == 0, FrameChannel.send(descriptor, &hello),
-        FrameChannel.receive(descriptor, readsAhead: false)?.header.status == 0
+      guard status == 0, FrameChannel.send(descriptor, &hello, silence: .max),
+        case .frame(let header, _) = FrameChannel.receive(descriptor, readsAhead: false, silence: .max), header.status == 0
       else { return (-1, WSAENETDOWN) }
       return (descriptor, 0)
     }

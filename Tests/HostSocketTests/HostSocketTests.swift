@@ -138,7 +138,7 @@ import Testing
   func swift() {
     #expect(HostPlaces("/b").paths == ["/b"] && HostPlaces("/b", configured: "/c").listener == "/b")
     #expect(HostPlaces.unnamed.paths.last == Self.machine && !HostPlaces.unnamed.paths.contains("/b"))
-    #expect(HostSocket("/nowhere/socket") == nil)
+    #expect(throws: HostSocket.Failure.gone) { try HostSocket("/nowhere/socket", silence: .seconds(1)) }
   }
 
   /// A socket that listens, with room for one that waits.

@@ -13,12 +13,18 @@
 /* Makes what the library has once. Written in Swift. */
 void nsp_client_begin(void);
 
-/* As in CHostSocket.h, without an end: who waits for the host waits as long as its connection lasts. */
-int nsp_client_connect(void);
-int nsp_client_send(int socket, const void *bytes, size_t count);
-int nsp_client_receive(int socket, void *bytes, size_t count);
-/* At least `least` bytes and `most` at most: how many; -1. */
-ssize_t nsp_client_receive_some(int socket, void *bytes, size_t least, size_t most);
+/* As in CHostSocket.h. `silence`: how long the other end may give no sign of life, in nanoseconds; what a host is given without a word of the
+   caller's; for ever, which is for the calls that come to a provider. */
+int64_t nsp_client_usual_silence(void);
+int64_t nsp_client_endless(void);
+/* A connection; -1 when nobody listens, -2 when the host takes nobody for so long. */
+int nsp_client_connect(int64_t silence);
+/* 0; -1 when the other end is gone, or does not read for so long. */
+int nsp_client_send(int socket, const void *bytes, size_t count, int64_t silence);
+/* At least `least` bytes and `most` at most: how many; -1 when the other end is gone, -2 when it is silent for so long. */
+ssize_t nsp_client_receive(int socket, void *bytes, size_t least, size_t most, int64_t silence);
+/* Whether something comes, or the end, within so many nanoseconds. */
+int nsp_client_await(int socket, int64_t span);
 /* Exactly so many bytes, and a descriptor that came with them, or -1 where none did; no more than one comes. 0, or -1. */
 int nsp_client_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor);
 /* Runs these around every fork of this process (pthread_atfork). */

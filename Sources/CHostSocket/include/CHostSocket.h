@@ -52,4 +52,21 @@ int nsp_host_send(int socket, const void *bytes, size_t count, int64_t end);
 /* At least `least` bytes and `most` at most: how many, fewer when the time is over first; -1 when the host is gone. */
 ssize_t nsp_host_receive(int socket, void *bytes, size_t least, size_t most, int64_t end);
 
+/* How long a host may give no sign of life, in nanoseconds, before a client gives it up, unless the client says another time. */
+static const int64_t NSP_HOST_USUAL_SILENCE = INT64_C(5000000000);
+/* The host gave no sign of life. */
+enum { NSP_HOST_SILENT = -2 };
+/* The kind of the frame that a host answers at once, whatever else it does (RequestKind.nothing). */
+enum { NSP_HOST_NOTHING = 27 };
+/* The point that lies so many nanoseconds after now. */
+int64_t nsp_host_after(int64_t span);
+/* Whether there is something to read, or the end; 0 when the time is over. */
+int nsp_host_await(int socket, int64_t end);
+/* Sends a frame that a living host answers at once. Does not wait. Between whole frames only. */
+void nsp_host_ask_for_life(int socket);
+/* As nsp_host_receive, as long as the host is alive: one that says nothing for a part of `silence` is asked for a sign of life. -1 when the
+   host is gone; NSP_HOST_SILENT after `silence` nanoseconds without a byte. Between the frames that the caller waits for there may be answers to "nothing", on
+   this connection also later: the caller passes over them. Any thread; one at a time on a connection. */
+ssize_t nsp_host_receive_while_alive(int socket, void *bytes, size_t least, size_t most, int64_t silence);
+
 #endif

@@ -100,6 +100,9 @@ class Advertisement: @unchecked Sendable {
   /// What the host is told of the provider, beside its routines.
   var traits: UInt32 { 0 }
 
+  /// How long the host may give no sign of life, in nanoseconds.
+  var silence: Int64 { nsp_client_usual_silence() }
+
   final func serves(_ other: GUID) -> Bool {
     withUnsafeBytes(of: id) { own in withUnsafeBytes(of: other) { own.elementsEqual($0) } }
   }
@@ -142,7 +145,8 @@ class Advertisement: @unchecked Sendable {
       return Int32(WSA_E_CANCELLED)
     }
     let status =
-      FrameChannel.send(descriptor, &request) ? takeChannels(until: RequestKind.advertise.answer) : Int32(WSAENETDOWN)
+      FrameChannel.send(descriptor, &request, silence: silence)
+      ? takeChannels(until: RequestKind.advertise.answer) : Int32(WSAENETDOWN)
     if status != 0 { refused() } else { sendChange() }
     return status
   }
@@ -187,7 +191,13 @@ class Advertisement: @unchecked Sendable {
     var channel: Int32 = -1
     var status = Int32(WSAENETDOWN)
     withUnsafeTemporaryAllocation(byteCount: FrameHeader.size, alignment: 8) { room in
-      while nsp_client_receive_descriptor(descriptor, room.baseAddress, FrameHeader.size, &channel) == 0 {
+      while true {
+        // Once it is advertised, the host has nothing to say until somebody asks.
+        if answer != nil, !isAlive(descriptor) {
+          status = Int32(WSATRY_AGAIN)
+          return
+        }
+        guard nsp_client_receive_descriptor(descriptor, room.baseAddress, FrameHeader.size, &channel) == 0 else { return }
         guard let header = FrameHeader(UnsafeRawBufferPointer(room)), header.length == UInt32(FrameHeader.size) else {
           if channel >= 0 { close(channel) }
           return
@@ -206,6 +216,15 @@ class Advertisement: @unchecked Sendable {
       }
     }
     return status
+  }
+
+  /// Waits until there is something to read; false when the host is silent.
+  private func isAlive(_ descriptor: Int32) -> Bool {
+    let silence = silence
+    if silence == nsp_client_endless() || nsp_client_await(descriptor, silence / 4) != 0 { return true }
+    var question = FrameWriter(RequestKind.nothing.rawValue, request: 0)
+    say(&question)
+    return nsp_client_await(descriptor, silence - silence / 4) != 0
   }
 
   /// The connection is over: so are its channels, once the routines on them have returned.
@@ -323,7 +342,7 @@ class Advertisement: @unchecked Sendable {
         answer.set(status: status)
       }
       if header.kind == ProviderCall.endUnanswered.rawValue { continue }
-      guard FrameChannel.send(channel, &answer) else {
+      guard FrameChannel.send(channel, &answer, silence: nsp_client_endless()) else {
         // Nobody else knows of it.
         undo(opened)
         break
@@ -592,7 +611,8 @@ class Advertisement: @unchecked Sendable {
   func say(_ frame: inout FrameWriter, epoch expected: UInt64? = nil) {
     nsp_lock(sending)
     let descriptor = locked { expected == nil || expected == epoch ? connection : -1 }
-    if descriptor >= 0 { _ = FrameChannel.send(descriptor, &frame) }
+    // A part of a frame may be on its way: the connection is of no more use.
+    if descriptor >= 0, !FrameChannel.send(descriptor, &frame, silence: silence) { nsp_client_interrupt(descriptor) }
     nsp_unlock(sending)
   }
 }

@@ -6,35 +6,79 @@ import CClientSystem
 
 /// Whole frames from a descriptor, and to it.
 enum FrameChannel {
-  /// The next frame: its header, and its payload, which begins at a multiple of 8. Nil when the other end is gone, or sends what is no frame.
-  /// Waits without a deadline: the other end answers, or goes.
-  /// - Parameter readsAhead: Nothing comes behind it.
-  static func receive(_ descriptor: Int32, readsAhead: Bool) -> (header: FrameHeader, payload: [UInt8])? {
-    var result: (FrameHeader, [UInt8])?
+  enum Received {
+    /// Its payload begins at a multiple of 8.
+    case frame(header: FrameHeader, payload: [UInt8])
+    /// The other end is gone, or sends what is no frame.
+    case gone
+    /// It gave no sign of life.
+    case silent
+  }
+
+  /// The next frame. Answers to `nothing`, by which the other end shows that it lives, are passed over.
+  /// - Parameters:
+  ///   - readsAhead: Nothing but such answers comes behind it.
+  ///   - silence: How long the other end may say nothing, in nanoseconds.
+  static func receive(_ descriptor: Int32, readsAhead: Bool, silence: Int64) -> Received {
+    var result = Received.gone
     // As a rule the whole frame comes at once.
     withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { room in
-      let got = nsp_client_receive_some(
-        descriptor, room.baseAddress, FrameHeader.size, readsAhead ? room.count : FrameHeader.size)
-      guard got >= FrameHeader.size, let header = FrameHeader(UnsafeRawBufferPointer(rebasing: room[..<got])),
-        header.isAcceptable(maximum: 1 << 26), Int(header.length) >= got
-      else { return }
-      var bytes = Array(room[FrameHeader.size..<got])
-      let missing = Int(header.length) - got
-      if missing > 0 {
-        bytes.append(contentsOf: repeatElement(0, count: missing))
-        let have = got - FrameHeader.size
-        let isWhole = bytes.withUnsafeMutableBytes { nsp_client_receive(descriptor, $0.baseAddress! + have, missing) == 0 }
-        guard isWhole else { return }
-      }
-      result = (header, bytes)
+      result = receive(descriptor, into: room, most: readsAhead ? room.count : FrameHeader.size, silence)
     }
     return result
   }
 
-  /// False when the other end is gone.
-  static func send(_ descriptor: Int32, _ frame: inout FrameWriter) -> Bool {
+  private static func receive(_ descriptor: Int32, into room: UnsafeMutableRawBufferPointer, most: Int, _ silence: Int64)
+    -> Received
+  {
+    var got = 0
+    while true {
+      if got < FrameHeader.size {
+        let more = nsp_client_receive(descriptor, room.baseAddress! + got, FrameHeader.size - got, most - got, silence)
+        guard more > 0 else { return more == -2 ? .silent : .gone }
+        got += more
+      }
+      guard let header = FrameHeader(UnsafeRawBufferPointer(rebasing: room[..<got])), header.isAcceptable(maximum: 1 << 26) else {
+        return .gone
+      }
+      let length = Int(header.length)
+      guard isSignOfLife(header) else { return whole(header, room, got, descriptor, silence) }
+      got -= length
+      memmove(room.baseAddress!, room.baseAddress! + length, got)
+    }
+  }
+
+  /// Of one without a payload alone: it is never longer than what has come.
+  private static func isSignOfLife(_ header: FrameHeader) -> Bool {
+    header.kind == RequestKind.nothing.answer && Int(header.length) == FrameHeader.size
+  }
+
+  private static func whole(
+    _ header: FrameHeader, _ room: UnsafeMutableRawBufferPointer, _ got: Int, _ descriptor: Int32, _ silence: Int64
+  ) -> Received {
+    let (have, length) = (min(got, Int(header.length)), Int(header.length))
+    var behind = have
+    while behind < got {
+      guard let other = FrameHeader(UnsafeRawBufferPointer(rebasing: room[behind..<got])), isSignOfLife(other) else {
+        return .gone
+      }
+      behind += FrameHeader.size
+    }
+    var payload = Array(room[FrameHeader.size..<have])
+    let missing = length - have
+    guard missing > 0 else { return .frame(header: header, payload: payload) }
+    payload.append(contentsOf: repeatElement(0, count: missing))
+    let more = payload.withUnsafeMutableBytes {
+      nsp_client_receive(descriptor, $0.baseAddress! + have - FrameHeader.size, missing, missing, silence)
+    }
+    guard more == missing else { return more == -2 ? .silent : .gone }
+    return .frame(header: header, payload: payload)
+  }
+
+  /// False when the other end is gone, or reads nothing for `silence` nanoseconds.
+  static func send(_ descriptor: Int32, _ frame: inout FrameWriter, silence: Int64) -> Bool {
     let bytes = frame.finish()
-    return nsp_client_send(descriptor, bytes, bytes.count) == 0
+    return nsp_client_send(descriptor, bytes, bytes.count, silence) == 0
   }
 }
 
@@ -47,7 +91,8 @@ struct FrameStream {
 
   init(_ descriptor: Int32) { self.descriptor = descriptor }
 
-  /// The next frame, as `FrameChannel.receive`.
+  /// The next frame: its header, and its payload, which begins at a multiple of 8. Nil when the other end is gone, or sends what is no frame.
+  /// Waits without a deadline: the other end sends, or goes.
   mutating func next() -> (header: FrameHeader, payload: [UInt8])? {
     while true {
       let have = bytes.count - start
@@ -76,7 +121,7 @@ struct FrameStream {
     }
     var (more, isGood): ([UInt8], Bool) = ([], false)
     withUnsafeTemporaryAllocation(byteCount: max(4096, least), alignment: 16) { room in
-      let got = nsp_client_receive_some(descriptor, room.baseAddress, least, room.count)
+      let got = nsp_client_receive(descriptor, room.baseAddress, least, room.count, nsp_client_endless())
       guard got > 0 else { return }
       more = Array(room[..<got])
       isGood = true
