@@ -17,13 +17,13 @@ protocol Search: Sendable {
 struct Audience: Sendable {
   private let userID: UInt32?
   private let nameSpace: NameSpace
-  /// What operators or the asking user registered counts alone.
-  private let isSecure: Bool
+  /// Else what counts for everybody, and what the asking user registered.
+  private let countsAllOwners: Bool
 
   init(_ query: Query, _ client: Client?) {
     userID = client?.userID
     nameSpace = query.restrictions.nameSpace
-    isSecure = query.flags.contains(.secure)
+    countsAllOwners = query.countsAllOwners
   }
 
   /// The columns of a row that it is judged by.
@@ -36,7 +36,7 @@ struct Audience: Sendable {
     guard
       moment.isAlive(expires: try row.optional(first + 3), run: try row.optional(first + 4), session: try row.optional(first + 5))
     else { return false }
-    if !isSecure { return true }
+    if countsAllOwners { return true }
     let (owner, isTrusted): (UInt32, Bool) = (try row.number(first + 1), try row.value(first + 2))
     return isTrusted || owner == userID
   }

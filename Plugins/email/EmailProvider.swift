@@ -44,17 +44,16 @@ final class EmailProvider: NameSpaceProvider {
     }
     // Queries of all name spaces come by here: most names are no addresses.
     guard let name = query.name, let address = EmailAddress(name) else { throw .serviceNotFound }
-    let isSecure = query.flags.contains(.secure)
     let published = publications.records(address, service) { publisher in
-      !isSecure || publisher.isOperator || publisher.userID == session.client.userID
+      query.countsAllOwners || publisher.isOperator || publisher.userID == session.client.userID
     }
-    // Whoever publishes an address says all that there is at it.
+    // Whoever publishes an address says all that there is at it, to those for whom it counts.
     if let published {
       if published.isEmpty { throw .noData }
       return Answer(published)
     }
     // Nobody vouches for what the Domain Name System says.
-    guard let resolver, !isSecure else { throw .serviceNotFound }
+    guard let resolver, !query.flags.contains(.secure) else { throw .serviceNotFound }
     let services = MailService.asked(service)
     if services.isEmpty { throw .serviceNotFound }
     return try Discovery.answer(address, services, query, resolver, for: session.client.queryOwner)

@@ -34,7 +34,7 @@ struct AddressQuery {
       guard given.ai_addrlen == 0, given.ai_canonname == nil, given.ai_addr == nil, given.ai_next == nil else {
         return (nil, Int32(WSANO_RECOVERY))
       }
-      guard given.ai_flags & ~0xFCD0F == 0 else { return (nil, Int32(WSAEINVAL)) }
+      guard given.ai_flags & ~(0xFCD0F | AI_ALL_OWNERS) == 0 else { return (nil, Int32(WSAEINVAL)) }
       guard given.ai_family == AF_UNSPEC || given.ai_family == AF_INET || given.ai_family == AF_INET6 else {
         return (nil, Int32(WSAEAFNOSUPPORT))
       }
@@ -101,6 +101,7 @@ struct AddressQuery {
     if flags & AI_CANONNAME != 0 || flags & AI_RETURN_PREFERRED_NAMES != 0 { lookup |= UInt32(LUP_RETURN_NAME) }
     // These have one value in both.
     lookup |= UInt32(flags & (AI_NON_AUTHORITATIVE | AI_SECURE | AI_RETURN_PREFERRED_NAMES))
+    if flags & AI_ALL_OWNERS != 0 { lookup |= UInt32(LUP_ALL_OWNERS) }
     return lookup
   }
 

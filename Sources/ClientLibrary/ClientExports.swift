@@ -59,7 +59,7 @@ private func begin(_ restrictions: UnsafeRawPointer?, _ form: TextForm, _ flags:
   out.pointee = nil
   var request = FrameWriter(RequestKind.begin.rawValue, request: 1)
   request.append(flags)
-  request.append(UInt32(0))
+  request.append(UnsaidOwners.asConfigured.rawValue)
   let malformed = QuerySetCopy.append(restrictions, form, for: .lookup, to: &request)
   guard malformed == 0 else { return fail(malformed) }
   let (answer, epoch) = process.ask(&request)

@@ -41,6 +41,7 @@ public struct Configuration: Sendable {
   public init() {
     for limit in Self.numbers { entries.append(Entry(key: limit.key, value: String(limit.get(limits)), source: "default")) }
     entries.append(Entry(key: "access.network-namespaces", value: NetworkNamespaces.own.rawValue, source: "default"))
+    entries.append(Entry(key: "lookups.owners", value: Self.owners(limits.countsAllOwners), source: "default"))
   }
 
   private struct Number {
@@ -76,12 +77,12 @@ public struct Configuration: Sendable {
   private static let keys =
     [
       "plugins", "socket", "state", "log", "isolation", "access.users", "access.groups", "access.network-namespaces",
-      "classes.writers", "classes.writer-groups",
+      "classes.writers", "classes.writer-groups", "lookups.owners",
     ] + numbers.map(\.key)
   private static let providerKeys =
     [
       "enabled", "order", "deadline-ms", "grace-ms", "concurrency", "users", "groups", "isolation", "blocking", "advertisers",
-      "advertiser-groups", "serves", "settings",
+      "advertiser-groups", "serves", "shared", "settings",
     ] + Confinement.keys
 
   /// Reads a file's text. Unknown keys and values of the wrong kind are defects that say where and what to do.
@@ -151,6 +152,12 @@ public struct Configuration: Sendable {
       guard let given = value.string, let rule = NetworkNamespaces(rawValue: given) else { throw wrong("\"own\" or \"all\"") }
       networkNamespaces = rule
       text = given
+    } else if key == "lookups.owners" {
+      guard let given = value.string, let countsAll = ["trusted": false, "all": true][given] else {
+        throw wrong("\"trusted\" or \"all\"")
+      }
+      limits.countsAllOwners = countsAll
+      text = given
     } else if key == "plugins" {
       guard let given = Self.texts(value), given.allSatisfy({ $0.hasPrefix("/") }) else {
         throw wrong("a list of absolute paths")
@@ -199,9 +206,13 @@ public struct Configuration: Sendable {
     _ key: String, _ value: any TOMLValueConvertible, _ settings: inout ProviderSettings, _ wrong: (String) -> Defect
   ) throws(Defect) -> String {
     switch key {
-    case "enabled", "blocking":
+    case "enabled", "blocking", "shared":
       guard let given = value.bool else { throw wrong("true or false") }
-      if key == "enabled" { settings.isEnabled = given } else { settings.isBlocking = given }
+      switch key {
+      case "enabled": settings.isEnabled = given
+      case "blocking": settings.isBlocking = given
+      default: settings.isShared = given
+      }
       return String(given)
     case "order":
       guard let given = value.int, (-1_000_000...1_000_000).contains(given) else {
@@ -244,6 +255,8 @@ public struct Configuration: Sendable {
   }
 
   // MARK: Values
+
+  private static func owners(_ countsAll: Bool) -> String { countsAll ? "all" : "trusted" }
 
   private static func kind(isUsers: Bool) -> String { "a list of \(isUsers ? "users" : "groups") that exist, by name or number" }
 

@@ -31,6 +31,8 @@ public struct Limits: Sendable {
   public var bytesPerUser = 64 << 20
   /// How long glibc's module waits for one name, in milliseconds, all providers together. It is told with the answer to its hello.
   public var resolveBudget = 5_000
+  /// Whether WSALookupService counts the registrations of all users where the client says nothing of it.
+  public var countsAllOwners = false
   /// Users to whom what is said of a user does not apply.
   public var unlimitedUsers: Set<UInt32> = [0, geteuid()]
 

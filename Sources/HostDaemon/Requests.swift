@@ -194,12 +194,14 @@ struct Requests: Sendable {
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let flags = fields.uint32() else { throw .invalidArgument }
+    guard let given = fields.uint32(), let unsaid = fields.uint32().flatMap(UnsaidOwners.init) else { throw .invalidArgument }
+    var flags = LookupFlags(rawValue: given)
+    if unsaid == .asConfigured, limits.countsAllOwners, !flags.contains(.secure) { flags.insert(.allOwners) }
     let user = session.identity.userID
     guard session.resources.count < limits.lookupsPerClient, quotas.lookups.take(user) else { throw .noBuffers }
     let lookup: Lookup
     do throws(WinsockError) {
-      lookup = try host.engine.begin(session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags))
+      lookup = try host.engine.begin(session, try query(payload, at: 8), flags: flags)
     } catch {
       quotas.lookups.giveBack(user)
       throw error

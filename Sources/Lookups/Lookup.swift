@@ -192,8 +192,9 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         // Before its turn: whoever knows the class may need the same.
         let known = provider.takesClasses ? serviceClass?.known(at: provider) : nil
         let ahead = takesAll ? LookupFlags.effective(begin: flags, next: []).subtracting(.flushPrevious) : nil
+        let given = provider.manifest.isShared ? flags.union(.allOwners) : flags
         return CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known, readsAhead: ahead) {
-          provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: flags, argument: argument) }
+          provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: given, argument: argument) }
             ?? .failure(.tryAgain)
         }
       }

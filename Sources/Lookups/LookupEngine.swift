@@ -31,6 +31,8 @@ public struct LookupEngine: Sendable {
     if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     // Who has registered what is for operators: providers rely on that.
     if restrictions.serviceClassID == .registrations, !client.identity.isOperator { throw .accessDenied }
+    // Others' registrations are found by name; to list them is for operators.
+    let flags = client.identity.isOperator || !restrictions.listsNames(flags) ? flags : flags.subtracting(.allOwners)
     let entries = catalog.entries
     let request = RouteRequest(
       client: client.identity, providerID: restrictions.providerID, nameSpace: restrictions.nameSpace,
@@ -109,7 +111,7 @@ public struct LookupEngine: Sendable {
     let query = QuerySet(serviceInstanceName: name, serviceClassID: serviceClass, nameSpace: .all, providerID: id)
     var answer = WinsockError.success
     do throws(WinsockError) {
-      let lookup = try begin(client, query, flags: .returnName)
+      let lookup = try begin(client, query, flags: [.returnName, .allOwners])
       defer { lookup.end() }
       do throws(LookupError) { _ = try lookup.next() } catch { answer = error.winsockError }
     } catch { answer = error }
@@ -192,6 +194,14 @@ public struct LookupEngine: Sendable {
     let took = MonotonicTime.now - start
     HostLog.write(.debug, query: request.id, "\(provider.name): \(failure.map(\.symbolicName) ?? "done") after \(took)")
     return RegistrationOutcome(name: provider.name, provider: provider, failure: failure, ending: ending, took: took)
+  }
+}
+
+extension QuerySet {
+  /// Whether it asks for more than one name.
+  fileprivate func listsNames(_ flags: LookupFlags) -> Bool {
+    guard let name = serviceInstanceName, !name.isEmpty, !flags.contains(.containers) else { return true }
+    return name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
   }
 }
 

@@ -52,6 +52,8 @@ public final class NameService: Sendable {
 
   /// Every record of a query, as the providers give them. Nothing is asked before the first is wanted; cancelling the task cancels the
   /// call that it waits in, and what is left open is ended.
+  /// - Parameter flags: Without `allOwners`, only registrations that count for this user count: those of root, of the host's own user and of
+  ///   this user, and those that a rule of the host permits.
   public func lookup(_ query: QuerySet, flags: LookupFlags = [.returnName, .returnAddress]) -> Records {
     Records(service: self, query: query, flags: flags)
   }
@@ -256,7 +258,7 @@ public struct Records: AsyncSequence, Sendable {
       let channel = try records.service.connected()
       let answer = try await channel.ask(.begin) { frame in
         frame.append(records.flags.rawValue)
-        frame.append(UInt32(0))
+        frame.append(UnsaidOwners.trusted.rawValue)
         NameService.append(words, to: &frame)
       }
       guard answer.status == .success else { throw answer.status }

@@ -68,6 +68,9 @@ public struct Query: Sendable {
   public var name: String? { restrictions.serviceInstanceName }
   public var serviceClass: GUID? { restrictions.serviceClassID }
 
+  /// Whether registrations count whoever made them; else those that count for everybody, and the asking user's own.
+  public var countsAllOwners: Bool { flags.contains(.allOwners) && !flags.contains(.secure) }
+
   /// Whether addresses of a family are wanted: those of every family where none is named.
   public func wants(family: Int32) -> Bool {
     restrictions.protocols.isEmpty || restrictions.protocols.contains { $0.addressFamily == family || $0.addressFamily == 0 }

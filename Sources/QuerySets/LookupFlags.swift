@@ -24,6 +24,8 @@ public struct LookupFlags: OptionSet, Hashable, Sendable, CustomStringConvertibl
   public static let returnPreferredNames = LookupFlags(rawValue: 0x10000)
   public static let dnsOnly = LookupFlags(rawValue: 0x20000)
   public static let returnResponseFlags = LookupFlags(rawValue: 0x40000)
+  /// Registrations count whoever made them (nspowners.h); `secure` goes before it.
+  public static let allOwners = LookupFlags(rawValue: 0x80000)
   public static let addressConfiguration = LookupFlags(rawValue: 0x100000)
   public static let dualAddress = LookupFlags(rawValue: 0x200000)
   public static let fileServer = LookupFlags(rawValue: 0x400000)
@@ -83,6 +85,7 @@ public struct LookupFlags: OptionSet, Hashable, Sendable, CustomStringConvertibl
     ("LUP_RETURN_PREFERRED_NAMES", .returnPreferredNames),
     ("LUP_DNS_ONLY", .dnsOnly),
     ("LUP_RETURN_RESPONSE_FLAGS", .returnResponseFlags),
+    ("LUP_ALL_OWNERS", .allOwners),
     ("LUP_ADDRCONFIG", .addressConfiguration),
     ("LUP_DUAL_ADDR", .dualAddress),
     ("LUP_FILESERVER", .fileServer),

@@ -237,6 +237,14 @@ extension FrameWriter {
   }
 }
 
+/// Whose registrations count for a `begin` with neither `LUP_SECURE` nor `LUP_ALL_OWNERS` among its flags.
+public enum UnsaidOwners: UInt32 {
+  /// As the host is configured: the functions of Winsock.
+  case asConfigured = 0
+  /// Of root, of the host's own user and of the asking user, and those that a rule permits.
+  case trusted = 1
+}
+
 /// What a row of the enumerated providers says beside what the interface has.
 public enum EnumeratedTraits {
   /// It is asked whatever the name space of a query.

@@ -62,6 +62,18 @@ struct QueryArguments: ParsableArguments {
     help: ArgumentHelp("Lookup flags, separated by commas; LUP_ before a name is not needed.", valueName: "flags"))
   var flags: LookupFlags = [.returnName, .returnAddress, .returnBlob, .returnComment]
 
+  @Flag(
+    name: .long,
+    help: ArgumentHelp(
+      """
+      Count the registrations of all users. Without it only those of root, of the host's user and of yourself count, and those that a \
+      rule of the configuration permits.
+      """))
+  var allOwners = false
+
+  /// With what other options say.
+  var lookupFlags: LookupFlags { allOwners ? flags.union(.allOwners) : flags }
+
   func validate() throws {
     if version != nil, atLeast != nil { throw ValidationError("--service-version and --at-least exclude each other") }
   }
@@ -132,7 +144,7 @@ struct LookupReport {
     do throws(WinsockError) {
       var early: QueryTrace?
       defer { trace = trace ?? early }
-      let lookup = try host.engine.begin(client, asked, flags: query.flags, id: id) { early = $0 }
+      let lookup = try host.engine.begin(client, asked, flags: query.lookupFlags, id: id) { early = $0 }
       defer { lookup.end() }
       do throws(LookupError) {
         while true { records.append(try lookup.next()) }

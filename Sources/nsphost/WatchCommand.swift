@@ -55,7 +55,7 @@ struct WatchCommand: ParsableCommand {
         if let provider = query.provider {
           asked.providerID = try provider.one(among: try await service.providers().known, isJSON: options.json)
         }
-        let watch = Watch(service, asked, query.flags.union(.returnName), board)
+        let watch = Watch(service, asked, query.lookupFlags.union(.returnName), board)
         if !once { try await watch.follow() } else if try await !watch.showOnce() { throw WinsockError.serviceNotFound }
       } catch { failure.error.withLock { $0 = error } }
       interrupted.end()

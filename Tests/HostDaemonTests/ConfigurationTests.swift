@@ -57,6 +57,20 @@ import Testing
     }
   }
 
+  @Test("whose registrations count is \"trusted\" or \"all\", and \"trusted\" where nobody says it")
+  func owners() throws {
+    for (text, value, countsAll) in [
+      ("", "trusted", false), ("owners = \"all\"", "all", true), ("owners = \"trusted\"", "trusted", false),
+    ] {
+      let configuration = try Configuration(toml: "[lookups]\n\(text)\n[providers.hello]\nshared = \(countsAll)", path: "x.toml")
+      #expect(configuration.limits.countsAllOwners == countsAll)
+      #expect(configuration.entries.first { $0.key == "lookups.owners" }?.value == value)
+      var manifest = Manifest(id: GUID(), displayName: "hello", nameSpace: .dns)
+      configuration.providers.apply(to: &manifest)
+      #expect(manifest.isShared == countsAll)
+    }
+  }
+
   @Test("a provider's table is known by name or id, and goes before its manifest")
   func providers() throws {
     let text = """
@@ -134,6 +148,8 @@ import Testing
         "x.toml: providers.hello.allow-connect is not a list of \"tcp:PORT\", \"tcp:*\", \"udp:*\", \"unix:*\" or \"unix:/PATH\""
       ),
       ("[providers.hello]\nserves = \"some\"", "x.toml: providers.hello.serves is not \"user\" or \"everybody\""),
+      ("[providers.hello]\nshared = 1", "x.toml: providers.hello.shared is not true or false"),
+      ("[lookups]\nowners = \"mine\"", "x.toml: lookups.owners is not \"trusted\" or \"all\""),
       ("providers = 1", "x.toml: providers is not tables, one a provider"),
       ("[providers]\nhello = 1", "x.toml: providers.hello is not a table"),
       ("[providers.hello]\norder = \"first\"", "x.toml: providers.hello.order is not a number from -1000000 to 1000000"),

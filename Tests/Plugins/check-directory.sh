@@ -137,7 +137,7 @@ run() {
     secure() {
       local flags=return-name,return-addr,LUP_SECURE
       missing theirs --flags $flags && prints '10.0.0.9:9  theirs' nobody lookup theirs --flags $flags &&
-        prints '10.0.0.8:8  ours' nobody lookup ours --flags $flags && prints '10.0.0.9:9  theirs' lookup theirs &&
+        prints '10.0.0.8:8  ours' nobody lookup ours --flags $flags && missing theirs && prints '10.0.0.9:9  theirs' lookup theirs --all-owners &&
         register theirs --address 10.0.0.4:4 && prints '10.0.0.4:4  theirs' lookup theirs --flags $flags && fails 77 WSAEACCES nobody unregister theirs
     }
     check "$1: secure lookups see what operators have registered, and one's own; an operator takes over what it registers" secure

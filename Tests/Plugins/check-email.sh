@@ -183,10 +183,11 @@ shared() {
   if is_root "other users"; then
     as=("${another[@]}")
     check "$mode: another user publishes, and stays" holds register=low@here.test,imap,192.0.2.9:143
-    check "$mode: its addresses are not secure for others" says 'imap low@here.test 192.0.2.9:143\n10108' client look=low@here.test,imap secure=low@here.test,imap
+    check "$mode: its addresses are found by who asks for all owners, and are not secure; others ask the domain, of which the server says nothing" \
+      says 'imap low@here.test 192.0.2.9:143\n10108\n10112' client all=low@here.test,imap secure=low@here.test,imap look=low@here.test,imap
     check "$mode: an operator may add to it, and take back what is not theirs" \
       says 'ok\nimap low@here.test 192.0.2.9:143\nimap low@here.test 192.0.2.1:1\nok\nok\n10108' \
-      client register=low@here.test,imap,192.0.2.1:1 look=low@here.test,imap delete=low@here.test,imap delete=low@here.test,imap look=low@here.test,sip
+      client register=low@here.test,imap,192.0.2.1:1 all=low@here.test,imap delete=low@here.test,imap delete=low@here.test,imap look=low@here.test,sip
     leaves
     as=()
   fi

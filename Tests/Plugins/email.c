@@ -1,9 +1,10 @@
 /* A client of the e-mail name space: libnsp and nothing else. Each word on its command line is one thing to do, in order, and prints what
    came of it: "ok" or the code, or one line a record.
      register=NAME,SERVICE,ADDRESS...   and add, deregister, withdraw (addresses of it), delete, take (addresses of it)
-     look=NAME,SERVICE  secure=NAME,SERVICE  family=NAME,SERVICE,FAMILY  resolve=NAME,SERVICE
+     look=NAME,SERVICE  all=NAME,SERVICE  secure=NAME,SERVICE  family=NAME,SERVICE,FAMILY  resolve=NAME,SERVICE
      preferred=SERVICE  prefers=NAME  names=SERVICE
      opaque=NAME  many=N  wide=NAME,N  full=N  storm=N,NAME  cancel=N,NAME  hold */
+#include <nspowners.h>
 #include <ws2tcpip.h>
 
 #include <arpa/inet.h>
@@ -240,6 +241,7 @@ int main(int count, char **words) {
       if (strcmp(word, changes[c].word) == 0) say(change(rest, changes[c].operation, changes[c].flags));
     if (strcmp(word, "look") == 0) show(rest, 0);
     if (strcmp(word, "family") == 0) family(rest);
+    if (strcmp(word, "all") == 0) show(rest, LUP_ALL_OWNERS);
     if (strcmp(word, "secure") == 0) show(rest, LUP_SECURE);
     if (strcmp(word, "preferred") == 0) {
       int found = look(NULL, rest, LUP_RETURN_PREFERRED_NAMES, 1);

@@ -16,6 +16,7 @@ NSP_EXTERN_C_BEGIN
 #define NSP_SERIALISE 0x10    /* call one routine at a time, but for an End during the NextEx of its own handle; version 1 has this anyway */
 #define NSP_SCHEMA 0x20       /* version 1: it keeps whole service classes, of all name spaces; the host asks it for those of queries */
 #define NSP_LISTS_REGISTRATIONS 0x40 /* it lists what is registered with it: NSP_REGISTRATIONS below */
+#define NSP_KEEPS_OWNERS 0x80 /* it keeps whose registrations are whose: LUP_ALL_OWNERS in nspowners.h */
 
 /* NSP_PROVIDER("name", NS_DNS, version, flags, "domains", guid numbers); puts the provider's manifest into its file, as an ELF
    note (owner "NSP", type 1) that the host reads without loading the file. Once per file, at file level. The guid is given as its

@@ -56,6 +56,10 @@ public struct Manifest: Hashable, Sendable {
   public var storesClasses: Bool
   /// It lists what is registered with it (`NSP_REGISTRATIONS` in nsphost.h).
   public var listsRegistrations = false
+  /// It knows whose registrations are whose, and which count for whom (`NSP_KEEPS_OWNERS` in nsphost.h).
+  public var keepsOwners = false
+  /// What is registered with it counts for everybody, whoever made it.
+  public var isShared = false
   /// Providers with a smaller one are asked first.
   public var order = 0
   /// So many routines at a time (nsp.md T5); nil: no bound.
@@ -158,7 +162,7 @@ public struct Manifest: Hashable, Sendable {
   public init(
     id: GUID, displayName: String, nameSpace: NameSpace, version: UInt32, flags: UInt32, domains: String, source: Source
   ) throws(Defect) {
-    guard flags & ~0x7F == 0 else {
+    guard flags & ~0xFF == 0 else {
       throw Defect(detail: "the manifest of \(displayName) has unknown flags", remedy: "use a newer nsphost")
     }
     self.init(
@@ -166,6 +170,7 @@ public struct Manifest: Hashable, Sendable {
       isolation: flags & 2 != 0 ? .worker : nil, allowsPartial: flags & 1 != 0, isBlocking: flags & 4 != 0,
       advertises: flags & 8 != 0, serialises: flags & 16 != 0, storesClasses: flags & 32 != 0, source: source)
     listsRegistrations = flags & 64 != 0
+    keepsOwners = flags & 128 != 0
     for domain in domains.split(separator: ";") { try add(domain: String(domain)) }
   }
 
@@ -173,6 +178,7 @@ public struct Manifest: Hashable, Sendable {
   public var flags: UInt32 {
     (allowsPartial ? 1 : 0) | (isolation == .worker ? 2 : 0) | (isBlocking ? 4 : 0) | (advertises ? 8 : 0)
       | (concurrency == 1 ? 16 : 0) | (storesClasses ? 32 : 0) | (listsRegistrations ? 64 : 0)
+      | (keepsOwners ? 128 : 0)
   }
 
   /// The domains as in `NSP_PROVIDER`.

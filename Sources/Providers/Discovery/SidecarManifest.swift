@@ -6,7 +6,8 @@ extension Manifest {
   private static let keys =
     [
       "id", "name", "namespace", "listed", "version", "domains", "isolation", "allow-partial", "blocking", "advertises",
-      "serialise", "concurrency", "cancel", "schema", "lists-registrations", "enabled", "deadline-ms", "grace-ms", "order",
+      "serialise", "concurrency", "cancel", "schema", "lists-registrations", "keeps-owners", "enabled", "deadline-ms", "grace-ms",
+      "order",
       "settings",
     ] + Confinement.keys
 
@@ -69,6 +70,7 @@ extension Manifest {
       try value("cancel", "\"end\" or \"wait\"") { ["end": false, "wait": true][$0.string ?? ""] } ?? endsWait
     storesClasses = try value("schema", "true or false") { $0.bool } ?? storesClasses
     listsRegistrations = try value("lists-registrations", "true or false") { $0.bool } ?? listsRegistrations
+    keepsOwners = try value("keeps-owners", "true or false") { $0.bool } ?? keepsOwners
     isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
     order =
       try value("order", "a number from -1000000 to 1000000") { found in

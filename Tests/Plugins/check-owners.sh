@@ -1,0 +1,125 @@
+#!/bin/bash
+# Whose registrations count for whom, in both isolation modes, with processes of several users: nobody speaks for another.
+#   check-owners.sh        needs the package's own build, its plugins (make plugins), a C compiler, and root
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+work=$(mktemp -d)
+. ./host.sh
+needs clang setpriv
+is_root "whose registrations count for whom" || { cleanup; exit 0; }
+holder=
+end() { [ -z "$holder" ] || { kill -9 $holder && wait $holder; } 2>/dev/null; cleanup; }
+trap end EXIT
+cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" owners.c -o "$work/owners" -L"$work" -lnsp || exit 1
+export LD_LIBRARY_PATH=$work
+
+# Three users who are not root: the one that means harm, and two that the configurations below name.
+as() { # user, command...
+  local user=$1
+  shift
+  timeout 30 setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
+}
+mallory() { as 65534 "$program" "$@"; }
+alice() { as 1 "$program" "$@"; }
+bob() { as 2 "$program" "$@"; }
+client() { timeout 30 "$work/owners" "$@"; }
+client_of() { local user=$1; shift; as "$user" "$work/owners" "$@"; }
+quietly() { "$@" >/dev/null; }
+missing() { fails 2 WSASERVICE_NOT_FOUND "$@"; }
+# Exactly these lines, in this order.
+says() { # expected, command...
+  local expected=$1 out
+  shift
+  out=$("$@" 2>&1)
+  [ "$out" = "$(printf '%b' "$expected")" ] || { printf 'expected:\n%b\ngot:\n%s\n' "$expected" "$out"; return 1; }
+}
+# Starts the host anew with another configuration.
+configured() { # isolation, configuration
+  stop
+  printf "[providers.email.settings]\ndiscover = false\n$2" >"$work/nsphost.toml"
+  serve "$1" directory email hosts
+}
+# Publishes an e-mail address as a user, and stays.
+publishes() { # user, address, endpoint
+  rm -f "$work/in" && mkfifo "$work/in" || return 1
+  setpriv --reuid "$1" --regid "$1" --clear-groups "$work/owners" "publish=$2,$3" hold <"$work/in" >"$work/held" 2>&1 & holder=$!
+  exec 8>"$work/in"
+  for _ in $(seq 400); do grep -q holding "$work/held" && break; sleep 0.02; done
+  [ "$(cat "$work/held")" = "$(printf 'ok\nholding')" ] || { cat "$work/held"; leaves; return 1; }
+}
+leaves() { exec 8>&- && wait $holder; holder=; }
+
+visible() {
+  local mode=$1
+  configured "$mode" ''
+  quietly mallory register updates.example.com --address 192.0.2.66:80
+  quietly alice register alices --address 192.0.2.1:80 --service '\Own'
+  quietly nsphost register ours --address 192.0.2.7:80
+  asked() {
+    missing nsphost lookup updates.example.com && missing alice lookup updates.example.com &&
+      prints '192.0.2.66:80  updates.example.com' mallory lookup updates.example.com && prints '192.0.2.7:80  ours' mallory lookup ours
+  }
+  check "$mode: NSP-260 what a user registers, root's lookups and other users' do not see; what root registers, all do" asked
+  check "$mode: GetAddrInfoEx" says '11001\n192.0.2.7' client resolve=updates.example.com resolve=ours
+  check "$mode: GetAddrInfoEx of another user, and of the one who registered it" eval \
+    "says '11001\n192.0.2.7' client_of 1 resolve=updates.example.com resolve=ours && says '192.0.2.66' client_of 65534 resolve=updates.example.com"
+  check "$mode: WSALookupService" says '10108\n10108\n192.0.2.7' client look=updates.example.com look-secure=updates.example.com look=ours
+  watched() { fails 2 'nobody has it now' nsphost watch updates.example.com --once && mallory watch updates.example.com --once | grep -q '^+ 192.0.2.66:80'; }
+  check "$mode: NSPClient, by which nsphost watch asks" watched
+  asked_for() {
+    prints '192.0.2.66:80  updates.example.com' nsphost lookup updates.example.com --all-owners &&
+      prints '192.0.2.66:80  updates.example.com' alice lookup updates.example.com --all-owners &&
+      nsphost watch updates.example.com --once --all-owners | grep -q '^+ 192.0.2.66:80' || return 1
+    says '192.0.2.66\n192.0.2.66\n10108' client resolve-all=updates.example.com look-all=updates.example.com look-secure=updates.example.com
+  }
+  check "$mode: who asks for all owners gets them, by the command, libnsp and NSPClient; LUP_SECURE goes before that" asked_for
+  patterns() {
+    prints '192.0.2.7:80  ours' nsphost lookup '*' && prints '192.0.2.7:80   ours\n192.0.2.66:80  updates.example.com' mallory lookup '*' &&
+      prints '192.0.2.7:80   ours\n192.0.2.66:80  updates.example.com' mallory lookup '*' --all-owners --flags return-name,return-addr,LUP_DEEP &&
+      missing bob lookup 'u*' --all-owners && fails 2 WSANO_DATA bob lookup '*' --flags return-name,LUP_CONTAINERS --all-owners &&
+      prints '-  Own' alice lookup '*' --flags return-name,LUP_CONTAINERS || return 1
+    prints '192.0.2.1:80   alices\n192.0.2.66:80  updates.example.com\n192.0.2.7:80   ours' nsphost lookup '*' --all-owners --flags return-name,return-addr,LUP_DEEP &&
+      says '192.0.2.7' client_of 1 'look-all=o*' && says '10108' client_of 1 'look-all=u*'
+  }
+  check "$mode: NSP-262 a pattern shows a user what counts for that user; all of it is for operators" patterns
+  reversed() {
+    missing nsphost lookup 192.0.2.66 --class inet-hostaddrbyinetstring &&
+      prints '192.0.2.66:80  updates.example.com' mallory lookup 192.0.2.66 --class inet-hostaddrbyinetstring
+  }
+  check "$mode: nor are the names of an address another user's to say" reversed
+  mail() {
+    publishes 65534 root@here.test 192.0.2.66 || return 1
+    says '11001\n192.0.2.66' client mail=root@here.test mail-all=root@here.test && says '11001' client_of 1 mail=root@here.test &&
+      says '192.0.2.66' client_of 65534 mail=root@here.test && missing nsphost lookup root@here.test --namespace email &&
+      prints '192.0.2.66:80  root@here.test' nsphost lookup root@here.test --namespace email --all-owners
+    local status=$?
+    leaves
+    return $status
+  }
+  check "$mode: an e-mail address that a user publishes is that user's" mail
+  listed() { nsphost registrations --json | grep -q updates.example.com && fails 77 'only root' alice registrations; }
+  check "$mode: an operator sees who has registered what" listed
+
+  configured "$mode" '[lookups]\nowners = "all"\n'
+  said() {
+    says '192.0.2.66\n10108\n11001' client look=updates.example.com look-secure=updates.example.com resolve=updates.example.com &&
+      missing nsphost lookup updates.example.com && says '10108' client_of 1 'look=u*'
+  }
+  check "$mode: NSP-261 lookups.owners = \"all\" is about WSALookupService alone, and about no pattern" said
+  configured "$mode" '[providers.directory]\nshared = true\n'
+  shared() {
+    prints '192.0.2.66:80  updates.example.com' nsphost lookup updates.example.com && says '192.0.2.66' client_of 1 resolve=updates.example.com &&
+      prints '192.0.2.7:80   ours\n192.0.2.66:80  updates.example.com' bob lookup '*' && says '10108' client look-secure=updates.example.com
+  }
+  check "$mode: NSP-263 what is registered with a provider that is shared counts for everybody, but for LUP_SECURE" shared
+}
+
+run() {
+  rm -rf "$STATE_DIRECTORY"
+  visible "$1"
+}
+run in-process
+run worker
+stop
+finish
