@@ -79,8 +79,9 @@ let package = Package(
     .target(name: "CDynamicLinker", dependencies: ["CWinsock"]),
     .target(name: "CLastWords"),
     .target(name: "Rundown", swiftSettings: strict),
-    .target(name: "QuerySets", dependencies: ["CWinsock"], swiftSettings: strict),
-    .target(name: "ModuleRegistrar", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
+    .target(name: "CReadableMemory"),
+    .target(name: "QuerySets", dependencies: ["CReadableMemory", "CWinsock"], swiftSettings: strict),
+    .target(name: "ModuleRegistrar", dependencies: ["CReadableMemory", "CWinsock", "Rundown"], swiftSettings: strict),
     .target(name: "CallManagement", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
     .target(
       name: "ServiceClasses",

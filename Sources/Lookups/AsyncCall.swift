@@ -198,7 +198,7 @@ final class AsyncCall: Sendable {
   /// Copies the record deeply out of the provider's memory: after the completion returns that memory is the provider's again.
   private func receive() -> CallOutcome {
     guard let delivery = state.withLock({ $0.phase.isAbandoned ? nil : $0.delivery }) else { return CallOutcome() }
-    do {
+    do throws(QuerySetError) {
       let bytes = UnsafeRawBufferPointer(start: block.start, count: block.capacity)
       var view = try QuerySetView(
         reading: UnsafePointer(block.start.assumingMemoryBound(to: WSAQUERYSET2W.self)), in: .foreign(block: bytes))
@@ -210,6 +210,8 @@ final class AsyncCall: Sendable {
       try view.pack(as: .v1, into: record.bytes)
       return CallOutcome()
     } catch {
+      let (query, provider) = state.withLock { ($0.purpose.query, $0.session?.provider) }
+      HostLog.write(.warning, provider: provider?.name, query: query, "its record is refused: \(error)")
       return CallOutcome(failure: .systemCallFailure)
     }
   }

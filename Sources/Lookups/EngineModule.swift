@@ -123,9 +123,13 @@ final class EngineModule: Sendable {
 
   /// The table of a module that registered itself, with stubs for what it lacks.
   private func completed(_ dispatch: UnsafeRawPointer?, _ manifest: Manifest) -> RoutineTable? {
-    guard let dispatch else { return nil }
+    guard let table = dispatch?.assumingMemoryBound(to: NSPV2_ROUTINE.self) else { return nil }
+    do throws(QuerySetError) { try NSPV2_ROUTINE.checkReadable(table, "its dispatch table") } catch {
+      HostLog.write(.warning, provider: manifest.displayName, "a module of providers is refused: \(error)")
+      return nil
+    }
     return try? RoutineTable(
-      completing: dispatch.assumingMemoryBound(to: NSPV2_ROUTINE.self), allowsPartial: manifest.allowsPartial,
+      completing: table, allowsPartial: manifest.allowsPartial,
       completion: ProviderHost.completeForStub)
   }
 
@@ -169,14 +173,27 @@ extension Manifest {
   /// What a module that registered itself says of itself; nil when it says too little, or speaks another version.
   fileprivate init?(_ instance: UnsafePointer<NPI_REGISTRATION_INSTANCE>) {
     let instance = instance.pointee
-    guard instance.Number <= UInt32(NSP_NPI_NSPV2_NUMBER), let module = instance.ModuleId?.pointee, module.Type == MIT_GUID,
-      let given = instance.NpiSpecificCharacteristics?.assumingMemoryBound(to: NSPV2_CHARACTERISTICS.self).pointee,
-      Int(given.cbSize) >= MemoryLayout<NSPV2_CHARACTERISTICS>.size,
-      let name = given.lpszName.flatMap({ String(validatingCString: $0) }), !name.isEmpty,
-      let domains = given.lpszDomains.map({ String(validatingCString: $0) }) ?? ""
+    guard instance.Number <= UInt32(NSP_NPI_NSPV2_NUMBER), let module = instance.ModuleId,
+      let characteristics = instance.NpiSpecificCharacteristics
     else { return nil }
+    let (known, given): (NPI_MODULEID, NSPV2_CHARACTERISTICS)
+    var (name, domains) = ("", "")
+    do throws(QuerySetError) {
+      try HandedOver.check(module, MemoryLayout<NPI_MODULEID>.size, "ModuleId")
+      known = module.pointee
+      let size = try HandedOver.value(characteristics.assumingMemoryBound(to: UInt32.self), "NpiSpecificCharacteristics")
+      guard known.Type == MIT_GUID, Int(size) >= MemoryLayout<NSPV2_CHARACTERISTICS>.size else { return nil }
+      given = try HandedOver.value(
+        characteristics.assumingMemoryBound(to: NSPV2_CHARACTERISTICS.self), "NpiSpecificCharacteristics")
+      if let text = given.lpszName { name = try HandedOver.text(text, limit: QuerySetLimits.textUnits, "lpszName") }
+      if let text = given.lpszDomains { domains = try HandedOver.text(text, limit: QuerySetLimits.textUnits, "lpszDomains") }
+    } catch {
+      HostLog.write(.warning, "a module of providers is refused: \(error)")
+      return nil
+    }
+    guard !name.isEmpty else { return nil }
     try? self.init(
-      id: module.Guid, displayName: name, nameSpace: NameSpace(rawValue: given.dwNameSpace), version: given.dwVersion,
+      id: known.Guid, displayName: name, nameSpace: NameSpace(rawValue: given.dwNameSpace), version: given.dwVersion,
       flags: given.dwFlags, domains: domains, source: .registration)
   }
 }

@@ -16,7 +16,12 @@ public func WSAProviderCompleteAsyncCall(_ hAsyncCall: HANDLE?, _ iRetCode: INT)
 
 @c @implementation
 public func WSAAdvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?, _ pNSPv2Routine: LPCNSPV2_ROUTINE?) -> INT {
-  guard let id = puuidProviderId?.pointee, let table = pNSPv2Routine else { return result(.invalidArgument) }
+  guard let puuidProviderId, let table = pNSPv2Routine else { return result(.invalidArgument) }
+  let id: GUID
+  do throws(QuerySetError) {
+    id = try HandedOver.value(puuidProviderId, "puuidProviderId")
+    try NSPV2_ROUTINE.checkReadable(table, "pNSPv2Routine")
+  } catch { return result(refused("WSAAdvertiseProvider", error)) }
   if let worker = WorkerDoors.current { return result(worker.advertise(id, table)) }
   guard let host = ProviderHost.owner(of: id) else { return result(.invalidProvider) }
   do { try host.advertise(id, table) } catch { return result(error) }
@@ -25,11 +30,34 @@ public func WSAAdvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?, _ pNSP
 
 @c @implementation
 public func WSAUnadvertiseProvider(_ puuidProviderId: UnsafePointer<GUID>?) -> INT {
-  guard let id = puuidProviderId?.pointee else { return result(.invalidArgument) }
+  guard let puuidProviderId else { return result(.invalidArgument) }
+  let id: GUID
+  do throws(QuerySetError) { id = try HandedOver.value(puuidProviderId, "puuidProviderId") } catch {
+    return result(refused("WSAUnadvertiseProvider", error))
+  }
   if let worker = WorkerDoors.current { return result(worker.unadvertise(id)) }
   guard let host = ProviderHost.owner(of: id) else { return result(.invalidProvider) }
   do { try host.unadvertise(id) } catch { return result(error) }
   return 0
+}
+
+@c @implementation
+public func NSPHostPackQuerySet(
+  _ lpqsRecord: UnsafePointer<WSAQUERYSET2W>?, _ lpdwBufferLength: LPDWORD?, _ lpqsResults: LPWSAQUERYSET2W?
+) -> INT {
+  guard let record = lpqsRecord, let length = lpdwBufferLength else { return WSAEINVAL }
+  do throws(QuerySetError) {
+    let size = try HandedOver.value(length, "lpdwBufferLength")
+    let block = UnsafeMutableRawBufferPointer(start: lpqsResults, count: lpqsResults == nil ? 0 : Int(size))
+    try QuerySetView(reading: record, in: .foreign(block: nil)).pack(as: .v2, into: block)
+    return 0
+  } catch {
+    if case .bufferTooSmall(let needed) = error {
+      length.pointee = DWORD(needed)
+      return WSAEFAULT
+    }
+    return refused("NSPHostPackQuerySet", error).rawValue
+  }
 }
 
 @c @implementation
@@ -69,12 +97,17 @@ public func NSPHostCurrentClient(_ lpClient: LPNSP_CLIENT?) -> INT {
 
 @c @implementation
 public func NSPHostSetting(_ lpProviderId: LPGUID?, _ lpszName: LPCSTR?, _ lpszValue: LPSTR?, _ lpcbValue: LPDWORD?) -> INT {
-  guard let id = lpProviderId?.pointee, let name = lpszName, let size = lpcbValue else { return WSAEINVAL }
+  guard let lpProviderId, let lpszName, let size = lpcbValue else { return WSAEINVAL }
+  let (id, name, room): (GUID, String, Int)
+  do throws(QuerySetError) {
+    id = try HandedOver.value(lpProviderId, "lpProviderId")
+    name = try HandedOver.text(lpszName, limit: QuerySetLimits.textUnits, "lpszName")
+    room = Int(try HandedOver.value(size, "lpcbValue"))
+  } catch { return refused("NSPHostSetting", error).rawValue }
   let known = WorkerDoors.current.map { $0.settings(of: id) } ?? ProviderHost.owner(of: id)?.catalog[id]?.manifest.settings
   guard let known else { return WSAEINVAL }
-  guard let texts = known[String(cString: name)] else { return WSANO_DATA }
+  guard let texts = known[name] else { return WSANO_DATA }
   let value: [UInt8] = texts.flatMap { [UInt8]($0.utf8) + [0] } + [0]
-  let room = Int(size.pointee)
   size.pointee = DWORD(value.count)
   guard let lpszValue, room >= value.count else { return WSAEFAULT }
   UnsafeMutableRawPointer(lpszValue).copyMemory(from: value, byteCount: value.count)
@@ -83,8 +116,13 @@ public func NSPHostSetting(_ lpProviderId: LPGUID?, _ lpszName: LPCSTR?, _ lpszV
 
 @c @implementation
 public func NSPHostSetFailing(_ lpProviderId: LPGUID?, _ lpszReason: LPCSTR?) -> INT {
-  guard let id = lpProviderId?.pointee else { return WSAEINVAL }
-  let reason = lpszReason.map { ProviderCondition.reason(String(cString: $0)) }
+  guard let lpProviderId else { return WSAEINVAL }
+  let id: GUID
+  var reason: String?
+  do throws(QuerySetError) {
+    id = try HandedOver.value(lpProviderId, "lpProviderId")
+    if let lpszReason { reason = ProviderCondition.reason(try HandedOver.text(lpszReason, limit: mostLogged, "lpszReason")) }
+  } catch { return refused("NSPHostSetFailing", error).rawValue }
   if let worker = WorkerDoors.current { return worker.setFailing(id, reason) ? 0 : WSAEINVAL }
   guard let provider = ProviderHost.owner(of: id)?.catalog[id]?.provider else { return WSAEINVAL }
   provider.condition.report(reason)
@@ -107,32 +145,52 @@ public func nsp_host_log(
   _ call: UnsafeMutableRawPointer?, _ level: UInt32, _ text: UnsafePointer<CChar>?, _ caller: UnsafeRawPointer?
 ) {
   guard let text, let level = LogLevel(rawValue: min(level, LogLevel.error.rawValue)) else { return }
-  if let worker = WorkerDoors.current { return worker.log(call, level, String(cString: text)) }
-  guard HostLog.isOpen(for: level) else { return }
+  guard WorkerDoors.current != nil || HostLog.isOpen(for: level) else { return }
+  let said: String
+  do throws(QuerySetError) { said = try HandedOver.text(text, limit: mostLogged, "lpszText") } catch {
+    said = "NSPHostLog: \(error)"
+  }
+  if let worker = WorkerDoors.current { return worker.log(call, level, said) }
   let here = CallFrame.current
   let origin = call.flatMap { AsyncCall.origin(of: $0) }
   // On a thread of its own a provider is known by the file that its code is in.
   let name =
     (origin?.provider ?? here?.provider)?.name ?? ProviderHost.providerName(of: UInt(bitPattern: nsp_mapping_base(caller)))
-  HostLog.write(level, provider: name ?? "a provider", query: origin?.query ?? here?.query, String(cString: text))
+  HostLog.write(level, provider: name ?? "a provider", query: origin?.query ?? here?.query, said)
 }
 
 @c @implementation
 public func nsp_host_changed(
   _ provider: UnsafeRawPointer?, _ name: UnsafeRawPointer?, _ caller: UnsafeRawPointer?
 ) -> Int32 {
-  guard let id = provider?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
+  guard let provider else { return WSAEINVAL }
+  let id: GUID
   var text: String?
-  if let start = name?.assumingMemoryBound(to: UInt16.self) {
-    var end = start
-    while end.pointee != 0 { end += 1 }
-    guard let read = String(validating: UnsafeBufferPointer(start: start, count: end - start), as: UTF16.self) else {
-      return WSAEINVAL
+  do throws(QuerySetError) {
+    id = try HandedOver.value(provider.assumingMemoryBound(to: GUID.self), "lpProviderId")
+    if let name {
+      text = try HandedOver.text(name.assumingMemoryBound(to: UInt16.self), limit: QuerySetLimits.textUnits, "lpszName")
     }
-    text = read
-  }
+  } catch { return refused("NSPHostChanged", error).rawValue }
   if let worker = WorkerDoors.current { return worker.changed(id, text)?.rawValue ?? 0 }
   return ProviderHost.changed(id, text, inFileAt: UInt(bitPattern: nsp_mapping_base(caller)))?.rawValue ?? 0
+}
+
+/// Of the text that a provider has for people, in bytes.
+private let mostLogged = 8192
+
+/// What a provider has handed over can't be read: its author finds the reason in the log.
+private func refused(_ function: String, _ defect: QuerySetError) -> WinsockError {
+  NSPHostLog(nil, DWORD(NSP_LOG_WARNING), "\(function): \(defect)")
+  return defect.winsockError
+}
+
+extension NSPV2_ROUTINE {
+  /// Whether as much of a table can be read as it says that there is.
+  static func checkReadable(_ table: UnsafePointer<NSPV2_ROUTINE>, _ name: String) throws(QuerySetError) {
+    let size = try HandedOver.value(UnsafeRawPointer(table).assumingMemoryBound(to: UInt32.self), name)
+    try HandedOver.check(table, min(Int(size), MemoryLayout<NSPV2_ROUTINE>.size), name)
+  }
 }
 
 /// The result convention of the interface: 0, or `SOCKET_ERROR` with the code in the thread's last error.

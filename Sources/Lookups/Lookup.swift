@@ -297,7 +297,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     guard let call = state.withLock({ $0.holdsRecord ? $0.call : nil }) else { throw .failed(.cancelled) }
     do throws(QuerySetError) {
       var view = try QuerySetView(
-        reading: UnsafePointer(call.record.start.assumingMemoryBound(to: WSAQUERYSETW.self)), in: .foreign(block: nil))
+        reading: UnsafePointer(call.record.start.assumingMemoryBound(to: WSAQUERYSETW.self)), in: .own)
       view.narrow(to: LookupFlags.effective(begin: flags, next: nextFlags))
       let taken = try consume(view)
       state.withLock { $0.holdsRecord = false }

@@ -1,3 +1,4 @@
+import CReadableMemory
 import CWinsock
 import Dispatch
 
@@ -57,15 +58,21 @@ class Registration: @unchecked Sendable {
   }
 }
 
+extension NPI_REGISTRATION_INSTANCE {
+  /// Whether its interface can be read.
+  fileprivate var namesAnInterface: Bool { NpiId != nil && nsp_are_readable(NpiId, MemoryLayout<NPIID>.size) != 0 }
+}
+
 final class ClientRegistration: Registration, @unchecked Sendable {
   let attach: ClientAttachCallback
 
   /// Nil for characteristics that §14 refuses.
   init?(_ characteristics: UnsafePointer<NPI_CLIENT_CHARACTERISTICS>, context: UnsafeMutableRawPointer?) {
+    guard nsp_are_readable(characteristics, MemoryLayout<NPI_CLIENT_CHARACTERISTICS>.size) != 0 else { return nil }
     let given = characteristics.pointee
     guard Int(given.Length) >= MemoryLayout<NPI_CLIENT_CHARACTERISTICS>.size,
       Int(given.ClientRegistrationInstance.Size) >= MemoryLayout<NPI_REGISTRATION_INSTANCE>.size,
-      given.ClientRegistrationInstance.NpiId != nil, let attach = given.ClientAttachProvider,
+      given.ClientRegistrationInstance.namesAnInterface, let attach = given.ClientAttachProvider,
       let detach = given.ClientDetachProvider
     else { return nil }
     self.attach = attach
@@ -81,10 +88,11 @@ final class ProviderRegistration: Registration, @unchecked Sendable {
 
   /// Nil for characteristics that §14 refuses.
   init?(_ characteristics: UnsafePointer<NPI_PROVIDER_CHARACTERISTICS>, context: UnsafeMutableRawPointer?) {
+    guard nsp_are_readable(characteristics, MemoryLayout<NPI_PROVIDER_CHARACTERISTICS>.size) != 0 else { return nil }
     let given = characteristics.pointee
     guard Int(given.Length) >= MemoryLayout<NPI_PROVIDER_CHARACTERISTICS>.size,
       Int(given.ProviderRegistrationInstance.Size) >= MemoryLayout<NPI_REGISTRATION_INSTANCE>.size,
-      given.ProviderRegistrationInstance.NpiId != nil, let attach = given.ProviderAttachClient,
+      given.ProviderRegistrationInstance.namesAnInterface, let attach = given.ProviderAttachClient,
       let detach = given.ProviderDetachClient
     else { return nil }
     self.attach = attach

@@ -61,7 +61,7 @@ private func session(_ argument: LPVOID?) -> (any ProviderSession)? {
 private func read(_ set: LPWSAQUERYSET2W?) throws(WinsockError) -> QuerySet {
   guard let set else { throw .fault }
   var value: QuerySet
-  do throws(QuerySetError) { value = QuerySet(try QuerySetView(reading: set, in: .foreign(block: nil))) } catch {
+  do throws(QuerySetError) { value = QuerySet(try QuerySetView(reading: set, in: .own)) } catch {
     throw error.winsockError
   }
   var serviceClass = GUID()

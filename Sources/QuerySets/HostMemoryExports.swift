@@ -12,34 +12,19 @@ public func NSPHostAllocate(_ cbSize: SIZE_T) -> LPVOID? { calloc(1, max(Int(cla
 public func NSPHostFree(_ lpMemory: LPVOID?) { free(lpMemory) }
 
 @c @implementation
-public func NSPHostPackQuerySet(
-  _ lpqsRecord: UnsafePointer<WSAQUERYSET2W>?, _ lpdwBufferLength: LPDWORD?, _ lpqsResults: LPWSAQUERYSET2W?
-) -> INT {
-  guard let record = lpqsRecord, let length = lpdwBufferLength else { return WSAEINVAL }
-  let block = UnsafeMutableRawBufferPointer(start: lpqsResults, count: lpqsResults == nil ? 0 : Int(length.pointee))
-  do throws(QuerySetError) {
-    try QuerySetView(reading: record, in: .foreign(block: nil)).pack(as: .v2, into: block)
-    return 0
-  } catch {
-    if case .bufferTooSmall(let needed) = error { length.pointee = DWORD(needed) }
-    return error.winsockError.rawValue
-  }
-}
-
-@c @implementation
 public func NSPHostWideFromUtf8(_ lpszText: LPCSTR?, _ lpszWide: LPWSTR?, _ lpcchWide: LPDWORD?) -> INT {
-  guard let text = lpszText, let length = lpcchWide, let value = String(validatingCString: text) else { return WSAEINVAL }
+  guard let text = lpszText, let length = lpcchWide else { return WSAEINVAL }
+  var memory = ForeignMemory(.foreign(block: nil))
+  guard let bytes = try? memory.bytes(endingAtNULOf: text, limit: .max, "lpszText"),
+    let value = String(validating: bytes, as: UTF8.self)
+  else { return WSAEINVAL }
   return deliver(value.utf16, to: lpszWide, length)
 }
 
 @c @implementation
 public func NSPHostUtf8FromWide(_ lpszWide: LPCWSTR?, _ lpszText: LPSTR?, _ lpcbText: LPDWORD?) -> INT {
   guard let wide = lpszWide, let length = lpcbText else { return WSAEINVAL }
-  var end = wide
-  while end.pointee != 0 { end += 1 }
-  guard let value = String(validating: UnsafeBufferPointer(start: wide, count: end - wide), as: UTF16.self) else {
-    return WSAEINVAL
-  }
+  guard let value = try? HandedOver.text(wide, limit: .max, "lpszWide") else { return WSAEINVAL }
   return deliver(value.utf8.lazy.map { CChar(bitPattern: $0) }, to: lpszText, length)
 }
 

@@ -7,6 +7,8 @@ public enum QuerySetError: Error, Hashable, Sendable, CustomStringConvertible {
   case unterminatedText(String)
   case tooLong(String, Int)
   case pointerOutside(String)
+  /// The address where nothing can be read.
+  case unreadable(String, at: UInt)
   case misaligned(String)
   case missing(String)
   /// The value of a class that has another size than its type demands.
@@ -21,9 +23,12 @@ public enum QuerySetError: Error, Hashable, Sendable, CustomStringConvertible {
     case .bufferTooSmall(let needed): "query set: the buffer is too small: give it \(needed) bytes"
     case .structureTooSmall(let size): "query set: dwSize \(size) is smaller than the structure: set it to the structure's size"
     case .malformedText(let member): "\(member): not valid UTF-16, or a NUL inside: pass well-formed text"
-    case .unterminatedText(let member): "\(member): no terminating NUL: terminate it"
+    case .unterminatedText(let member): "\(member): no terminating NUL within its memory: terminate it"
     case .tooLong(let member, let limit): "\(member): more than \(limit): pass less"
-    case .pointerOutside(let member): "\(member): leads outside the packed memory: pack the query set anew"
+    case .pointerOutside(let member):
+      "\(member): leads outside its memory, or past the end of it: pass a pointer into it, with room for all of it"
+    case .unreadable(let member, let address):
+      "\(member): nothing can be read at 0x\(String(address, radix: 16)): pass a pointer to memory of the process, or NULL"
     case .misaligned(let member): "\(member): not aligned: align it as its type demands"
     case .missing(let member): "\(member): NULL, or NULL with a count or size above 0: set it"
     case .wrongValueSize(let member): "\(member): not the size of its type: a REG_DWORD has 4 bytes"

@@ -10,8 +10,10 @@ public struct QuerySetView {
     /// One packed buffer of a stranger: every pointer must lead into it, aligned, with all that it points to.
     case packed(UnsafeRawBufferPointer)
     /// A provider's answer: what points into the block must end there; other pointers are the provider's own memory, read up to
-    /// the limits of nsp.md §9.4.
+    /// the limits of nsp.md §9.4, and never where nothing can be read.
     case foreign(block: UnsafeRawBufferPointer?)
+    /// What the host itself has made, in its own memory.
+    case own
   }
 
   public var name: UnsafeBufferPointer<UInt16>?
@@ -29,7 +31,7 @@ public struct QuerySetView {
 
   /// Checks and views an NSPv2 query set.
   public init(reading set: UnsafePointer<WSAQUERYSET2W>, in memory: Memory) throws(QuerySetError) {
-    let reader = ForeignMemory(memory)
+    var reader = ForeignMemory(memory)
     let raw = try reader.structure(set)
     guard raw.dwSize >= MemoryLayout<WSAQUERYSET2W>.size else { throw .structureTooSmall(raw.dwSize) }
     serviceClassID = nil
@@ -49,7 +51,7 @@ public struct QuerySetView {
 
   /// Checks and views an NSPv1 or client query set.
   public init(reading set: UnsafePointer<WSAQUERYSETW>, in memory: Memory) throws(QuerySetError) {
-    let reader = ForeignMemory(memory)
+    var reader = ForeignMemory(memory)
     let raw = try reader.structure(set)
     guard raw.dwSize >= MemoryLayout<WSAQUERYSETW>.size else { throw .structureTooSmall(raw.dwSize) }
     serviceClassID = try reader.value(raw.lpServiceClassId, "lpServiceClassId")

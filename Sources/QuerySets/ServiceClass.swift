@@ -48,8 +48,8 @@ public struct ServiceClass: Hashable, Sendable {
 extension ServiceClass {
   /// Checks a structure and copies everything out of it (nsp.md §7.2): whatever the bytes are, nothing traps.
   public init(reading info: UnsafePointer<WSASERVICECLASSINFOW>, in memory: QuerySetView.Memory) throws(QuerySetError) {
-    let reader = ForeignMemory(memory)
-    let raw = try reader.structure(info)
+    var reader = ForeignMemory(memory)
+    let raw = try reader.structure(info, "the class")
     guard let id = try reader.value(raw.lpServiceClassId, "lpServiceClassId") else { throw .missing("lpServiceClassId") }
     guard let name = try reader.text(raw.lpszServiceClassName, "lpszServiceClassName") else {
       throw .missing("lpszServiceClassName")

@@ -100,6 +100,15 @@ public final class Worker: Sendable {
     }
   }
 
+  /// A line of the host's log, on its way.
+  static func line(_ level: LogLevel, of query: UInt64, _ text: String) -> FrameWriter {
+    var frame = FrameWriter(RequestKind.log.rawValue, request: 0)
+    frame.append(query)
+    frame.append(level.rawValue)
+    frame.append(Array(text.utf8.prefix(8192)))
+    return frame
+  }
+
   /// Tells the host whether the provider can answer: each report with a higher number than the one before.
   fileprivate func report(failing reason: String?) {
     let number = reports.add(1, ordering: .relaxed).newValue
@@ -216,10 +225,7 @@ public final class Worker: Sendable {
 
     func log(_ handle: UnsafeMutableRawPointer?, _ level: LogLevel, _ text: String) {
       let query = PendingCalls.shared.query(of: handle) ?? InProgress.current?.query ?? 0
-      var frame = FrameWriter(RequestKind.log.rawValue, request: 0)
-      frame.append(query)
-      frame.append(level.rawValue)
-      frame.append(Array(text.utf8.prefix(8192)))
+      var frame = Worker.line(level, of: query, text)
       // Constructors speak before anything is advertised.
       if let advertised = worker.advertised.withLock({ $0 }) {
         advertised.say(&frame)
@@ -249,7 +255,7 @@ struct InProgress {
   init(_ purpose: Advertisement.Purpose) {
     query = purpose.query
     client = purpose.client
-    serviceClass = purpose.classID.map { id in (id, purpose.classInfo.flatMap { ServiceClass(onTheWire: $0) }) }
+    serviceClass = purpose.classID.map { id in (id, purpose.classInfo.flatMap { try? ServiceClass(onTheWire: $0) }) }
   }
 
   func run(_ routine: () -> Void) {
@@ -260,15 +266,5 @@ struct InProgress {
       defer { pthread_setspecific(Self.key, outer) }
       routine()
     }
-  }
-}
-
-extension ServiceClass {
-  /// A class as it came; nil for what can't be read.
-  init?(onTheWire bytes: UnsafeMutableRawBufferPointer) {
-    guard SelfRelative.resolveClass(bytes), let base = bytes.baseAddress else { return nil }
-    let info = UnsafeRawPointer(base).assumingMemoryBound(to: WSASERVICECLASSINFOW.self)
-    guard let read = try? ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(bytes))) else { return nil }
-    self = read
   }
 }

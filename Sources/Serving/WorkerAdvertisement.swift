@@ -90,7 +90,7 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     switch call {
     case .installClass:
-      guard let new = ServiceClass(onTheWire: payload) else { return WSAEINVAL }
+      guard let new = try? ServiceClass(onTheWire: payload) else { return WSAEINVAL }
       return status { version1.install(new) }
     case .removeClass:
       guard let id = fields.bytes(16)?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
@@ -124,6 +124,20 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
         return 0
       }
     default: return WSAEOPNOTSUPP
+    }
+  }
+
+  override func outcome(of call: PendingCall, recordIn block: UnsafeMutableRawPointer) -> ProviderOutcome {
+    var frame = FrameWriter(0, request: 0)
+    do throws(QuerySetError) {
+      let record = try QuerySetView(
+        reading: block.assumingMemoryBound(to: WSAQUERYSET2W.self), in: .foreign(block: UnsafeRawBufferPointer(call.memory)))
+      try frame.append(record)
+      return ProviderOutcome(recordOf: &frame)
+    } catch {
+      var line = Worker.line(.warning, of: call.query, "its record is refused: \(error)")
+      say(&line)
+      return ProviderOutcome(status: WSASYSCALLFAILURE)
     }
   }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Providers that misbehave in every way, each in a process of its own, beside one that goes on answering a steady load.
+# Providers that misbehave in every way, each in a process of its own, beside one that goes on answering a steady load; and providers whose
+# records lead nowhere, in both modes.
 #   check-faults.sh [CYCLES]     needs the package's own build, the samples, the fixtures, and clang
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
@@ -151,4 +152,57 @@ for worker in $last; do ! kill -0 "$worker" 2>/dev/null || left="$left $worker";
 [ $ended = 0 ] && [ -n "$last" ] && [ -z "$left" ] && say "the host ends in order, and its workers with it" ||
   complain "the host has ended with $ended; workers: ${last:-none}; left:${left:- none}"
 host=
+
+# Records that lead nowhere: refused with the reason, in the host's process as in a worker, and nobody dies of it.
+scripted=f1f70001-1111-4222-8333-010203040506
+first=51e5701f-0001-4000-8000-00000000001f
+records() {
+  local mode=$1 before id what answer line
+  rm -rf "$work/plugins" "$work/state" && mkdir -m 755 "$work/plugins"
+  cp "$samples/hello.so" "$faults/../scripted-a.so" "$faults/../version1.so" "$work/plugins/"
+  printf '[providers.%s]\nisolation = "%s"\n' hello worker scripted-a "$mode" version1 "$mode" >"$work/nsphost.toml"
+  : >"$work/err"
+  "$program" serve --plugins "$work/plugins" --config "$work/nsphost.toml" --log info >"$work/out" 2>>"$work/err" &
+  host=$!
+  ready hello && ready scripted-a && ready version1 || { complain "records, $mode: the providers do not come up" "$(tail -3 "$work/err")"; return; }
+  before=$(children)
+  "$work/load" 3f0c5a1e-6b1d-4b52-9c57-1d0e442a9110 hello 200 60 >"$work/load.out" 2>&1 &
+  load=$!
+  # The provider, the name, what a client sees of it, and what the log says.
+  while IFS='|' read -r id what answer line; do
+    : >"$work/err"
+    timeout 20 "$program" lookup "$what" --provider $id >"$work/answer" 2>&1
+    if ! grep -q "$answer" "$work/answer"; then complain "$what, $mode: the answer is not $answer" "$(cat "$work/answer")"; continue; fi
+    if [ -n "$line" ] && ! seen "$line"; then complain "$what, $mode: the log does not say $line" "$(tail -3 "$work/err")"; continue; fi
+    kill -0 $host && [ "$(children)" = "$before" ] && say "$what, $mode" || complain "$what, $mode: a process has died" "$(tail -3 "$work/err")"
+  done <<END
+$scripted|broken-offset|WSASYSCALLFAILURE|scripted-a.*its record is refused: lpszServiceInstanceName: nothing can be read at 0x70
+$scripted|broken-nowhere|WSASYSCALLFAILURE|scripted-a.*lpszComment: nothing can be read at 0x
+$scripted|broken-far|WSASYSCALLFAILURE|scripted-a.*lpszComment: nothing can be read at 0xdead00000000beee
+$scripted|broken-unterminated|WSASYSCALLFAILURE|scripted-a.*lpszQueryString: no terminating NUL
+$scripted|broken-misaligned|WSASYSCALLFAILURE|scripted-a.*lpszContext: not aligned
+$scripted|broken-version|WSASYSCALLFAILURE|scripted-a.*lpVersion: nothing can be read at 0x
+$scripted|broken-addresses|WSASYSCALLFAILURE|scripted-a.*lpcsaBuffer: nothing can be read at 0x
+$scripted|broken-count|WSASYSCALLFAILURE|scripted-a.*lpafpProtocols: NULL, or NULL with a count
+$scripted|broken-sockaddr|WSASYSCALLFAILURE|scripted-a.*lpSockaddr: nothing can be read at 0x
+$scripted|broken-blob|WSASYSCALLFAILURE|scripted-a.*pBlobData: nothing can be read at 0x
+$scripted|overrun|WSASYSCALLFAILURE|scripted-a.*lpszServiceInstanceName: no terminating NUL
+$scripted|nonsense-log|answer 0|scripted-a.*NSPHostLog: lpszText: nothing can be read at 0x78
+$scripted|nonsense-change|answer 10022|scripted-a.*NSPHostChanged: lpszName: nothing can be read at 0x78
+$scripted|nonsense-pack|answer 10022|scripted-a.*NSPHostPackQuerySet: lpszComment: nothing can be read at 0x78
+$scripted|edge|edge|
+$first|broken-offset|WSASYSCALLFAILURE|version1.*its record is refused: lpszComment: nothing can be read at 0x78
+$first|broken-overrun|WSASYSCALLFAILURE|version1.*lpszComment: no terminating NUL
+$first|records-1|record-0|
+END
+  kill -TERM $load
+  wait $load
+  [ $? = 0 ] && say "records, $mode: the neighbour lost nothing: $(tail -1 "$work/load.out")" || complain "records, $mode: the load" "$(tail -3 "$work/load.out")"
+  load=
+  kill $host
+  wait $host && say "records, $mode: the host ends in order" || complain "records, $mode: the host has ended with $?"
+  host=
+}
+records worker
+records in-process
 exit $((failed > 0))

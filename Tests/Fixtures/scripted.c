@@ -10,6 +10,9 @@
      unless-NAME        WSANO_DATA, unless NAME begins with the fixture's own name, which has one record
      greedy             demands what it was given          foreign         a record in memory freed after the completion
      count-5000 null-array size-40 lone-surrogate          broken records
+     broken-WHAT        a pointer of the record leads nowhere: see broken() below
+     edge               a text that ends where its mapping does
+     nonsense-WHAT      hands nonsense to a function of the host; the record's name is the code that it answered
      wrong-id           a record with a false provider id  overrun         claims text that runs to the block's end
      garbage            Begin answers a random number      late            completes when scripted_release is called
      set-fail-C set-never set-async-N                      registrations; other names succeed
@@ -22,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #ifndef FIXTURE_NAME
@@ -275,6 +279,59 @@ static pthread_t start(struct lookup *lookup, HANDLE call, LPDWORD length, LPWSA
   return thread;
 }
 
+#define PAGE 4096
+/* A page that can be read, and one behind it that can't. */
+static char *fenced(void) {
+  char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mprotect(pages + PAGE, PAGE, PROT_NONE);
+  memset(pages, 0x41, PAGE);
+  return pages;
+}
+
+/* A record of which one thing is wrong. */
+static void broken(const char *what, LPWSAQUERYSET2W block) {
+  static CSADDR_INFO where;
+  static BLOB blob;
+  static _Alignas(8) char text[8] = {0};
+  static char *pages;
+  if (pages == NULL) pages = fenced();
+  char *nowhere = pages + PAGE;
+  block->dwSize = sizeof *block;
+  if (strcmp(what, "offset") == 0) block->lpszServiceInstanceName = (LPWSTR)sizeof *block;
+  if (strcmp(what, "nowhere") == 0) block->lpszComment = (LPWSTR)nowhere;
+  if (strcmp(what, "far") == 0) block->lpszComment = (LPWSTR)(uintptr_t)0xdead00000000beee;
+  if (strcmp(what, "unterminated") == 0) block->lpszQueryString = (LPWSTR)pages;
+  if (strcmp(what, "misaligned") == 0) block->lpszContext = (LPWSTR)(text + 1);
+  if (strcmp(what, "version") == 0) block->lpVersion = (LPWSAVERSION)nowhere;
+  if (strcmp(what, "provider") == 0) block->lpNSProviderId = (LPGUID)8;
+  if (strcmp(what, "addresses") == 0) block->dwNumberOfCsAddrs = 2, block->lpcsaBuffer = (LPCSADDR_INFO)(nowhere - sizeof where);
+  if (strcmp(what, "count") == 0) block->dwNumberOfProtocols = 7;
+  if (strcmp(what, "sockaddr") == 0) {
+    where.RemoteAddr = (SOCKET_ADDRESS){(LPSOCKADDR)(void *)(nowhere - 8), 16};
+    block->dwNumberOfCsAddrs = 1, block->lpcsaBuffer = &where;
+  }
+  if (strcmp(what, "blob") == 0) blob = (BLOB){100000, (BYTE *)pages}, block->lpBlob = &blob;
+}
+
+/* What a function of the host answers to a pointer that leads nowhere. */
+static INT nonsense(const char *what, HANDLE call) {
+  static GUID own = {0xf1f70000 + FIXTURE_NUMBER, 0x1111, 0x4222, {0x83, 0x33, 1, 2, 3, 4, 5, 6}};
+  _Alignas(8) char room[512];
+  DWORD size = sizeof room;
+  LPCWSTR wide = (LPCWSTR)(uintptr_t)0x78;
+  LPCSTR narrow = fenced();
+  if (strcmp(what, "log") == 0) return NSPHostLog(call, NSP_LOG_WARNING, narrow), NSPHostLog(call, NSP_LOG_WARNING, (LPCSTR)wide), 0;
+  if (strcmp(what, "change") == 0) return NSPHostChanged(&own, wide);
+  if (strcmp(what, "changer") == 0) return NSPHostChanged((const GUID *)wide, NULL);
+  if (strcmp(what, "setting") == 0) return NSPHostSetting(&own, narrow, room, &size);
+  if (strcmp(what, "failing") == 0) return NSPHostSetFailing(&own, (LPCSTR)wide);
+  if (strcmp(what, "narrow") == 0) return NSPHostUtf8FromWide(wide, room, &size);
+  if (strcmp(what, "wide") == 0) return NSPHostWideFromUtf8(narrow, (LPWSTR)(void *)room, &size);
+  if (strcmp(what, "table") == 0) return WSAAdvertiseProvider(&own, (LPCNSPV2_ROUTINE)(uintptr_t)8) == SOCKET_ERROR ? WSAGetLastError() : 0;
+  WSAQUERYSET2W record = {.dwSize = sizeof record, .lpszComment = (LPWSTR)wide};
+  return NSPHostPackQuerySet(&record, &size, (LPWSAQUERYSET2W)(void *)room);
+}
+
 static void next(struct lookup *lookup, HANDLE call, LPDWORD length, LPWSAQUERYSET2W block) {
   const char *name = lookup->name;
   int n = 0;
@@ -324,6 +381,22 @@ static void next(struct lookup *lookup, HANDLE call, LPDWORD length, LPWSAQUERYS
   } else if (strncmp(name, "unless-", 7) == 0) {
     if (strncmp(name + 7, FIXTURE_NAME, strlen(FIXTURE_NAME)) == 0) complete(lookup, call, length, block, "mine");
     else WSAProviderCompleteAsyncCall(call, WSANO_DATA);
+  } else if (strncmp(name, "nonsense-", 9) == 0) {
+    char text[32];
+    snprintf(text, sizeof text, "answer %d", (int)nonsense(name + 9, call));
+    complete(lookup, call, length, block, text);
+  } else if (strncmp(name, "broken-", 7) == 0) {
+    broken(name + 7, block);
+    ++lookup->delivered;
+    WSAProviderCompleteAsyncCall(call, NO_ERROR);
+  } else if (strcmp(name, "edge") == 0) {
+    char *pages = fenced();
+    block->dwSize = sizeof *block;
+    block->lpszServiceInstanceName = (LPWSTR)(void *)(pages + PAGE) - 5;
+    static const WCHAR edge[] = {'e', 'd', 'g', 'e', 0};
+    memcpy(block->lpszServiceInstanceName, edge, sizeof edge);
+    ++lookup->delivered;
+    WSAProviderCompleteAsyncCall(call, NO_ERROR);
   } else if (strcmp(name, "foreign") == 0) {
     WCHAR *text = malloc(64);
     DWORD size = 32;

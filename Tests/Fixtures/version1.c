@@ -4,7 +4,8 @@
                    handed over of it: name, number of values, then name, name space, type and bytes of each
      wait-N        the first Next takes N ms, unless End comes: then it answers WSA_E_CANCELLED
      registered    one record once something was registered
-     fault-N       the first Next asks for N bytes
+     fault-N       the first Next asks for N bytes      broken-offset a comment that is an offset
+     broken-overrun  a comment without an end            inside        a comment that ends where its block does
      next-fail-C   the first Next fails with C          begin-fail-C   Begin fails with C
      set-fail-C    the registration fails with C; other names succeed
 
@@ -151,7 +152,17 @@ static INT next(HANDLE handle, DWORD flags, LPDWORD length, LPWSAQUERYSETW resul
     for (int i = 0; i < n && !lookup->ended; i++) usleep(1000);
     answer = lookup->ended ? fail(WSA_E_CANCELLED) : record(lookup, length, results);
   } else if (number(lookup->name, "fault-", &n) && *length < (DWORD)n) *length = (DWORD)n, answer = fail(WSAEFAULT);
-  else {
+  else if (strcmp(lookup->name, "broken-offset") == 0) {
+    answer = record(lookup, length, results);
+    if (answer == 0) results->lpszComment = (LPWSTR)sizeof *results;
+  } else if ((strcmp(lookup->name, "broken-overrun") == 0 || strcmp(lookup->name, "inside") == 0) && lookup->delivered == 0) {
+    answer = record(lookup, length, results);
+    if (answer == 0) {
+      WCHAR *end = (WCHAR *)((char *)results + (*length & ~1u));
+      for (WCHAR *text = results->lpszComment; text < end; text++) *text = 'x';
+      if (lookup->name[0] == 'i') end[-1] = 0;
+    }
+  } else {
     if (!number(lookup->name, "records-", &n)) n = strcmp(lookup->name, "registered") != 0 || changes > 0;
     answer = lookup->delivered < n ? record(lookup, length, results) : fail(WSA_E_NO_MORE);
   }

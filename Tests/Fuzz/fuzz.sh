@@ -7,12 +7,13 @@ seconds=${1:-60}
 out=build/fuzz
 mkdir -p "$out"
 clang -c -fPIC -ISources/CWinsock/include -ISources/CLastError/include Sources/CLastError/LastError.c -o "$out/LastError.o"
+clang -c -fPIC -ISources/CReadableMemory/include Sources/CReadableMemory/ReadableMemory.c -o "$out/ReadableMemory.o"
 fuzz() { # name, sources...
   local name=$1
   shift
   mkdir -p "$out/corpus/$name"
-  swiftc -O -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name "Fuzz" -I Sources/CWinsock/include \
-    "$@" "$out/LastError.o" -o "$out/$name"
+  swiftc -O -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name "Fuzz" -I Sources/CWinsock/include -I Sources/CReadableMemory/include \
+    "$@" "$out/LastError.o" "$out/ReadableMemory.o" -o "$out/$name"
   "$out/$name" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 "$out/corpus/$name" "Tests/Fuzz/corpus/$name"
 }
 fuzz packed-query-set Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift

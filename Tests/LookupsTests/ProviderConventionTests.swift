@@ -97,6 +97,33 @@ import Testing
     scripted.finish()
   }
 
+  @Test(
+    "NSP-070 a record whose pointers lead nowhere is refused, and the provider goes on",
+    arguments: [
+      "offset", "nowhere", "far", "unterminated", "misaligned", "version", "provider", "addresses", "count", "sockaddr", "blob",
+    ])
+  func broken(what: String) throws {
+    let scripted = try ScriptedHost("scripted-a")
+    let client = try scripted.open()
+    #expect(try scripted.lookup(client, "broken-\(what)").end == .systemCallFailure)
+    #expect(try scripted.lookup(client, "edge").records.map(\.serviceInstanceName) == ["edge"])
+    scripted.finish()
+  }
+
+  @Test(
+    "a function of the host refuses a pointer that leads nowhere",
+    arguments: [
+      ("log", 0), ("change", WinsockError.invalidArgument.rawValue), ("changer", WinsockError.invalidArgument.rawValue),
+      ("setting", WinsockError.invalidArgument.rawValue), ("failing", WinsockError.invalidArgument.rawValue),
+      ("narrow", WinsockError.invalidArgument.rawValue), ("wide", WinsockError.invalidArgument.rawValue),
+      ("table", WinsockError.invalidArgument.rawValue), ("pack", WinsockError.invalidArgument.rawValue),
+    ])
+  func nonsense(what: String, code: Int32) throws {
+    let scripted = try ScriptedHost("scripted-a")
+    #expect(try scripted.lookup(try scripted.open(), "nonsense-\(what)").records.map(\.serviceInstanceName) == ["answer \(code)"])
+    scripted.finish()
+  }
+
   @Test("NSP-069 a record in memory that is gone after the completion arrives intact")
   func foreignMemory() throws {
     let scripted = try ScriptedHost("scripted-a")

@@ -20,6 +20,15 @@ import Testing
     return nil
   }
 
+  @Test("a record that leads nowhere, or out of the block that it was given, is refused", arguments: ["offset", "overrun"])
+  func brokenRecord(what: String) throws {
+    let scripted = try ScriptedHost("version1")
+    let client = try scripted.open()
+    #expect(try scripted.lookup(client, "broken-\(what)").end == .systemCallFailure)
+    #expect(try scripted.lookup(client, "inside").records.first?.comment?.hasSuffix("xxx") == true)
+    scripted.finish()
+  }
+
   @Test("NSP-104 NSP-107 it is started once, whoever comes and goes, and cleaned up once, when it is unloaded")
   func startup() throws {
     let scripted = try ScriptedHost("version1", "version1-short")

@@ -1,4 +1,5 @@
 import CWinsock
+import Glibc
 import Testing
 
 @testable import QuerySets
@@ -202,5 +203,102 @@ import Testing
       blob[offset] = UInt8(value)
       #expect(throws: QuerySetError.self, "byte \(offset) = \(value)") { try InstallationBlob(parsing: blob) }
     }
+  }
+
+  // MARK: Outside the block
+
+  /// A page that can be read, and one behind it that can't.
+  private func withFence<Result>(_ body: (UnsafeMutableRawPointer, UnsafeMutableRawPointer) throws -> Result) throws -> Result {
+    let pages = try #require(mmap(nil, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+    try #require(pages != MAP_FAILED && mprotect(pages + 4096, 4096, PROT_NONE) == 0)
+    defer { munmap(pages, 8192) }
+    return try body(pages, pages + 4096)
+  }
+
+  private func reading(_ set: WSAQUERYSET2W) throws -> QuerySet {
+    try withUnsafePointer(to: set) { QuerySet(try QuerySetView(reading: $0, in: .foreign(block: nil))) }
+  }
+
+  @Test("a member that leads where nothing can be read is refused by name, whichever it is")
+  func nowhere() throws {
+    let fields: [(PartialKeyPath<WSAQUERYSET2W>, String)] = [
+      (\.lpszServiceInstanceName, "lpszServiceInstanceName"), (\.lpVersion, "lpVersion"), (\.lpszComment, "lpszComment"),
+      (\.lpNSProviderId, "lpNSProviderId"), (\.lpszContext, "lpszContext"), (\.lpafpProtocols, "lpafpProtocols"),
+      (\.lpszQueryString, "lpszQueryString"), (\.lpcsaBuffer, "lpcsaBuffer"), (\.lpBlob, "lpBlob"),
+    ]
+    try withFence { (_, fence) throws in
+      for (field, member) in fields {
+        let offset = try #require(MemoryLayout<WSAQUERYSET2W>.offset(of: field))
+        // An offset, a page that is protected, an address that no process has, and the end of the address space.
+        for address in [112, UInt(bitPattern: fence), 0xdead_0000_0000_bee8, UInt.max - 511] {
+          var set = WSAQUERYSET2W()
+          (set.dwSize, set.dwNumberOfProtocols, set.dwNumberOfCsAddrs) = (112, 1, 1)
+          if member != "lpcsaBuffer" { set.dwNumberOfCsAddrs = 0 }
+          if member != "lpafpProtocols" { set.dwNumberOfProtocols = 0 }
+          withUnsafeMutableBytes(of: &set) { $0.storeBytes(of: address, toByteOffset: offset, as: UInt.self) }
+          #expect(throws: QuerySetError.unreadable(member, at: address)) { try reading(set) }
+        }
+      }
+    }
+  }
+
+  @Test("text may end where what can be read does, and must end there")
+  func edge() throws {
+    try withFence { (start, fence) throws in
+      var set = WSAQUERYSET2W()
+      set.dwSize = 112
+      let text = (fence - 8).assumingMemoryBound(to: UInt16.self)
+      for (index, unit) in [0x41, 0xD83D, 0xDE00, 0].enumerated() { text[index] = UInt16(unit) }
+      set.lpszComment = text
+      #expect(try reading(set).comment == "A\u{1F600}")
+      text[3] = 0x42
+      #expect(throws: QuerySetError.unterminatedText("lpszComment")) { try reading(set) }
+      // Half a pair, at the very end.
+      text[3] = 0xD83D
+      #expect(throws: QuerySetError.unterminatedText("lpszComment")) { try reading(set) }
+      text[3] = 0
+      set.lpszComment = start.assumingMemoryBound(to: UInt16.self)
+      for index in 0..<2044 { set.lpszComment[index] = 0x43 }
+      #expect(try reading(set).comment?.utf16.count == 2047)
+    }
+  }
+
+  @Test("arrays, addresses and blobs end before what can't be read")
+  func sizes() throws {
+    try withFence { (_, fence) throws in
+      let blob = UnsafeMutablePointer<BLOB>.allocate(capacity: 1)
+      defer { blob.deallocate() }
+      blob.initialize(to: BLOB(cbSize: 16, pBlobData: (fence - 16).assumingMemoryBound(to: UInt8.self)))
+      var set = WSAQUERYSET2W()
+      (set.dwSize, set.lpBlob) = (112, blob)
+      #expect(try reading(set).blob?.count == 16)
+      blob.pointee.cbSize = 17
+      #expect(throws: QuerySetError.self) { try reading(set) }
+      blob.pointee.cbSize = 0
+      (set.dwNumberOfCsAddrs, set.lpcsaBuffer) = (1, (fence - 56).assumingMemoryBound(to: CSADDR_INFO.self))
+      set.lpcsaBuffer.initialize(to: CSADDR_INFO())
+      #expect(try reading(set).addresses.count == 1)
+      set.lpcsaBuffer.pointee.RemoteAddr = SOCKET_ADDRESS(
+        lpSockaddr: (fence - 8).assumingMemoryBound(to: SOCKADDR.self), iSockaddrLength: 16)
+      #expect(throws: QuerySetError.unreadable("lpSockaddr", at: UInt(bitPattern: fence - 8))) { try reading(set) }
+      set.dwNumberOfCsAddrs = 2
+      #expect(throws: QuerySetError.self) { try reading(set) }
+    }
+  }
+
+  @Test("pages behind the end of their file can't be read either")
+  func truncated() throws {
+    var name = Array("/tmp/nsphost-records-XXXXXX".utf8CString)
+    let file = mkstemp(&name)
+    unlink(name)
+    defer { close(file) }
+    try #require(file >= 0 && ftruncate(file, 4096) == 0)
+    let page = try #require(mmap(nil, 4096, PROT_READ, MAP_SHARED, file, 0))
+    defer { munmap(page, 4096) }
+    var set = WSAQUERYSET2W()
+    (set.dwSize, set.lpszComment) = (112, page.assumingMemoryBound(to: UInt16.self))
+    #expect(try reading(set).comment == "")
+    try #require(ftruncate(file, 0) == 0)
+    #expect(throws: QuerySetError.self) { try reading(set) }
   }
 }

@@ -79,8 +79,8 @@ NSP_EXPORT VOID NSPHostFree(LPVOID lpMemory);
 
 /* Copies a record, with everything it points to, into the block that NextEx was given; the record may point anywhere and stays
    the caller's. Meant for `WSAProviderCompleteAsyncCall(hAsyncCall, NSPHostPackQuerySet(...))`. Returns 0, WSAEFAULT with the bytes
-   needed in *lpdwBufferLength (then the block is unchanged), or WSAEINVAL for a NULL pointer or a malformed record.
-   (NSP §5.6, §9.3, §9.4) */
+   needed in *lpdwBufferLength (then the block is unchanged), or WSAEINVAL for a NULL pointer or a malformed record; the log says which member
+   is wrong. (NSP §5.6, §9.3, §9.4) */
 NSP_EXPORT INT NSPHostPackQuerySet(const WSAQUERYSET2W *lpqsRecord, LPDWORD lpdwBufferLength, LPWSAQUERYSET2W lpqsResults);
 
 /* UTF-8 to UTF-16. *lpcchWide counts WCHARs including the NUL: the room on entry, the length used or needed on return. Returns 0,

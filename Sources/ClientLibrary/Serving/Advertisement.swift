@@ -97,6 +97,11 @@ class Advertisement: @unchecked Sendable {
   /// A lookup is about to end.
   func ended(_ handle: UInt64) {}
 
+  /// Reads the record that the provider has left in the memory of a call.
+  func outcome(of call: PendingCall, recordIn block: UnsafeMutableRawPointer) -> ProviderOutcome {
+    ProviderOutcome(recordIn: block)
+  }
+
   /// What the host is told of the provider, beside its routines.
   var traits: UInt32 { 0 }
 

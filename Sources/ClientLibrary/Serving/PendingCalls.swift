@@ -54,7 +54,7 @@ final class PendingCall: @unchecked Sendable {
     switch code {
     case 0:
       guard isLookup, let block = memory.baseAddress else { return ProviderOutcome(status: 0) }
-      return ProviderOutcome(recordIn: block)
+      return advertisement.outcome(of: self, recordIn: block)
     case SOCKET_ERROR: return ProviderOutcome(status: lastError != 0 ? lastError : Int32(WSASYSCALLFAILURE))
     default: return ProviderOutcome(status: code, demanded: code == Int32(WSAEFAULT) ? length.pointee : 0)
     }

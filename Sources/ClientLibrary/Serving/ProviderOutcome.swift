@@ -23,7 +23,8 @@ struct ProviderOutcome {
     return last != 0 ? last : Int32(WSASYSCALLFAILURE)
   }
 
-  /// Reads the record that a provider has left in a block: a copy, so that what it leads to is the provider's again.
+  /// Reads the record that a provider has left in a block: a copy, so that what it leads to is the provider's again. Only for a
+  /// provider of this very program: where its pointers lead nowhere, it is its own program that ends.
   init(recordIn block: UnsafeMutableRawPointer) {
     let set = block.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee
     guard set.dwSize >= UInt32(MemoryLayout<WSAQUERYSET2W>.size) else {
@@ -35,14 +36,18 @@ struct ProviderOutcome {
     let failure = withUnsafePointer(to: &wide) {
       QuerySetCopy.append(UnsafeRawPointer($0), .wide, for: .registration, to: &frame)
     }
+    // What can't be read is no answer.
+    if failure == 0 { self.init(recordOf: &frame) } else { self.init(status: Int32(WSASYSCALLFAILURE)) }
+  }
+
+  /// The record that was written into a frame, alone.
+  init(recordOf frame: inout FrameWriter) {
     frame.align()
     guard frame.count <= Self.mostBytes else {
       self.init(status: Int32(WSAENOBUFS))
       return
     }
-    // What can't be read is no answer.
-    self.init(
-      status: failure == 0 ? 0 : Int32(WSASYSCALLFAILURE), record: failure == 0 ? Array(frame.bytes[FrameHeader.size...]) : [])
+    self.init(status: 0, record: Array(frame.bytes[FrameHeader.size...]))
   }
 
   /// Of a record: what fits into a frame of the default size, with what is around it.

@@ -353,7 +353,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     do throws(QuerySetError) {
       if let known = named?.known { try frame.append(known) }
       // Behind the class, at the next multiple of 8.
-      try frame.append(try QuerySetView(reading: set, in: .foreign(block: nil)))
+      try frame.append(try QuerySetView(reading: set, in: .own))
       return true
     } catch { return false }
   }

@@ -81,24 +81,27 @@ public final class Version1Adapter: Sendable {
     }
   }
 
-  /// The record comes into memory of the host's own; the completion copies it before it returns.
+  /// The record comes into the block of the call, in its version 1 form, which is longer by one pointer.
   private static func next(
     _ routines: Version1Routines, _ arguments: RoutineArguments, _ length: UnsafeMutablePointer<UInt32>,
     _ block: UnsafeMutablePointer<WSAQUERYSET2W>, _ complete: (Int32) -> Void
   ) {
-    let size = max(Int(length.pointee), MemoryLayout<WSAQUERYSETW>.size)
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
-    defer { memory.deallocate() }
+    let size = length.pointee
+    guard size >= UInt32(MemoryLayout<WSAQUERYSETW>.size) else {
+      length.pointee = UInt32(MemoryLayout<WSAQUERYSETW>.size)
+      return complete(WSAEFAULT)
+    }
+    let memory = UnsafeMutableRawPointer(block)
     // What the provider does not write shows nobody anything.
-    memory.initializeMemory(as: UInt8.self, repeating: 0)
-    let record = memory.bindMemory(to: WSAQUERYSETW.self)
-    var needed = UInt32(size)
-    let failure = routines.lookupServiceNext(arguments.pointer(1), arguments.dword(2), &needed, record.baseAddress!)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: Int(size))
+    var needed = size
+    let failure = routines.lookupServiceNext(
+      arguments.pointer(1), arguments.dword(2), &needed, memory.assumingMemoryBound(to: WSAQUERYSETW.self))
     if let failure {
       if failure == .fault { length.pointee = needed }
       complete(failure.rawValue)
     } else {
-      block.pointee = WSAQUERYSET2W(record[0])
+      block.pointee = WSAQUERYSET2W(memory.load(as: WSAQUERYSETW.self))
       complete(0)
     }
   }

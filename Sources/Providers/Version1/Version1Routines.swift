@@ -188,7 +188,11 @@ public final class Version1Routines: ServiceClassRoutines {
         var (id, length) = (id, UInt32(size))
         WSASetLastError(0)
         let failure = WinsockError(returned: routine(&id, &length, info))
-        if failure == nil { found = try? ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(block))) }
+        if failure == nil {
+          do throws(QuerySetError) {
+            found = try ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(block)))
+          } catch { NSPHostLog(nil, DWORD(NSP_LOG_WARNING), "its class is refused: \(error)") }
+        }
         // What can't be read is no answer.
         guard failure == .fault else { return failure ?? (found == nil ? .systemCallFailure : nil) }
         guard length > size, length <= 1 << 20 else { return .systemCallFailure }

@@ -1,0 +1,1 @@
+../HostDaemon/WireValues.swift
