@@ -74,6 +74,7 @@ check-plugins: test-packages windows plugins nss-module
 	Tests/Plugins/check-registrations.sh
 	Tests/Plugins/check-soak.sh
 	Tests/Plugins/check-owners.sh
+	Tests/Plugins/check-state.sh
 	Tests/NSSModule/check-nss-module.sh
 	$(SWIFT) build --product reach
 	Tests/Clients/check-reach.sh

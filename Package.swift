@@ -81,19 +81,20 @@ let package = Package(
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "CReadableMemory"),
     .target(name: "QuerySets", dependencies: ["CReadableMemory", "CWinsock"], swiftSettings: strict),
+    .target(name: "Ownership", dependencies: ["QuerySets"], swiftSettings: strict),
     .target(name: "ModuleRegistrar", dependencies: ["CReadableMemory", "CWinsock", "Rundown"], swiftSettings: strict),
     .target(name: "CallManagement", dependencies: ["CWinsock", "Rundown"], swiftSettings: strict),
     .target(
       name: "ServiceClasses",
       dependencies: [
-        "CWinsock", "QuerySets", "Rundown", .product(name: "GRDB", package: "GRDB.swift"),
+        "CWinsock", "Ownership", "QuerySets", "Rundown", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
     .target(
       name: "Providers",
       dependencies: [
-        "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CUUID", "ModuleRegistrar", "QuerySets", "Rundown",
+        "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CUUID", "ModuleRegistrar", "Ownership", "QuerySets", "Rundown",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
@@ -134,7 +135,8 @@ let package = Package(
     .target(
       name: "DirectoryProvider",
       dependencies: [
-        "CProvider", "CWinsock", "NSPProvider", "QuerySets", "Rundown", .product(name: "GRDB", package: "GRDB.swift"),
+        "CProvider", "CWinsock", "NSPProvider", "Ownership", "QuerySets", "Rundown",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ],
       path: "Plugins/directory", exclude: ["directory.toml"], swiftSettings: strict,
       linkerSettings: provider(exports: "registrations")),
@@ -158,7 +160,8 @@ let package = Package(
     .target(
       name: "HostDaemon",
       dependencies: [
-        "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Providers", "QuerySets", "Rundown", "Sessions", "Wire",
+        "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Ownership", "Providers", "QuerySets", "Rundown",
+        "Sessions", "Wire",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Glibc
 import NSPProvider
+import Ownership
 import QuerySets
 import Synchronization
 
@@ -33,13 +34,12 @@ final class DirectoryDatabase: Sendable {
     path = directory.map { $0 + "/directory.db" }
     do {
       if let directory, let path {
-        try FileManager.default.createDirectory(
-          atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let folder = try OwnFolder(directory, creating: 0o700)
         // The log beside it is made with the mode of this one: what is registered shows by lookups, to whom it may.
-        try Self.own(path)
-        try Self.own(directory + "/directory.runs")
+        _ = try folder.own("directory.db")
+        let runsPath = try folder.own("directory.runs")
         try Self.inspect(path)
-        runs = try Runs(directory + "/directory.runs")
+        runs = try Runs(runsPath)
         database = try DatabasePool(path: path, configuration: Self.configuration)
       } else {
         runs = try Runs(nil)
@@ -70,20 +70,6 @@ final class DirectoryDatabase: Sendable {
     }
     return configuration
   }()
-
-  /// Makes a file, where it is missing, that nobody but its owner can open; one that is there must be this user's or root's.
-  private static func own(_ path: String) throws {
-    let new = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    if new >= 0 { close(new) }
-    guard new >= 0 || errno == EEXIST else { throw SystemError() }
-    // Not opened here: to close it would give up the locks that another connection of this process has.
-    var status = stat()
-    guard lstat(path, &status) == 0 else { throw SystemError() }
-    guard status.st_mode & S_IFMT == S_IFREG, status.st_uid == 0 || status.st_uid == geteuid() else {
-      throw Defect(detail: "\(path) is no file of this user", remedy: "move it away")
-    }
-    if status.st_mode & 0o077 != 0, status.st_uid == geteuid() { chmod(path, 0o600) }
-  }
 
   /// Looks at a file before anything is written to it: at all of it where that takes no time.
   private static func inspect(_ path: String) throws {
@@ -242,6 +228,7 @@ final class DirectoryDatabase: Sendable {
 
   private static func defect(_ error: any Error) -> Defect {
     if let defect = error as? Defect { return defect }
+    if let objection = error as? Objection { return Defect(detail: objection.detail, remedy: objection.remedy) }
     if let error = error as? SystemError {
       return Defect(detail: error.text, remedy: "see that the host can write the folder, or set state for this provider")
     }

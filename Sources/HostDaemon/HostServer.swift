@@ -3,6 +3,7 @@ import CallManagement
 import Dispatch
 import Glibc
 import Lookups
+import Ownership
 import Providers
 import QuerySets
 import Rundown
@@ -252,9 +253,17 @@ final class Listener: Polled, @unchecked Sendable {
   }
 
   private static func lock(_ path: String) throws(ListenFailure) -> Int32 {
-    if let slash = path.lastIndex(of: "/") { mkdir(String(path[..<slash]), 0o755) }
-    let file = open(path + ".lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
-    guard file >= 0 else { throw failure(path + ".lock") }
+    let slash = path.lastIndex(of: "/")
+    let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+    let file: Int32
+    do throws(Objection) {
+      // A folder like /tmp will do: what others have there is not opened.
+      let folder = try OwnFolder(slash.map { String(path[...$0]) } ?? ".", creating: 0o755, mayBeShared: true)
+      file = try folder.open(name + ".lock", O_CREAT | O_RDWR)
+    } catch {
+      throw ListenFailure(
+        why: "\(path) can't be used: \(error.detail)", remedy: "\(error.remedy), or choose another path with --socket")
+    }
     guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
       defer { close(file) }
       throw ListenFailure(

@@ -1,5 +1,6 @@
 import CWinsock
 import Glibc
+import Ownership
 import QuerySets
 import TOMLKit
 
@@ -22,6 +23,9 @@ public struct CatalogFile: Sendable {
   public struct Defect: Error, Sendable, Equatable {
     public var detail: String
     public var remedy: String
+
+    public init(detail: String, remedy: String) { (self.detail, self.remedy) = (detail, remedy) }
+    init(_ objection: Objection) { self.init(detail: objection.detail, remedy: objection.remedy) }
   }
 
   public let path: String
@@ -33,6 +37,9 @@ public struct CatalogFile: Sendable {
 
   /// The record; an empty one where there is no file.
   public func read() throws(Defect) -> CatalogRecord {
+    // Where nothing was ever kept.
+    if access(directory, F_OK) != 0, errno == ENOENT || errno == ENOTDIR { return CatalogRecord() }
+    do throws(Objection) { _ = try OwnFolder(directory) } catch { throw Defect(error) }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       if errno == ENOENT || errno == ENOTDIR { return CatalogRecord() }
@@ -43,9 +50,7 @@ public struct CatalogFile: Sendable {
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.maximumSize else {
       throw Defect(detail: "\(path) is not a regular file of at most \(Self.maximumSize >> 20) MiB", remedy: "move it away")
     }
-    if let objection = Trust().objection(to: status, path) {
-      throw Defect(detail: objection.detail, remedy: objection.remedy)
-    }
+    if let objection = Trust().objection(to: status, path) { throw Defect(objection) }
     guard status.st_size > 0 else { return CatalogRecord() }
     guard let bytes = FileBytes(descriptor: descriptor, size: Int(status.st_size)),
       let raw = bytes.slice(0, UInt64(status.st_size)), let text = String(validating: raw, as: UTF8.self)
@@ -60,15 +65,15 @@ public struct CatalogFile: Sendable {
 
   /// Changes the record for good; where `change` throws, nothing is written.
   public func change<Failure: Error>(_ change: (inout CatalogRecord) throws(Failure) -> Void) throws(ChangeFailure<Failure>) {
-    let lock: Int32
-    do throws(Defect) { lock = try self.lock() } catch { throw .defect(error) }
+    let (folder, lock): (OwnFolder, Int32)
+    do throws(Defect) { (folder, lock) = try self.lock() } catch { throw .defect(error) }
     defer { close(lock) }
     var record: CatalogRecord
     do throws(Defect) { record = try read() } catch { throw .defect(error) }
     let before = record
     do throws(Failure) { try change(&record) } catch { throw .refused(error) }
     guard record != before else { return }
-    do throws(Defect) { try write(record.toml) } catch { throw .defect(error) }
+    do throws(Defect) { try write(record.toml, in: folder) } catch { throw .defect(error) }
   }
 
   public enum ChangeFailure<Failure: Error>: Error {
@@ -86,31 +91,28 @@ public struct CatalogFile: Sendable {
     return Defect(detail: "\(what): \(String(cString: strerror(errno)))", remedy: remedy)
   }
 
-  private func lock() throws(Defect) -> Int32 {
-    makeDirectory(directory)
-    let file = open(path + ".lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+  private func lock() throws(Defect) -> (OwnFolder, Int32) {
+    let (folder, file): (OwnFolder, Int32)
+    do throws(Objection) {
+      folder = try OwnFolder(directory, creating: 0o755)
+      file = try folder.open("catalog.toml.lock", O_CREAT | O_RDWR)
+    } catch { throw Defect(error) }
     // Held for as long as it takes to write one file.
-    guard file >= 0 else { throw failure(path + ".lock") }
     while flock(file, LOCK_EX) != 0 {
       if errno == EINTR { continue }
       close(file)
       throw failure(path + ".lock")
     }
-    return file
-  }
-
-  private func makeDirectory(_ directory: String) {
-    guard !directory.isEmpty, mkdir(directory, 0o755) != 0, errno == ENOENT else { return }
-    let parent = directory.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(directory[..<$0]) } ?? ""
-    makeDirectory(parent)
-    mkdir(directory, 0o755)
+    return (folder, file)
   }
 
   /// Written aside, on the disk before it is moved into place.
-  private func write(_ text: String) throws(Defect) {
+  private func write(_ text: String, in folder: OwnFolder) throws(Defect) {
     let new = path + ".new"
-    let file = open(new, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw failure(new) }
+    let file: Int32
+    do throws(Objection) { file = try folder.open("catalog.toml.new", O_CREAT | O_TRUNC | O_WRONLY, mode: 0o644) } catch {
+      throw Defect(error)
+    }
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }

@@ -2,6 +2,7 @@ import CWinsock
 import Foundation
 import GRDB
 import Glibc
+import Ownership
 import QuerySets
 import Synchronization
 
@@ -46,13 +47,11 @@ final class ClassStore: Sendable {
     var changes: Int32 = -1
     do {
       if let directory {
-        try FileManager.default.createDirectory(
-          atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        let folder = try OwnFolder(directory, creating: 0o755)
         // The database's other files are made with the mode of this one: whoever can open them can hold everybody up.
-        try Self.own(path)
-        try Self.own(directory + "/schema.changes")
-        changes = open(directory + "/schema.changes", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW)
-        if changes < 0 { throw Self.systemError }
+        _ = try folder.own("schema.db")
+        _ = try folder.own("schema.changes")
+        changes = try folder.open("schema.changes", O_RDWR | O_APPEND)
         // Any other size will do.
         var status = stat()
         if fstat(changes, &status) == 0, status.st_size > 1 << 20 { ftruncate(changes, 0) }
@@ -86,20 +85,6 @@ final class ClassStore: Sendable {
 
   /// Whether what it has open is still what its directory has: otherwise nobody would find what is kept.
   var isInPlace: Bool { changes < 0 || Self.identity(of: path) == identity }
-
-  /// Makes a file, where it is missing, that nobody but its owner can open; one that is there must be this user's or root's.
-  private static func own(_ path: String) throws {
-    let new = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    if new >= 0 { close(new) }
-    guard new >= 0 || errno == EEXIST else { throw systemError }
-    // Not opened here: to close it would give up the locks that another connection of this process has.
-    var status = stat()
-    guard lstat(path, &status) == 0 else { throw systemError }
-    guard status.st_mode & S_IFMT == S_IFREG, status.st_uid == 0 || status.st_uid == geteuid() else { throw POSIXError(.EPERM) }
-    if status.st_mode & 0o077 != 0, status.st_uid == geteuid() { chmod(path, 0o600) }
-  }
-
-  private static var systemError: POSIXError { POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
 
   deinit { if changes >= 0 { close(changes) } }
 
@@ -143,6 +128,7 @@ final class ClassStore: Sendable {
 
   private static func defect(_ path: String, _ error: any Error) -> Defect {
     if let defect = error as? Defect { return defect }
+    if let objection = error as? Objection { return Defect(detail: "\(path): \(objection.detail)", remedy: objection.remedy) }
     let remedy =
       switch (error as? DatabaseError)?.resultCode {
       case .SQLITE_CORRUPT?, .SQLITE_NOTADB?: "move it away, and install the classes again"

@@ -31,8 +31,7 @@ struct WatchCommand: ParsableCommand {
   }
 
   private func runLocally() throws {
-    let directory = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString.prefix(8))"
-    mkdir(directory, 0o700)
+    let directory = try temporaryDirectory()
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let host = options.makeHost()
     defer { host.stop() }
@@ -42,6 +41,18 @@ struct WatchCommand: ParsableCommand {
     } catch { throw CommandFailure(what: "watch", why: error.why, remedy: error.remedy, isJSON: options.json) }
     defer { server.stop() }
     try watch(server.path)
+  }
+
+  /// A new folder, which nobody else can write.
+  private func temporaryDirectory() throws(CommandFailure) -> String {
+    let folder = FileManager.default.temporaryDirectory.path
+    var template = Array("\(folder)/nsphost-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw CommandFailure(
+        what: "watch", why: "\(folder): \(String(cString: strerror(errno)))", remedy: "name another folder in TMPDIR",
+        isJSON: options.json)
+    }
+    return template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
 
   private func watch(_ path: String) throws {

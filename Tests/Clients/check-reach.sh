@@ -67,7 +67,7 @@ lacks() { ! grep -qF -- "$2" "$1" || { echo "\"$2\" is in:"; cat "$1"; return 1;
 # A host of the given name, whose address for "where" tells it from the others; its output is in NAME.log and NAME.err. More lines of its
 # configuration come from standard input.
 prepare() { # name, address, isolation
-  mkdir -p "$work/$1-state" && chmod 777 "$work/$1-state"
+  mkdir -p "$work/$1-state"
   printf '%s where\n' "$2" >"$work/$1.hosts"
   { cat; printf '[providers.hosts]\nisolation = "%s"\n[providers.hosts.settings]\nfiles = ["%s"]\n' "$3" "$work/$1.hosts"; } >"$work/$1.toml"
   : >"$work/$1.log" && chmod 666 "$work/$1.log" && : >"$work/$1.err" && chmod 666 "$work/$1.err"
@@ -102,6 +102,7 @@ everywhere() { # name, address, command in front...
 echo "where the socket is"
 prepare machine 192.0.2.1 in-process </dev/null
 prepare user 192.0.2.2 in-process </dev/null
+chown 65534:65534 "$work/user-state"
 prepare named 192.0.2.3 worker <<<"socket = \"$work/named\""
 start machine && machine=$last
 start user nobody env "XDG_RUNTIME_DIR=$work/user" && user=$last

@@ -1,5 +1,6 @@
 import CWinsock
 import Glibc
+import Ownership
 import QuerySets
 
 /// Where providers are looked for.
@@ -136,7 +137,7 @@ public struct PluginScan: Sendable {
   }
 
   /// A symlink is judged by its target, and by the folder that the target is in.
-  private func linkObjection(_ path: String, _ trust: Trust) -> (detail: String, remedy: String)? {
+  private func linkObjection(_ path: String, _ trust: Trust) -> Objection? {
     var status = stat()
     guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let target = realpath(path, nil) else { return nil }
     defer { free(target) }

@@ -1,0 +1,79 @@
+#!/bin/bash
+# The files and folders that a host makes, opens and saves, in both isolation modes: links and folders of others, what an orderly stop leaves,
+# backup and restore, the plugins of a prefix, and the sockets of a service manager.
+#   check-state.sh         needs root, the package's own build and its plugins (make plugins)
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+work=$(mktemp -d)
+. ./host.sh
+needs python3 setpriv unshare mount tar ln
+[ "$(id -u)" = 0 ] || { echo "root is needed: what other users put into the way is a part of this"; exit 1; }
+trap 'kill -9 $(jobs -p) 2>/dev/null; cleanup' EXIT
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+register() { nsphost register "$@" >/dev/null; }
+eventually() { for _ in $(seq 200); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done; "$@"; }
+# Ends at once, because it refuses; one that starts is ended after 10 s, with another status.
+refused() { # text, variables and arguments of serve...
+  local text=$1
+  shift
+  fails 1 "$text" timeout 10 env "$@"
+}
+serving() { # socket, state, more arguments...
+  local socket=$1 state=$2
+  shift 2
+  echo "NSP_SOCKET=$socket" "STATE_DIRECTORY=$state" "$program" serve --plugins "$work/plugins" "$@"
+}
+# Nothing was written to it.
+untouched() { [ "$(cat "$work/precious")" = precious ] || { echo "written to: $(head -c 100 "$work/precious")"; return 1; }; }
+printf precious >"$work/precious"
+# A folder of somebody else, and one like /tmp.
+mkdir -m 755 "$work/theirs" && chown 65534:65534 "$work/theirs" && mkdir "$work/shared" && chmod 1777 "$work/shared"
+
+echo "the folder of the socket"
+linked() { nobody ln -s "$work/precious" "$1/socket.lock" && refused "$2" $(serving "$1/socket" "$work/none") && untouched; }
+check "a lock that is a link, in a folder of another user" linked "$work/theirs" "$work/theirs belongs to user 65534"
+check "a lock that is a link, in a folder like /tmp" linked "$work/shared" "$work/shared/socket.lock is a link"
+rm "$work/shared/socket.lock"
+hard() { ln "$work/precious" "$work/shared/socket.lock" && refused "second name" $(serving "$work/shared/socket" "$work/none"); local result=$?; rm -f "$work/shared/socket.lock"; untouched && return $result; }
+check "a lock that is another file's second name" hard
+theirs() { nobody touch "$work/shared/socket.lock" && refused "socket.lock belongs to user 65534" $(serving "$work/shared/socket" "$work/none"); local result=$?; rm -f "$work/shared/socket.lock"; return $result; }
+check "a lock of another user" theirs
+pipe() { mkfifo "$work/shared/socket.lock" && refused "is not a regular file" $(serving "$work/shared/socket" "$work/none"); local result=$?; rm -f "$work/shared/socket.lock"; return $result; }
+check "a lock that is a pipe" pipe
+led() { nobody ln -s "$work/run" "$work/shared/run" && refused "is a link of user 65534, in a folder that others can write" $(serving "$work/shared/run/socket" "$work/none") && [ ! -e "$work/run/socket" ]; }
+check "a link of another user that leads there" led
+made() { mkdir -m 777 "$work/open" && chmod 777 "$work/open" && refused "every user can write it" $(serving "$work/open/new/socket" "$work/none") && [ ! -e "$work/open/new" ]; }
+check "nothing is made in a folder that everybody can write" made
+running() { # socket
+  env NSP_SOCKET="$1" STATE_DIRECTORY="$work/none" "$program" serve --plugins "$work/plugins" >"$work/other.log" 2>&1 & local other=$!
+  NSP_SOCKET=$1 eventually "$program" stats
+  local result=$?
+  kill $other && wait $other && return $result
+}
+ln -s "$work/run" "$work/alias"
+check "a folder like /tmp will do" running "$work/shared/mine"
+check "so will one that a link of the user's leads to, and one that is not there yet" running "$work/alias/new/socket"
+
+echo "the state folder"
+mkdir -p "$work/open/state"
+check "in a folder that everybody can write" refused "$work/open has mode 0777: every user can write it" $(serving "$work/run/s" "$work/open/state")
+check "in a folder of another user" refused "$work/theirs belongs to user 65534" $(serving "$work/run/s" "$work/theirs")
+check "a folder like /tmp will not do" refused "$work/shared has mode 1777" $(serving "$work/run/s" "$work/shared")
+for name in catalog.toml.lock catalog.toml.new nsphost.lock schema.db schema.changes directory.db directory.runs; do
+  through() {
+    rm -rf "$work/state" && mkdir "$work/state" && ln -s "$work/precious" "$work/state/$1" || return 1
+    # What refuses is the host, the provider, or the change that needs the file.
+    timeout 10 env $(serving "$work/run/socket" "$work/state") >"$work/other.log" 2>&1 & local other=$!
+    decided() { [ -S "$work/run/socket" ] || ! kill -0 $other 2>/dev/null; }
+    eventually decided
+    if kill -0 $other 2>/dev/null; then nsphost register a --address 10.0.0.1:1; nsphost disable hosts; nsphost enable hosts; fi
+    kill $other 2>/dev/null
+    wait $other
+    untouched
+  }
+  cp "$plugins/directory".* "$plugins/hosts".* "$work/plugins/"
+  check "no file is written through a link: $name" through $name
+done
+rm -rf "$work/state"
+
+finish
