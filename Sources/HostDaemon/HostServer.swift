@@ -196,10 +196,17 @@ final class Listener: Polled, @unchecked Sendable {
 
   /// Binds the path. A socket that nobody listens on any more is taken over; a live one is an error that says who has it.
   init(_ path: String) throws(ListenFailure) {
-    if let given = Self.activated {
+    if let given = try Self.activated() {
+      // Whatever was configured: clients have been told of this one, and workers are.
       guard let name = Self.path(of: given) else {
         throw ListenFailure(
           why: "the socket of the service manager has no path", remedy: "write a path as ListenStream of its socket unit")
+      }
+      var status = stat()
+      guard stat(name, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else {
+        throw ListenFailure(
+          why: "the socket of the service manager, \(name), is not there for this process, nor for the workers that it starts",
+          remedy: "write another path as ListenStream of its socket unit: PrivateTmp=yes hides /tmp and /var/tmp")
       }
       self.path = name
       lock = -1
@@ -222,9 +229,14 @@ final class Listener: Polled, @unchecked Sendable {
   }
 
   /// The socket that the service manager has given (sd_listen_fds).
-  private static var activated: Int32? {
-    guard let pid = getenv("LISTEN_PID"), let count = getenv("LISTEN_FDS"), atoi(pid) == getpid(), atoi(count) == 1 else {
+  private static func activated() throws(ListenFailure) -> Int32? {
+    guard let pid = getenv("LISTEN_PID"), let count = getenv("LISTEN_FDS"), atoi(pid) == getpid(), atoi(count) > 0 else {
       return nil
+    }
+    guard atoi(count) == 1 else {
+      throw ListenFailure(
+        why: "the service manager has given \(atoi(count)) sockets, and a host listens on one",
+        remedy: "write one ListenStream in its socket unit")
     }
     let flags = fcntl(3, F_GETFL)
     _ = fcntl(3, F_SETFL, flags | O_NONBLOCK)

@@ -52,6 +52,12 @@ struct ServeCommand: ParsableCommand {
 
   func run() throws {
     if supervise {
+      // The socket is this process's: the one that it would start is not told of it.
+      guard getenv("LISTEN_PID").map({ atoi($0) == getpid() }) != true else {
+        throw CommandFailure(
+          kind: .usage, what: "serve", why: "with --supervise the socket of the service manager can't be handed on",
+          remedy: "leave out --supervise: the service manager starts the host again", isJSON: options.json)
+      }
       let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--supervise" } + ["--supervised"]
       throw ExitCode(try Supervision(Array(arguments)).run())
     }

@@ -76,4 +76,32 @@ for name in catalog.toml.lock catalog.toml.new nsphost.lock schema.db schema.cha
 done
 rm -rf "$work/state"
 
+echo "a socket of the service manager"
+activated() { # socket, command in front...
+  local socket=$1
+  shift
+  (unset NSP_SOCKET && STATE_DIRECTORY=$work/none exec timeout 20 python3 ../Clients/activate.py "$socket" "$@" "$program" serve --plugins "$work/plugins") >"$work/other.log" 2>&1 & other=$!
+}
+moved() {
+  mkdir "$work/elsewhere" && activated "$work/elsewhere/socket" env "NSP_SOCKET=/nowhere/socket"
+  eventually grep -q "on $work/elsewhere/socket" "$work/other.log" && NSP_SOCKET=$work/elsewhere/socket nsphost providers --exists hosts &&
+    NSP_SOCKET=$work/elsewhere/socket nsphost lookup localhost >/dev/null && ! grep -q "has died" "$work/other.log"
+  local result=$?
+  kill $other && wait $other && return $result
+}
+check "at another path than NSP_SOCKET says: workers are told of that one, and serve" moved
+hidden() {
+  mkdir "$work/hidden" && activated "$work/hidden/socket" unshare --mount sh -c 'mount -t tmpfs none "$0" && exec "$@"' "$work/hidden"
+  ! wait $other && grep -q "$work/hidden/socket, is not there for this process" "$work/other.log"
+}
+check "one that the host can't see is refused: no worker could connect" hidden
+several() {
+  fails 1 "has given 2 sockets" env LISTEN_FDS=2 python3 -c 'import os, sys; os.environ["LISTEN_PID"] = str(os.getpid()); os.execvp(sys.argv[1], sys.argv[1:])' "$program" serve --plugins "$work/plugins"
+}
+check "several are refused" several
+handed() {
+  fails 64 "leave out --supervise" python3 ../Clients/activate.py "$work/run/handed" "$program" serve --supervise --plugins "$work/plugins"
+}
+check "one with --supervise is refused" handed
+
 finish
