@@ -118,7 +118,8 @@ struct CheckConfigCommand: ParsableCommand {
   }
 
   func run() throws {
-    _ = try file.load(isJSON: json)
+    let configuration = try file.load(isJSON: json)
+    for defect in PluginDirectories.defects(of: configuration.plugins ?? []) { Output.warn(defect.detail, help: defect.remedy) }
     if json { Output.json(Document()) } else { print("the configuration is good") }
   }
 }

@@ -54,8 +54,8 @@ struct HostOptions: ParsableArguments {
     help: ArgumentHelp(
       "A directory to take providers from; may be given several times.",
       discussion: """
-        Otherwise NSP_PLUGIN_PATH, otherwise ~/.local/lib/nsp, /usr/local/lib/nsp and /usr/lib/nsp. With it nothing is read from the \
-        machine's state folder, nor kept there: name a folder in STATE_DIRECTORY to keep what is changed.
+        Otherwise NSP_PLUGIN_PATH, otherwise ~/.local/lib/nsp (not for root), lib/nsp of the prefix of this program, /usr/local/lib/nsp and \
+        /usr/lib/nsp. With it nothing is read from the machine's state folder, nor kept there: name a folder in STATE_DIRECTORY to keep what is changed.
         """,
       valueName: "directory"),
     completion: .directory)
@@ -119,6 +119,12 @@ struct HostOptions: ParsableArguments {
       explicit: directories, environment: ProcessEnvironment.variables, isPrivileged: ProcessEnvironment.isPrivileged)
   }
 
+  /// The directories that somebody has named; empty where the standard ones count.
+  var namedDirectories: [String] {
+    PluginDirectories.named(
+      explicit: directories, environment: ProcessEnvironment.variables, isPrivileged: ProcessEnvironment.isPrivileged) ?? []
+  }
+
   /// The folder of what outlives a host. Nil where providers come from directories of the command's own and nobody has named one: what the
   /// machine's folder keeps is about the machine's providers.
   var stateDirectory: String? {
@@ -135,6 +141,7 @@ struct HostOptions: ParsableArguments {
 
   /// A host with every provider loaded.
   func makeHost() -> ProviderHost {
+    for defect in PluginDirectories.defects(of: namedDirectories) { Output.warn(defect.detail, help: defect.remedy) }
     let host = ProviderHost()
     if let stateDirectory {
       host.keepChanges(in: CatalogFile(directory: stateDirectory), environment: ProcessEnvironment.variables)

@@ -110,7 +110,11 @@ struct ServeCommand: ParsableCommand {
     host.isolate(
       isolate ? .worker : configuration.isolation ?? Self.defaultIsolation, isForced: isolate, in: server.workers)
     host.prepareProviders()
-    host.load(from: options.directories.isEmpty ? configuration.plugins ?? options.resolvedDirectories : options.directories)
+    let configured = options.directories.isEmpty ? configuration.plugins : nil
+    for defect in PluginDirectories.defects(of: configured ?? options.namedDirectories) {
+      HostLog.write(.warning, "\(defect.detail): \(defect.remedy)")
+    }
+    host.load(from: configured ?? options.resolvedDirectories)
     let schema = SchemaProvider(directory: state)
     schema.prepare()
     host.keepClasses(in: schema, writers: configuration.classWriters)

@@ -76,6 +76,29 @@ for name in catalog.toml.lock catalog.toml.new nsphost.lock schema.db schema.cha
 done
 rm -rf "$work/state"
 
+echo "directories of plugins"
+warns() { local out; out=$("$@" 2>&1) && [[ $out == *"plugin directory $work/nosuch: No such file"*"help: make it"* ]] || { echo "$out"; return 1; }; }
+named() { warns nsphost providers --plugins "$work/nosuch"; }
+check "one that was named and is not there is a warning: --plugins" named
+variable() { NSP_PLUGIN_PATH=$work/nosuch warns nsphost providers --local; }
+check "NSP_PLUGIN_PATH" variable
+configured() {
+  printf 'plugins = ["%s", "%s"]\n' "$work/nosuch" "$work/precious" >"$work/other.toml"
+  timeout 20 env NSP_SOCKET="$work/run/other" STATE_DIRECTORY="$work/none" "$program" serve --config "$work/other.toml" >"$work/other.log" 2>&1 & local other=$!
+  eventually grep -q "serves" "$work/other.log" && kill $other && wait $other && grep -q "warning: plugin directory $work/nosuch: No such file" "$work/other.log" && grep -q "precious: is not a directory" "$work/other.log"
+}
+check "the configuration" configured
+prefix() {
+  mkdir -p "$work/prefix/bin" "$work/prefix/lib/nsp" "$work/home/.local/lib/nsp" && cp "$program" "$work/prefix/bin/" && cp "$plugins/hosts".* "$work/prefix/lib/nsp/" &&
+    cp "$plugins/email".* "$work/home/.local/lib/nsp/" || return 1
+  timeout 20 env -u NSP_PLUGIN_PATH HOME="$work/home" NSP_SOCKET="$work/run/other" STATE_DIRECTORY="$work/none" "$work/prefix/bin/nsphost" serve >"$work/other.log" 2>&1 & local other=$!
+  eventually grep -q "serves" "$work/other.log" || { cat "$work/other.log"; return 1; }
+  [[ $(NSP_SOCKET=$work/run/other "$work/prefix/bin/nsphost" inspect hosts) == *"$work/prefix/lib/nsp/hosts.so"* ]] && NSP_SOCKET=$work/run/other fails 2 '' nsphost providers --exists email
+  local result=$?
+  kill $other && wait $other && return $result
+}
+check "serve finds the plugins of its own prefix, and none in the home of root" prefix
+
 echo "a socket of the service manager"
 activated() { # socket, command in front...
   local socket=$1

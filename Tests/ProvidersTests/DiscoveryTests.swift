@@ -299,10 +299,20 @@ final class PluginFolder {
     #expect(PluginDirectories.resolve(explicit: ["/c"], environment: environment, isPrivileged: false) == ["/c"])
     #expect(PluginDirectories.resolve(explicit: [], environment: environment, isPrivileged: false) == ["/a", "/b"])
     #expect(
-      PluginDirectories.resolve(explicit: [], environment: ["HOME": "/home/x"], isPrivileged: false)
+      PluginDirectories.resolve(
+        explicit: [], environment: ["HOME": "/home/x"], isPrivileged: false, user: 1000, program: "/srv/build/nsphost")
         == ["/home/x/.local/lib/nsp", "/usr/local/lib/nsp", "/usr/lib/nsp"])
     #expect(
-      PluginDirectories.resolve(explicit: [], environment: environment, isPrivileged: true)
+      PluginDirectories.resolve(
+        explicit: [], environment: ["HOME": "/root"], isPrivileged: false, user: 0, program: "/opt/names/bin/nsphost")
+        == ["/opt/names/lib/nsp", "/usr/local/lib/nsp", "/usr/lib/nsp"])
+    // Which of the machine's goes first does not depend on where the program is.
+    #expect(
+      PluginDirectories.resolve(explicit: [], environment: [:], isPrivileged: false, user: 0, program: "/usr/bin/nsphost")
+        == ["/usr/local/lib/nsp", "/usr/lib/nsp"])
+    #expect(
+      PluginDirectories.resolve(
+        explicit: [], environment: environment, isPrivileged: true, user: 1000, program: "/opt/names/bin/nsphost")
         == ["/usr/local/lib/nsp", "/usr/lib/nsp"])
   }
 }

@@ -5,16 +5,59 @@ import QuerySets
 
 /// Where providers are looked for.
 public enum PluginDirectories {
-  /// The directories given, else those of `NSP_PLUGIN_PATH`, else the standard ones. A process with raised privileges ignores
-  /// the environment.
-  public static func resolve(explicit: [String], environment: [String: String], isPrivileged: Bool) -> [String] {
-    if !explicit.isEmpty { return explicit }
-    if !isPrivileged, let path = environment["NSP_PLUGIN_PATH"], !path.isEmpty {
-      return path.split(separator: ":").map(String.init)
-    }
-    let home = isPrivileged ? nil : environment["HOME"]
-    return (home.map { [$0 + "/.local/lib/nsp"] } ?? []) + ["/usr/local/lib/nsp", "/usr/lib/nsp"]
+  /// The directories given, else those of `NSP_PLUGIN_PATH`, else the standard ones: the user's own (root has none: what root runs is the
+  /// machine's), `lib/nsp` of the prefix that the program is installed in, and those of the machine. A process with raised privileges ignores
+  /// the environment, and where its program is.
+  /// - Parameter program: The path of the program that runs.
+  public static func resolve(
+    explicit: [String], environment: [String: String], isPrivileged: Bool, user: uid_t = geteuid(),
+    program: String? = runningProgram
+  ) -> [String] {
+    if let named = named(explicit: explicit, environment: environment, isPrivileged: isPrivileged) { return named }
+    let machine = ["/usr/local/lib/nsp", "/usr/lib/nsp"]
+    guard !isPrivileged else { return machine }
+    let home = user == 0 ? nil : environment["HOME"].map { $0 + "/.local/lib/nsp" }
+    let own = program.flatMap(ofPrefix)
+    return [home, own.flatMap { machine.contains($0) ? nil : $0 }].compactMap { $0 } + machine
   }
+
+  /// The directories that somebody has named; nil where the standard ones count.
+  public static func named(explicit: [String], environment: [String: String], isPrivileged: Bool) -> [String]? {
+    if !explicit.isEmpty { return explicit }
+    guard !isPrivileged, let path = environment["NSP_PLUGIN_PATH"], !path.isEmpty else { return nil }
+    return path.split(separator: ":").map(String.init)
+  }
+
+  /// Why directories that somebody has named have no providers: one that is not there, a line each.
+  public static func defects(of named: [String]) -> [(detail: String, remedy: String)] {
+    named.compactMap { directory in
+      var status = stat()
+      let isThere = stat(directory, &status) == 0
+      if isThere, status.st_mode & S_IFMT == S_IFDIR { return nil }
+      let why = isThere ? "is not a directory" : String(cString: strerror(errno))
+      return ("plugin directory \(directory): \(why)", "make it, or name another one")
+    }
+  }
+
+  /// `PREFIX/lib/nsp` of `PREFIX/bin/PROGRAM`.
+  private static func ofPrefix(_ program: String) -> String? {
+    var parts = program.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count >= 3, parts[parts.count - 2] == "bin" else { return nil }
+    parts.removeLast(2)
+    return parts.joined(separator: "/") + "/lib/nsp"
+  }
+
+  /// Where the program of this process is, or was before another one took its place.
+  public static let runningProgram: String? = {
+    let path = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
+      count = max(
+        0,
+        readlink("/proc/self/exe", UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: CChar.self), buffer.count)
+      )
+    }
+    guard let text = String(validating: path, as: UTF8.self), text.hasPrefix("/") else { return nil }
+    return text.hasSuffix(" (deleted)") ? String(text.dropLast(" (deleted)".count)) : text
+  }()
 }
 
 /// Looks at every `*.so` of the plugin directories without loading any: no code of a provider runs here.
