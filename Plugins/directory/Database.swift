@@ -174,6 +174,17 @@ final class DirectoryDatabase: Sendable {
     } catch { throw said(error, .writing) }
   }
 
+  /// Moves what the log beside the file has into the file: a copy of the file alone is whole then. Another process that is in the middle of
+  /// something keeps the log, and moves it itself.
+  func checkpoint() {
+    guard path != nil, (try? checkFile()) != nil else { return }
+    try? database.writeWithoutTransaction { database in
+      try database.execute(sql: "PRAGMA busy_timeout = 1000")
+      defer { try? database.execute(sql: "PRAGMA busy_timeout = 5000") }
+      try database.checkpoint(.truncate)
+    }
+  }
+
   /// A number that is another one after each change by another connection than the one that writes here: by another process.
   func foreignState() throws(WinsockError) -> Int64 {
     do {

@@ -27,6 +27,8 @@ final class DirectoryProvider: NameSpaceProvider {
 
   var hasContainers: Bool { true }
 
+  func settle() { store.settle() }
+
   // MARK: Sessions
 
   func startup(_ client: Client) throws(WinsockError) -> (any ProviderSession)? {

@@ -120,6 +120,9 @@ final class Store: Sendable {
     }
   }
 
+  /// The file is whole without the log beside it when this returns, but for what another process is in the middle of.
+  func settle() { changing.sync { database.checkpoint() } }
+
   /// What was registered until the end of a session goes.
   func end(_ session: Int64) {
     ended.withLock { _ = $0.insert(session) }

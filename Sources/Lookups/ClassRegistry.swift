@@ -45,6 +45,9 @@ public final class ClassRegistry: Sendable {
     state.withLock { ($0.schema, $0.writers) = (schema, writers) }
   }
 
+  /// Nobody asks any more: what is kept of classes reaches its lasting place.
+  func close() { state.withLock { $0.schema }?.close() }
+
   /// The host's own schema provider, where it is enabled.
   public var schema: SchemaProvider? {
     guard let schema = state.withLock({ $0.schema }), catalog[SchemaProvider.id]?.isActive == true else { return nil }

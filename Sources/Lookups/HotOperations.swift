@@ -315,5 +315,6 @@ extension ProviderHost {
       for provided in advertised { deregister(provided) }
       for file in files { unload(file) }
     }
+    engine.classes.close()
   }
 }

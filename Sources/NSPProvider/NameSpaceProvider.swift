@@ -19,6 +19,10 @@ public protocol NameSpaceProvider: AnyObject, Sendable {
   /// A registration, or its reverse. Completed exactly once, now or later.
   func set(_ registration: Registration, for session: (any ProviderSession)?, _ completion: Completion)
 
+  /// The host lets go of the file, perhaps because it ends: what is to last reaches its lasting place. Takes less than two seconds. Every session
+  /// has ended, and what was registered has been completed; the provider may be used again.
+  func settle()
+
   /// Whether some of its records contain others; where not, whoever wants containers alone is told so.
   var hasContainers: Bool { get }
 }
@@ -29,6 +33,7 @@ extension NameSpaceProvider {
   public func set(_ registration: Registration, for session: (any ProviderSession)?, _ completion: Completion) {
     completion(.operationNotSupported)
   }
+  public func settle() {}
   public var hasContainers: Bool { false }
 }
 

@@ -86,6 +86,11 @@ public func NSPProviderPrepare(_ lpProviderId: LPGUID?) {
 }
 
 @c @implementation
+public func NSPModuleUnload() {
+  if case .made(let provider) = making.withLock({ $0 }) { provider.settle() }
+}
+
+@c @implementation
 public func NSPv2Startup(_ lpProviderId: LPGUID?, _ ppvClientSessionArg: UnsafeMutablePointer<LPVOID?>?) -> INT {
   result { () throws(WinsockError) in
     guard let client = Client.current, let argument = ppvClientSessionArg else { throw .invalidArgument }

@@ -271,6 +271,16 @@ final class ClassStore: Sendable {
     }
   }
 
+  /// Moves what the log beside the database has into the database: a copy of that file alone is whole then. Another process that is in the
+  /// middle of something keeps the log, and moves it itself.
+  func checkpoint() {
+    guard changes >= 0 else { return }
+    try? database.writeWithoutTransaction { database in
+      try database.execute(sql: "PRAGMA busy_timeout = 1000")
+      try database.checkpoint(.truncate)
+    }
+  }
+
   /// One transaction. Everybody's view of it changes when it has been made.
   private func write(_ body: (Database) throws -> Bool) throws(Defect) -> Bool {
     let isDone: Bool

@@ -53,6 +53,15 @@ public final class SchemaProvider: Sendable {
   /// Makes ready for installations: what is wrong with the directory shows in `defect`.
   public func prepare() { _ = try? opened(waits: true) }
 
+  /// Lets go of the database, which is whole without the log beside it then. It is opened again where it is asked for something.
+  public func close() {
+    let store = state.withLock { state in
+      state.known = [:]
+      return state.store.take()
+    }
+    store?.checkpoint()
+  }
+
   /// Whether anything was ever kept.
   private var isThere: Bool {
     if state.withLock({ $0.store }) != nil { return true }

@@ -127,4 +127,21 @@ handed() {
 }
 check "one with --supervise is refused" handed
 
+# One row of a copy of a database alone.
+copied() { rm -rf "$work/copy" && mkdir "$work/copy" && cp "$work/state/$1" "$work/copy/" && python3 -c 'import sqlite3, sys; print(*[row[0] for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])])' "$work/copy/$1" "$2"; }
+printf '[[class]]\nid = "5e0f4d0a-3a53-4c3c-8f3b-0a4b8c1d2e3f"\nname = "Kept"\n' >"$work/class.toml"
+
+run() {
+  local mode=$1
+  echo "state: $mode"
+  rm -rf "$work/state" "$work"/state.*
+  serve "$mode" directory hosts
+  stopped() {
+    register kept --address 10.0.0.5:5 && register also --address 10.0.0.6:6 && nsphost classes install "$work/class.toml" >/dev/null && stop || return 1
+    prints 'also kept' copied directory.db 'SELECT name FROM instance ORDER BY name' && prints Kept copied schema.db 'SELECT name FROM class'
+  }
+  check "$mode: an orderly stop leaves everything in the databases themselves" stopped
+}
+run in-process
+run worker
 finish
