@@ -116,6 +116,10 @@ let package = Package(
       name: "Serving",
       dependencies: ["CClientSystem", "CHostSocket", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"],
       swiftSettings: strict),
+    .target(
+      name: "StateBackups",
+      dependencies: ["CLinux", "Ownership", "Providers", "QuerySets", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: strict),
     .target(name: "CConfinement"),
     .target(name: "CProvider", dependencies: ["CWinsock"]),
     .target(name: "NSPProvider", dependencies: ["CProvider", "CWinsock", "QuerySets", "Rundown"], swiftSettings: strict),
@@ -170,7 +174,7 @@ let package = Package(
       dependencies: [
         "CConfinement", "CDynamicLinker", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar",
         "NSPClient", "Serving", "Wire", "Sessions",
-        "Providers", "QuerySets", "ServiceClasses",
+        "Providers", "QuerySets", "ServiceClasses", "StateBackups",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -190,6 +194,7 @@ let package = Package(
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
     .testTarget(name: "ServiceClassesTests", dependencies: ["CWinsock", "QuerySets", "ServiceClasses"], swiftSettings: strict),
     .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar"], swiftSettings: strict),
+    .testTarget(name: "StateBackupsTests", dependencies: ["Ownership", "StateBackups"], swiftSettings: strict),
     .testTarget(
       name: "LookupsTests",
       dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "ServiceClasses", "Sessions"],

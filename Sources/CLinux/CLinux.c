@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
@@ -25,6 +26,8 @@ void nsp_end_with_parent(void) {
   if (getppid() == 1) raise(SIGTERM);
 }
 int nsp_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+int nsp_exchange(const char *one, const char *other) { return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE); }
+int nsp_rename_new(const char *old, const char *new_name) { return renameat2(AT_FDCWD, old, AT_FDCWD, new_name, RENAME_NOREPLACE); }
 int nsp_socket_pair(int ends[2]) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
 int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descriptor) {
   union {

@@ -6,6 +6,7 @@ import NSPClient
 import Providers
 import ServiceClasses
 import Sessions
+import StateBackups
 
 @main
 struct NSPHost: ParsableCommand {
@@ -26,6 +27,7 @@ struct NSPHost: ParsableCommand {
       DisableCommand.self,
       ReloadCommand.self, UnloadCommand.self,
       StatsCommand.self,
+      BackupCommand.self, RestoreCommand.self,
       RunCommand.self, CompletionsCommand.self,
     ])
 
@@ -139,16 +141,35 @@ struct HostOptions: ParsableArguments {
       remedy: "name one: STATE_DIRECTORY=/FOLDER nsphost \(what) …", isJSON: json)
   }
 
+  /// Keeps a restore from replacing the state folder while this process uses it, until it ends. While one is going on the command ends: what it
+  /// would keep would be lost. False where the folder is not used, which is said.
+  private func claimState() -> Bool {
+    guard let stateDirectory else { return true }
+    do throws(StateFailure) {
+      if let claim = try StateClaim.share(stateDirectory, creating: false) { _ = Unmanaged.passRetained(claim) }
+      return true
+    } catch {
+      guard error.passes else {
+        Output.warn(error.why, help: error.remedy)
+        return false
+      }
+      let failure = CommandFailure(what: CommandWords.ofProcess.name, why: error.why, remedy: error.remedy, isJSON: json)
+      failure.report()
+      NSPHost.exit(withError: ExitCode(failure.status))
+    }
+  }
+
   /// A host with every provider loaded.
   func makeHost() -> ProviderHost {
     for defect in PluginDirectories.defects(of: namedDirectories) { Output.warn(defect.detail, help: defect.remedy) }
+    let isClaimed = claimState()
     let host = ProviderHost()
     if let stateDirectory {
       host.keepChanges(in: CatalogFile(directory: stateDirectory), environment: ProcessEnvironment.variables)
     }
     host.load(from: resolvedDirectories)
     host.keepClasses(in: SchemaProvider(directory: stateDirectory))
-    if let defect = host.catalogDefect { Output.warn(defect.detail, help: defect.remedy) }
+    if isClaimed, let defect = host.catalogDefect { Output.warn(defect.detail, help: defect.remedy) }
     return host
   }
 

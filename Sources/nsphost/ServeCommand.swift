@@ -10,6 +10,7 @@ import NSPClient
 import Providers
 import ServiceClasses
 import Sessions
+import StateBackups
 
 struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -80,6 +81,12 @@ struct ServeCommand: ParsableCommand {
     }
     let host = ProviderHost(admits: { configuration.admits($0) })
     let state = configuration.state ?? options.stateDirectory
+    let claim: StateClaim?
+    do throws(StateFailure) {
+      claim = if let state { try StateClaim.share(state, creating: true) } else { nil }
+    } catch { throw CommandFailure(what: "serve", why: error.why, remedy: error.remedy, isJSON: options.json) }
+    // No restore replaces the folder while the host uses it.
+    defer { withExtendedLifetime(claim) {} }
     if let state {
       host.keepChanges(in: CatalogFile(directory: state), environment: ProcessEnvironment.variables)
     } else {

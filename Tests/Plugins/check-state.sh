@@ -130,6 +130,7 @@ check "one with --supervise is refused" handed
 # One row of a copy of a database alone.
 copied() { rm -rf "$work/copy" && mkdir "$work/copy" && cp "$work/state/$1" "$work/copy/" && python3 -c 'import sqlite3, sys; print(*[row[0] for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])])' "$work/copy/$1" "$2"; }
 printf '[[class]]\nid = "5e0f4d0a-3a53-4c3c-8f3b-0a4b8c1d2e3f"\nname = "Kept"\n' >"$work/class.toml"
+saved=$work/saved.tar
 
 run() {
   local mode=$1
@@ -141,7 +142,140 @@ run() {
     prints 'also kept' copied directory.db 'SELECT name FROM instance ORDER BY name' && prints Kept copied schema.db 'SELECT name FROM class'
   }
   check "$mode: an orderly stop leaves everything in the databases themselves" stopped
+  serve "$mode" directory hosts
+
+  # Registrations go on meanwhile: the copy is sound, and has what was acknowledged before it was begun.
+  busily() {
+    (for number in $(seq 1000); do "$program" register "busy$number" --address 10.0.1.1:1 >/dev/null || break; echo $number >"$work/acknowledged"; done) & local others=$!
+    eventually test -s "$work/acknowledged" && nsphost disable hosts >/dev/null || return 1
+    local before=$(cat "$work/acknowledged") out
+    out=$(nsphost backup "$saved") && [[ $out == "saved 3 files in $saved"*state/catalog.toml*state/directory.db*state/schema.db* ]] || { echo "$out"; kill $others; return 1; }
+    kill $others && wait $others 2>/dev/null
+    [ "$(stat -c %a "$saved")" = 600 ] && [ -z "$(ls -d "$saved".* 2>/dev/null)" ] && rm -rf "$work/copy" && mkdir "$work/copy" && tar -xf "$saved" -C "$work/copy" || return 1
+    python3 -c '
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1] + "/directory.db") as one:
+    assert one.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    names = {row[0] for row in one.execute("SELECT name FROM instance")}
+    missing = {"kept", "also"} | {"busy%d" % n for n in range(1, int(sys.argv[2]) + 1)}
+    assert missing <= names, missing - names' "$work/copy/state" "$before"
+  }
+  check "$mode: backup while the host runs and takes registrations" busily
+  check "$mode: restore while a host runs changes nothing" fails 1 "a host uses $work/state" nsphost restore "$saved"
+  register later --address 10.0.0.7:7 && nsphost unregister kept >/dev/null && nsphost enable hosts >/dev/null && stop
+  back() {
+    local out
+    out=$(nsphost restore "$saved") && [[ $out == "restored 3 files from $saved"*"what was there before is in $work/state.before-"* ]] || { echo "$out"; return 1; }
+    serve "$mode" directory && fails 2 '' lookup later && prints '10.0.0.5:5  kept' lookup kept && [[ $(nsphost classes) == *Kept* ]] && grep -q '= false' "$work/state/catalog.toml" && stop || return 1
+    local former=("$work"/state.before-*)
+    prints 'later' copied "../${former[0]##*/}/directory.db" "SELECT name FROM instance WHERE name = 'later'" && [ "$(stat -c '%a %u' "$work/state")" = "$(stat -c '%a %u' "${former[0]}")" ]
+  }
+  check "$mode: restore puts back what was saved, and keeps what was there" back
 }
 run in-process
 run worker
+
+echo "backups that are damaged, or made up"
+same() { (cd "$work/state" && find . -type f ! -name '*-shm' ! -name '*-wal' -exec md5sum {} + | sort); }
+before=$(same)
+unchanged() { [ "$(same)" = "$before" ] && [ -z "$(find "$work" -maxdepth 1 -name 'state.??????')" ] || { echo "the state has changed"; ls "$work"; return 1; }; }
+bad() { fails 1 "$1" nsphost restore "$work/bad.tar" && unchanged; }
+damage() { python3 - "$saved" "$work/bad.tar" "$1" <<'END'
+import io, sys, tarfile
+source, target, how = sys.argv[1:]
+data = bytearray(open(source, "rb").read())
+if how == "cut": data = data[:len(data) // 2]
+elif how == "empty": data = b""
+elif how == "noise": data = bytes(range(256)) * 40
+elif how == "byte": data[512 + 20] ^= 1
+elif how == "header": data[0] ^= 1
+else:
+    with tarfile.open(source) as old: members = [(one, old.extractfile(one).read()) for one in old]
+    new = io.BytesIO()
+    with tarfile.open(fileobj=new, mode="w", format=tarfile.USTAR_FORMAT) as out:
+        for one, content in members[:-1]:
+            if how == "database" and one.name.endswith("directory.db"): content = b"no database" + content[11:]
+            if how == "inside" and one.name.endswith("directory.db"): content = content[:8192] + bytes(len(content) - 8192)
+            one.size = len(content)
+            out.addfile(one, io.BytesIO(content))
+        for name in {"up": ["state/../../escaped"], "absolute": ["/etc/escaped"], "deep": ["state/a/b"], "dots": ["state/.."], "other": ["mine/file"],
+                     "twice": ["state/catalog.toml"]}.get(how, []):
+            extra = tarfile.TarInfo(name)
+            extra.size = 4
+            out.addfile(extra, io.BytesIO(b"evil"))
+            members.insert(len(members) - 1, (extra, b"evil"))
+        if how in ("link", "hard", "folder", "device"):
+            extra = tarfile.TarInfo("state/extra")
+            extra.type = {"link": tarfile.SYMTYPE, "hard": tarfile.LNKTYPE, "folder": tarfile.DIRTYPE, "device": tarfile.CHRTYPE}[how]
+            extra.linkname = "/etc/passwd"
+            out.addfile(extra)
+        import zlib
+        text = "nsphost-backup 1\n"
+        for one, content in members[:-1]:
+            if how == "database" and one.name.endswith("directory.db"): content = b"no database" + content[11:]
+            if how == "inside" and one.name.endswith("directory.db"): content = content[:8192] + bytes(len(content) - 8192)
+            text += "%08x %d %s\n" % (zlib.crc32(content), len(content), one.name)
+        if how != "listless":
+            listing = tarfile.TarInfo("nsphost-backup")
+            listing.size = len(text)
+            out.addfile(listing, io.BytesIO(text.encode()))
+    data = bytearray(new.getvalue())
+    if how == "size":
+        # More than there is.
+        data[124:136] = b"77777777777\0"
+        data[148:156] = b" " * 8
+        data[148:156] = b"%06o\0 " % sum(data[:512])
+open(target, "wb").write(data)
+END
+}
+while read -r how text; do
+  damage "$how"
+  check "$how" bad "$text"
+done <<'END'
+cut ends before
+empty not a backup
+noise not a backup
+byte is not what was saved
+header not a backup
+listless not complete
+size ends before
+database is no database
+inside is damaged
+up not that of a file in a state folder
+absolute not that of a file in a state folder
+deep not that of a file in a state folder
+dots not that of a file in a state folder
+other the configuration names none
+twice twice
+link regular files alone
+hard regular files alone
+folder regular files alone
+device regular files alone
+END
+rewritten() { damage none && nsphost restore "$work/bad.tar" >/dev/null && before=$(same); }
+check "the same without any damage is taken: what was refused was the damage" rewritten
+owned() { cp "$saved" "$work/bad.tar" && chown 65534 "$work/bad.tar" && bad "belongs to user 65534"; }
+check "one of another user" owned
+check "none at all" fails 1 "No such file" nsphost restore "$work/nosuch.tar"
+broken() {
+  cp "$work/state/directory.db" "$work/whole" && printf 'not a database' | dd of="$work/state/directory.db" conv=notrunc status=none && rm -f "$work/new.tar" || return 1
+  fails 1 "directory.db is damaged" nsphost backup "$work/new.tar" && [ ! -e "$work/new.tar" ] && nsphost restore "$saved" >/dev/null && cmp <(copied directory.db 'SELECT count(*) FROM instance') <(echo "$(tar -xOf "$saved" state/directory.db >"$work/count.db" && python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM instance").fetchone()[0])' "$work/count.db")")
+}
+check "a damaged database is not saved over a good one, and a restore takes its place" broken
+absent() { fails 1 "can't be resolved" env STATE_DIRECTORY="$work/nosuch" "$program" backup "$work/new.tar" && [ ! -e "$work/new.tar" ]; }
+check "a state folder that is not there is nothing to save" absent
+fresh() { env STATE_DIRECTORY="$work/fresh/state" "$program" restore "$saved" >/dev/null && cmp "$work/fresh/state/catalog.toml" "$work/state/catalog.toml"; }
+check "restore makes a folder that is not there" fresh
+own() {
+  mkdir "$work/own" && printf '[providers.directory.settings]\nstate = "%s"\n' "$work/own" >"$work/own.toml" && cp "$work/state/directory.db" "$work/own/" &&
+    [[ $(nsphost backup --config "$work/own.toml" "$work/new.tar") == *directory/directory.db* ]] && rm "$work/own/directory.db" && nsphost restore --config "$work/own.toml" "$work/new.tar" >/dev/null &&
+    [ -s "$work/own/directory.db" ] && fails 1 "the configuration names none" nsphost restore "$work/new.tar"
+}
+check "the folder that the configuration gives to a provider is saved and put back, too" own
+into() { nobody ln -s "$work/precious" "$work/shared/backup.tar" && nsphost backup "$work/shared/backup.tar" >/dev/null && [ ! -L "$work/shared/backup.tar" ] && untouched; }
+check "a link in the place of the backup is replaced, not followed" into
+mounted() {
+  unshare --mount --propagation private sh -c 'mkdir -p "$0/mounted" && mount -t tmpfs -o mode=755 none "$0/mounted" && STATE_DIRECTORY=$0/mounted "$1" restore "$2"' "$work" "$program" "$saved"
+}
+check "a mount point can't be replaced, which is said" fails 1 "is a mount point" mounted
 finish

@@ -20,6 +20,12 @@ int nsp_socket_pair(int ends[2]);
 /* Sends bytes and a descriptor with them, at once or not at all. 0, or -1. */
 int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descriptor);
 
+/* Has two files or folders change places, in one step. 0, or -1 with errno. */
+int nsp_exchange(const char *one, const char *other);
+
+/* Gives a file or folder another name, which nothing has. 0, or -1 with errno. */
+int nsp_rename_new(const char *old, const char *new_name);
+
 /* Starts a program in a process group of its own, with no signal blocked or ignored, and with a descriptor as its standard input.
    `static_tls`: bytes of static thread-local storage that its dynamic linker keeps for files that it loads later; 0 for what it keeps
    anyway. Its process id, or -1. */
