@@ -58,6 +58,7 @@ int nsp_client_receive_descriptor(int socket, void *bytes, size_t count, int *de
     if (*descriptor >= 0) close(*descriptor);
     memcpy(descriptor, CMSG_DATA(head), sizeof(int));
   }
+  *descriptor = nsp_host_move_up(*descriptor);
   if (have == count) return 0;
   if (*descriptor >= 0) close(*descriptor);
   *descriptor = -1;

@@ -2,12 +2,14 @@
 #include "CHostSocket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -40,13 +42,35 @@ static void bound_connect(int descriptor, int64_t end) {
   setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &rest, sizeof rest);
 }
 
+int nsp_host_move_up(int descriptor) {
+  enum { USUAL = 512 };
+  struct rlimit limit;
+  int least = USUAL, moved;
+  /* Where numbers are few, the upper half of them. */
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < USUAL) least = (int)(limit.rlim_cur / 2);
+  moved = descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, least);
+  if (moved < 0) return descriptor;
+  close(descriptor);
+  return moved;
+}
+
+/* What a program without standard output prints is not for the host. */
+static int above_standard(int descriptor) {
+  int other = descriptor, why;
+  if (descriptor < 0 || descriptor > STDERR_FILENO) return descriptor;
+  other = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  why = errno;
+  close(descriptor);
+  return errno = why, other;
+}
+
 static int connect_to(const char *path, int64_t end) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct timeval none = {0, 0};
   int descriptor, status;
   if (strlen(path) >= sizeof address.sun_path) return errno = ENAMETOOLONG, -1;
   strcpy(address.sun_path, path);
-  descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  descriptor = above_standard(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (descriptor < 0) return -1;
   do {
     if (end != NSP_HOST_NO_END) bound_connect(descriptor, end);

@@ -78,9 +78,11 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input, si
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, input, 0);
+  posix_spawn_file_actions_adddup2(&actions, input, NSP_WORKER_INPUT);
+  /* A child that reads standard input finds its end. */
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   /* What others have opened in this process, without a word about exec, is not the worker's. */
-  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  posix_spawn_file_actions_addclosefrom_np(&actions, NSP_WORKER_INPUT + 1);
   if (static_tls > 0) environment = with_static_tls(environ, static_tls, &tunables);
   status = posix_spawn(&process, program, &actions, &attributes, arguments, environment != NULL ? environment : environ);
   if (environment != NULL) free(tunables);

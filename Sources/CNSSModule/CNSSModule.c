@@ -91,12 +91,6 @@ struct nsp_nss_connection nsp_nss_take(void) {
 int nsp_nss_connect(struct nsp_nss_connection *connection, int64_t end) {
   int descriptor = nsp_host_connect(NULL, end);
   struct stat found;
-  if (descriptor >= 0 && descriptor <= STDERR_FILENO) {
-    /* What a program without standard output prints is not for the host. */
-    int other = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    close(descriptor);
-    descriptor = other;
-  }
   if (descriptor < 0) return -1;
   connection->descriptor = descriptor;
   if (connection->place < 0 || fstat(descriptor, &found) != 0) return 0;

@@ -28,7 +28,7 @@ public final class Worker: Sendable {
   public init?(_ id: GUID, name: String, settings: Manifest.Settings = [:], turns: RoutineTurns? = nil, socket: String) {
     WorkerAdvertisement.mark = strdup(name.printable)
     setenv("NSP_SOCKET", socket, 1)
-    let descriptor = nsp_host_connect(socket, NSP_HOST_NO_END)
+    let descriptor = nsp_host_move_up(nsp_host_connect(socket, NSP_HOST_NO_END))
     guard descriptor >= 0 else { return nil }
     var hello = FrameWriter.hello()
     // A host that has stopped goes on some time, and its workers with it.
@@ -41,6 +41,9 @@ public final class Worker: Sendable {
     }
     (self.id, connection, self.settings, self.turns) = (id, descriptor, settings, turns)
   }
+
+  /// A descriptor that was inherited for this process alone, out of the way of the provider and its children.
+  public static func keep(_ descriptor: Int32) -> Int32 { nsp_host_move_up(descriptor) }
 
   /// How much more than usual the static thread-local storage of this process takes: it lies in the stack of every thread. To be said before
   /// there is another thread.

@@ -13,8 +13,8 @@ struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "Run one provider for a host, in this process.",
     discussion: """
-      What nsphost serve starts for providers with isolation = "worker". It takes the provider's settings from standard input, connects to \
-      the host, confines itself, loads the file, and serves it until the host ends, or standard input does.
+      What nsphost serve starts for providers with isolation = "worker". It takes the provider's settings from descriptor 3, connects to \
+      the host, confines itself, loads the file, and serves it until the host ends, or closes the other end of that descriptor.
       """)
 
   @Argument(help: "The provider's file.", completion: .file(extensions: ["so"]))
@@ -80,6 +80,7 @@ struct WorkerCommand: ParsableCommand {
   var allowConnect: [String] = []
 
   func run() throws {
+    let (input, host) = (Worker.keep(Int32(NSP_WORKER_INPUT)), Worker.keep(nsp_pidfd_open(getppid())))
     nsp_last_words_install()
     signal(SIGPIPE, SIG_IGN)
     // A signal of the terminal is for the host, which ends this process in order.
@@ -91,7 +92,8 @@ struct WorkerCommand: ParsableCommand {
     Worker.makeRoom(forStaticTLS: staticTLS)
     nsp_name_process("nsp-" + (name ?? file.lastPathComponent).printable)
     let turns = RoutineTurns(concurrency: concurrency, endsWait: endsWait)
-    guard let worker = Worker(id, name: name ?? file.lastPathComponent, settings: Self.settings(), turns: turns, socket: socket)
+    guard
+      let worker = Worker(id, name: name ?? file.lastPathComponent, settings: Self.settings(input), turns: turns, socket: socket)
     else {
       throw CommandFailure(
         kind: .unreachable, what: socket, why: "no host that wants this process listens there",
@@ -101,7 +103,7 @@ struct WorkerCommand: ParsableCommand {
     do throws(Refusal) {
       worker.note(confinement: try confine())
       HostThreads.run {
-        Self.awaitEnd()
+        Self.awaitEnd(input, of: host)
         isOver.signal()
         // The host that would kill what hangs may be gone.
         sleep(5)
@@ -120,12 +122,12 @@ struct WorkerCommand: ParsableCommand {
     if getppid() == 1 { kill(0, SIGKILL) }
   }
 
-  /// The provider's own settings, which come on standard input before anything else.
-  private static func settings() -> Manifest.Settings {
+  /// The provider's own settings, which the host has sent before anything else.
+  private static func settings(_ input: Int32) -> Manifest.Settings {
     func bytes(_ count: Int) -> [UInt8] {
       [UInt8](unsafeUninitializedCapacity: count) { buffer, have in
         while have < count {
-          let got = read(0, buffer.baseAddress! + have, count - have)
+          let got = read(input, buffer.baseAddress! + have, count - have)
           if got < 0, errno == EINTR { continue }
           guard got > 0 else { return }
           have += got
@@ -137,11 +139,15 @@ struct WorkerCommand: ParsableCommand {
     return SettingsOnTheWay.settings(bytes(Int(size.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })))
   }
 
-  /// Waits for the end of standard input, which the host holds.
-  private static func awaitEnd() {
+  /// Waits until the host closes the other end, or is gone: then a child of its own may hold that end open.
+  private static func awaitEnd(_ input: Int32, of host: Int32) {
     var byte: UInt8 = 0
+    var both = [pollfd(fd: input, events: Int16(POLLIN), revents: 0), pollfd(fd: host, events: Int16(POLLIN), revents: 0)]
     while true {
-      let count = read(0, &byte, 1)
+      let ready = poll(&both, 2, -1)
+      if ready < 0, errno == EINTR { continue }
+      guard ready > 0, both[0].revents != 0, both[1].revents == 0 else { return }
+      let count = read(input, &byte, 1)
       if count == 0 || count < 0 && errno != EINTR { return }
     }
   }

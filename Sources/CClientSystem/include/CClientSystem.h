@@ -25,7 +25,7 @@ int nsp_client_send(int socket, const void *bytes, size_t count, int64_t silence
 ssize_t nsp_client_receive(int socket, void *bytes, size_t least, size_t most, int64_t silence);
 /* Whether something comes, or the end, within so many nanoseconds. */
 int nsp_client_await(int socket, int64_t span);
-/* Exactly so many bytes, and a descriptor that came with them, or -1 where none did; no more than one comes. 0, or -1. */
+/* Exactly so many bytes, and a descriptor that came with them, with a high number, or -1 where none did; no more than one comes. 0, or -1. */
 int nsp_client_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor);
 /* Runs these around every fork of this process (pthread_atfork). */
 int nsp_client_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));

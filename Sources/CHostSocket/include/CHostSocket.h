@@ -42,7 +42,7 @@ const char *nsp_host_place(const struct nsp_host_places *places, unsigned index)
 /* Where a host listens: a name, else `configured` (NULL: nothing), else the first place of a client. */
 const char *nsp_host_listens_at(const struct nsp_host_places *places, const char *configured);
 
-/* A connection to the first place where a host listens; -1 where none does, or none takes it until `end`, with errno. A socket file that
+/* A connection to the first place where a host listens, never one of the standard descriptors; -1 where none does, or none takes it until `end`, with errno. A socket file that
    no host listens to any more is passed over. `found`, unless NULL, gets the place. */
 int nsp_host_connect_to(const struct nsp_host_places *places, int64_t end, const char **found);
 /* The same, in the places of this process. */
@@ -51,6 +51,10 @@ int nsp_host_connect(const char *given, int64_t end);
 int nsp_host_send(int socket, const void *bytes, size_t count, int64_t end);
 /* At least `least` bytes and `most` at most: how many, fewer when the time is over first; -1 when the host is gone. */
 ssize_t nsp_host_receive(int socket, void *bytes, size_t least, size_t most, int64_t end);
+
+/* The same file under a high number, closed on exec: out of the way of programs that close, replace or count the low ones. The descriptor itself
+   where there is no room for it. */
+int nsp_host_move_up(int descriptor);
 
 /* How long a host may give no sign of life, in nanoseconds, before a client gives it up, unless the client says another time. */
 static const int64_t NSP_HOST_USUAL_SILENCE = INT64_C(5000000000);

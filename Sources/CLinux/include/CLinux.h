@@ -26,9 +26,11 @@ int nsp_exchange(const char *one, const char *other);
 /* Gives a file or folder another name, which nothing has. 0, or -1 with errno. */
 int nsp_rename_new(const char *old, const char *new_name);
 
-/* Starts a program in a process group of its own, with no signal blocked or ignored, and with a descriptor as its standard input.
+/* Starts a program in a process group of its own, with no signal blocked or ignored, with nothing as its standard input, and with a descriptor
+   as its number NSP_WORKER_INPUT.
    `static_tls`: bytes of static thread-local storage that its dynamic linker keeps for files that it loads later; 0 for what it keeps
    anyway. Its process id, or -1. */
+enum { NSP_WORKER_INPUT = 3 };
 int nsp_spawn_worker(const char *program, char *const arguments[], int input, size_t static_tls);
 
 /* Waits until a child of this process has ended, and leaves it to be collected: its id is nobody else's until then. */

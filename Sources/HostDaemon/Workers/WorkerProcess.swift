@@ -172,7 +172,11 @@ final class WorkerProcess: ProviderProcess {
       defer { state.leash = -1 }
       return state.leash
     }
-    if leash >= 0 { close(leash) }
+    // A child that some provider has made in this process may hold it, too: closing it alone would not be seen.
+    if leash >= 0 {
+      shutdown(leash, Int32(SHUT_RDWR))
+      close(leash)
+    }
     wake.signal()
   }
 
