@@ -17,6 +17,19 @@ public enum CallState: Hashable, Sendable {
   case closeIndicated(Origin)  // C6
   case closing(Origin, wasIndicated: Bool)  // C7
 
+  /// For people.
+  public var text: String {
+    switch self {
+    case .idle: "idle"
+    case .making: "making"
+    case .upOut, .upIn: "active"
+    case .offered: "offered"
+    case .accepted: "accepted"
+    case .closeIndicated: "asked to close"
+    case .closing: "closing"
+    }
+  }
+
   /// The column of the table.
   var column: Int {
     switch self {

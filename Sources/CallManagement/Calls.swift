@@ -41,9 +41,11 @@ extension CoNDIS {
     guard case .success(let (operation, wasBroken)) = begun else {
       retire(first.map { [$0] } ?? [])
       issued?(nil)
-      return refused(begun)
+      return refused(begun, vc)
     }
-    if wasBroken { note("a call was made on a connection whose last call broke: delete it instead (condis.md §11.4)") }
+    if wasBroken {
+      note("a call was made on a connection whose last call broke: delete it instead (condis.md §11.4)", connections[handle])
+    }
     issued?(first?.handle)
     let managerContext = vc.state.withLock { $0.managerContext }
     let (status, partyContext) = open.manager.makeCall(managerContext, parameters, first?.handle)
@@ -66,7 +68,7 @@ extension CoNDIS {
   ) {
     let first = connections[handle]?.state.withLock { $0.parties.first }
     guard let vc = connections[handle], let open = vc.family, status != .pending, settleMakeCall(vc, status, partyContext, nil)
-    else { return note("a make-call completed out of place") }
+    else { return note("a make-call completed out of place", connections[handle]) }
     open.client.makeCallComplete(
       status, vc.state.withLock { $0.clientContext }, status == .success ? first?.handle : nil, parameters)
   }
@@ -121,7 +123,7 @@ extension CoNDIS {
       state.enterIndication()
       return .success(state.offerNumber)
     }
-    guard case .success(let number) = begun else { return refused(begun) }
+    guard case .success(let number) = begun else { return refused(begun, vc) }
     let clientContext = vc.state.withLock { $0.clientContext }
     let answer = open.client.incomingCall(sap.clientContext, clientContext, parameters)
     let (result, deferred, isOver): (NDISStatus, VirtualConnection.DeferredClose?, Bool) = vc.state.withLock { state in
@@ -147,7 +149,7 @@ extension CoNDIS {
   /// `NdisClIncomingCallComplete`: the client's answer to an offer. Calls the call manager.
   public func incomingCallComplete(_ status: NDISStatus, _ handle: Handle, _ parameters: PassedPointer) {
     guard let vc = connections[handle], let open = vc.family, status != .pending else {
-      return note("an answer to no offer")
+      return note("an answer to no offer", connections[handle])
     }
     let (answer, context, isOver): (CallOperation.Answer, DriverContext, Bool) = vc.state.withLock { state in
       let answer = CallOperation.answerIncomingCall.answer(in: state.call)
@@ -161,7 +163,7 @@ extension CoNDIS {
     if isOver { countEndedCall() }
     switch answer {
     case .go: open.manager.incomingCallComplete(status, context, parameters)
-    case .ignore, .refuse: note("an answer to an offer that was answered")
+    case .ignore, .refuse: note("an answer to an offer that was answered", connections[handle])
     case .ignoreSilently: break
     }
   }
@@ -176,7 +178,9 @@ extension CoNDIS {
     _ handle: Handle, _ operation: CallOperation, _ change: (inout VirtualConnection.State) -> Void,
     _ call: (any CallClient, DriverContext) -> Void
   ) {
-    guard let vc = connections[handle], let open = vc.family else { return note("\(operation) for no connection") }
+    guard let vc = connections[handle], let open = vc.family else {
+      return note("\(operation) for no connection", connections[handle])
+    }
     let (answer, context): (CallOperation.Answer, DriverContext) = vc.state.withLock { state in
       let answer = state.existence == .alive ? operation.answer(in: state.call) : .ignore
       if answer == .go {
@@ -186,7 +190,7 @@ extension CoNDIS {
       return (answer, state.clientContext)
     }
     guard answer == .go else {
-      if answer != .ignoreSilently { note("\(operation) in a state that has none") }
+      if answer != .ignoreSilently { note("\(operation) in a state that has none", connections[handle]) }
       return
     }
     call(open.client, context)
@@ -205,7 +209,7 @@ extension CoNDIS {
       state.modifyQoS = state.begin()
       return .success((state.modifyQoS, state.managerContext))
     }
-    guard case .success(let (operation, context)) = begun else { return refused(begun) }
+    guard case .success(let (operation, context)) = begun else { return refused(begun, vc) }
     let status = open.manager.modifyCallQoS(context, parameters)
     if status == .pending { return .pending }
     return settleQoS(vc, operation) ? status : .pending
@@ -214,7 +218,7 @@ extension CoNDIS {
   /// `Ndis(M)CmModifyCallQoSComplete`. Calls the client.
   public func modifyCallQoSComplete(_ status: NDISStatus, _ handle: Handle, _ parameters: PassedPointer) {
     guard let vc = connections[handle], let open = vc.family, status != .pending, settleQoS(vc, nil) else {
-      return note("a change of parameters completed out of place")
+      return note("a change of parameters completed out of place", connections[handle])
     }
     open.client.modifyCallQoSComplete(status, vc.state.withLock { $0.clientContext }, parameters)
   }
@@ -258,7 +262,7 @@ extension CoNDIS {
       state.closeCall = state.begin()
       return .success((state.closeCall, state.managerContext, last))
     }
-    guard case .success(let (operation, manager, last)) = begun else { return refused(begun) }
+    guard case .success(let (operation, manager, last)) = begun else { return refused(begun, vc) }
     let status = open.manager.closeCall(manager, last, data)
     if status == .pending { return .pending }
     return settleClose(vc, status, operation) == nil ? .pending : status
@@ -267,7 +271,7 @@ extension CoNDIS {
   /// `Ndis(M)CmCloseCallComplete`. Calls the client.
   public func closeCallComplete(_ status: NDISStatus, _ handle: Handle, party: Handle? = nil) {
     guard let vc = connections[handle], let open = vc.family, status != .pending, let last = settleClose(vc, status, nil) else {
-      return note("a close completed out of place")
+      return note("a close completed out of place", connections[handle])
     }
     open.client.closeCallComplete(status, vc.state.withLock { $0.clientContext }, last)
   }
@@ -296,11 +300,13 @@ extension CoNDIS {
   /// the call ends when the client's close is complete (condis.md §11).
   /// - Parameter status: `success`: the other end has closed; anything else: why the call manager ended it.
   public func dispatchIncomingCloseCall(_ status: NDISStatus, _ handle: Handle, _ data: CloseData = .none) {
-    guard let vc = connections[handle], let open = vc.family else { return note("an incoming close for no connection") }
-    if data.isMalformed { note("an incoming close with a size and no data") }
+    guard let vc = connections[handle], let open = vc.family else {
+      return note("an incoming close for no connection", connections[handle])
+    }
+    if data.isMalformed { note("an incoming close with a size and no data", connections[handle]) }
     var status = status
     if status == .pending {
-      note("an incoming close with the status PENDING, delivered as FAILURE")
+      note("an incoming close with the status PENDING, delivered as FAILURE", connections[handle])
       status = .failure
     }
     enum Course {
@@ -329,8 +335,9 @@ extension CoNDIS {
     switch course {
     case .deliver(let context): open.client.incomingCloseCall(status, context, data)
     case .deferred, .none(.ignoreSilently): break
-    case .deferredWithoutData: note("an incoming close that had to wait, with too much data to keep; delivered without")
-    case .none: note("an incoming close in a state that has none")
+    case .deferredWithoutData:
+      note("an incoming close that had to wait, with too much data to keep; delivered without", connections[handle])
+    case .none: note("an incoming close in a state that has none", connections[handle])
     }
   }
 

@@ -13,6 +13,8 @@ public final class CoNDIS: Sendable {
   public struct Diagnostics: Sendable {
     public var count = 0
     public var latest: [String] = []
+    /// The latest illegal transitions, those that were refused with a status included: function, connection, its state, and what came of it.
+    public var transitions: [String] = []
   }
 
   final class Adapter: @unchecked Sendable {
@@ -90,24 +92,40 @@ public final class CoNDIS: Sendable {
   func countEndedCall() { ended.add(1, ordering: .relaxed) }
 
   /// The answer to a request that the state of its object forbids.
-  func refused<Success>(_ begun: Result<Success, Refused>) -> NDISStatus {
+  func refused<Success>(
+    _ begun: Result<Success, Refused>, _ vc: VirtualConnection, function: String = #function
+  ) -> NDISStatus {
     guard case .failure(let refusal) = begun else { return .success }
-    return refused(refusal.status)
+    return refused(refusal.status, vc, function: function)
   }
 
-  func refused(_ status: NDISStatus) -> NDISStatus {
+  func refused(_ status: NDISStatus, _ vc: VirtualConnection, function: String = #function) -> NDISStatus {
     illegal.add(1, ordering: .relaxed)
+    let transition = Self.transition(function, vc, "refused with \(status)")
+    trouble.withLock { Self.keep(transition, in: &$0.transitions) }
     return status
   }
 
-  func note(_ text: @autoclosure () -> String) {
+  /// - Parameter vc: Not locked by the caller.
+  func note(_ text: @autoclosure () -> String, _ vc: VirtualConnection? = nil, function: String = #function) {
     let text = text()
     illegal.add(1, ordering: .relaxed)
+    let transition = Self.transition(function, vc, text)
     trouble.withLock { trouble in
       trouble.count += 1
-      if trouble.latest.count == 32 { trouble.latest.removeFirst() }
-      trouble.latest.append(text)
+      Self.keep(text, in: &trouble.latest)
+      Self.keep(transition, in: &trouble.transitions)
     }
+  }
+
+  private static func transition(_ function: String, _ vc: VirtualConnection?, _ text: String) -> String {
+    let place = vc.map { vc in "connection \(vc.number), \(vc.state.withLock { $0.call.text })" } ?? "no connection"
+    return "\(function.prefix { $0 != "(" }), \(place): \(text)"
+  }
+
+  private static func keep(_ text: String, in texts: inout [String]) {
+    if texts.count == 32 { texts.removeFirst() }
+    texts.append(text)
   }
 
   // MARK: Adapters and bindings

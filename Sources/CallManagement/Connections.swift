@@ -140,7 +140,7 @@ extension CoNDIS {
       state.existence = .deleting
       return nil
     }
-    if let refusal { return refused(refusal) }
+    if let refusal { return refused(refusal, vc) }
     let (client, manager, miniport) = vc.state.withLock { ($0.clientContext, $0.managerContext, $0.miniportContext) }
     // The client may take its side down as soon as it has been told.
     let isClientTold = vc.creator == .callManager || vc.creator == .miniportCallManager
@@ -175,7 +175,7 @@ extension CoNDIS {
         return state.activationOperation
       }
     }
-    guard case .success(let operation) = begun else { return refused(begun) }
+    guard case .success(let operation) = begun else { return refused(begun, vc) }
     let status = miniport.activateVC(vc.state.withLock { $0.miniportContext }, parameters)
     if status == .pending { return .pending }
     return settleActivation(vc, status, operation) ? status : .pending
@@ -196,7 +196,7 @@ extension CoNDIS {
   /// `NdisMCoActivateVcComplete`. Calls the call manager.
   public func activateVCComplete(_ status: NDISStatus, _ handle: Handle, _ parameters: PassedPointer) {
     guard let vc = connections[handle], status != .pending, settleActivation(vc, status, nil) else {
-      return note("activation completed out of place")
+      return note("activation completed out of place", connections[handle])
     }
     vc.standAloneManager?.activateVCComplete(status, vc.state.withLock { $0.managerContext }, parameters)
   }
@@ -213,7 +213,7 @@ extension CoNDIS {
     return refused(
       vc.state.withLock { state in
         Self.mayActivate(state, vc).flatMap { $0.after(.activated(true)) }.map { state.activation = $0 }
-      })
+      }, vc)
   }
 
   /// `NdisCmDeactivateVc`: asks the miniport, once however often it was activated.
@@ -226,7 +226,7 @@ extension CoNDIS {
         return state.activationOperation
       }
     }
-    guard case .success(let operation) = begun else { return refused(begun) }
+    guard case .success(let operation) = begun else { return refused(begun, vc) }
     let status = miniport.deactivateVC(vc.state.withLock { $0.miniportContext })
     if status == .pending { return .pending }
     return settleDeactivation(vc, status, operation) ? status : .pending
@@ -240,7 +240,7 @@ extension CoNDIS {
   /// `NdisMCoDeactivateVcComplete`. Calls the call manager.
   public func deactivateVCComplete(_ status: NDISStatus, _ handle: Handle) {
     guard let vc = connections[handle], status != .pending, settleDeactivation(vc, status, nil) else {
-      return note("deactivation completed out of place")
+      return note("deactivation completed out of place", connections[handle])
     }
     vc.standAloneManager?.deactivateVCComplete(status, vc.state.withLock { $0.managerContext })
   }
@@ -257,7 +257,7 @@ extension CoNDIS {
     return refused(
       vc.state.withLock { state in
         Self.mayDeactivate(state).flatMap { $0.after(.deactivated(true)) }.map { state.activation = $0 }
-      })
+      }, vc)
   }
 }
 

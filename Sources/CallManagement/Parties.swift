@@ -28,7 +28,7 @@ extension CoNDIS {
     guard case .success(let (operation, manager)) = begun else {
       retire([party])
       issued(nil)
-      return refused(begun)
+      return refused(begun, vc)
     }
     issued(party.handle)
     let (status, partyContext) = open.manager.addParty(manager, parameters, party.handle)
@@ -42,7 +42,7 @@ extension CoNDIS {
   public func addPartyComplete(_ status: NDISStatus, _ handle: Handle, context: DriverContext, _ parameters: PassedPointer) {
     guard let party = parties[handle], let open = party.vc.family, status != .pending, settleAdd(party, status, context, nil)
     else {
-      return note("an added party completed out of place")
+      return note("an added party completed out of place", parties[handle]?.vc)
     }
     open.client.addPartyComplete(status, party.clientContext, status == .success ? handle : nil, parameters)
   }
@@ -80,7 +80,7 @@ extension CoNDIS {
       state.partyOperations += 1
       return .success(party.operation)
     }
-    guard case .success(let operation) = begun else { return refused(begun) }
+    guard case .success(let operation) = begun else { return refused(begun, party.vc) }
     let status = open.manager.dropParty(party.managerContext, data)
     if status == .pending { return .pending }
     return settleDrop(party, status, operation) ? status : .pending
@@ -89,7 +89,7 @@ extension CoNDIS {
   /// `Ndis(M)CmDropPartyComplete`. Calls the client.
   public func dropPartyComplete(_ status: NDISStatus, _ handle: Handle) {
     guard let party = parties[handle], let open = party.vc.family, status != .pending, settleDrop(party, status, nil) else {
-      return note("a dropped party completed out of place")
+      return note("a dropped party completed out of place", parties[handle]?.vc)
     }
     open.client.dropPartyComplete(status, party.clientContext)
   }
@@ -113,9 +113,11 @@ extension CoNDIS {
 
   /// `Ndis(M)CmDispatchIncomingDropParty`: the other end of a leaf is gone. Calls the client.
   public func dispatchIncomingDropParty(_ status: NDISStatus, _ handle: Handle, _ data: CloseData = .none) {
-    guard let party = parties[handle], let open = party.vc.family else { return note("an incoming drop for no party") }
-    if data.isMalformed { note("an incoming drop with a size and no data") }
-    if status == .pending { note("an incoming drop with the status PENDING, delivered as FAILURE") }
+    guard let party = parties[handle], let open = party.vc.family else {
+      return note("an incoming drop for no party", parties[handle]?.vc)
+    }
+    if data.isMalformed { note("an incoming drop with a size and no data", party.vc) }
+    if status == .pending { note("an incoming drop with the status PENDING, delivered as FAILURE", party.vc) }
     var isLast = false
     let answer: CallOperation.Answer = party.vc.state.withLock { state in
       let answer = CallOperation.dispatchIncomingDropParty.answer(in: state.call)
@@ -126,9 +128,9 @@ extension CoNDIS {
       state.enterIndication()
       return .go
     }
-    if isLast { note("an incoming drop of the last party, where an incoming close is called for") }
+    if isLast { note("an incoming drop of the last party, where an incoming close is called for", party.vc) }
     guard answer == .go else {
-      if answer != .ignoreSilently { note("an incoming drop in a state that has none") }
+      if answer != .ignoreSilently { note("an incoming drop in a state that has none", party.vc) }
       return
     }
     open.client.incomingDropParty(status == .pending ? .failure : status, party.clientContext, data)

@@ -25,6 +25,8 @@ public struct CallsReport: Sendable {
     public var age: Duration
     public var parties: Int
     public var lastEvent: CallEvent
+    /// How long its transport has owed the completion of its close. Every provider has been told.
+    public var closingFor: Duration?
     fileprivate var handle: Handle
   }
 
@@ -33,6 +35,8 @@ public struct CallsReport: Sendable {
   /// Calls that have ended, since the process began.
   public var ended: Int
   public var illegalTransitions: Int
+  /// The latest of them, each with function, connection and state.
+  public var latestTransitions: [String]
 }
 
 /// What came of an operator's wish to end a call.
@@ -52,7 +56,7 @@ extension ProviderHost {
   public var calls: CallsReport {
     CallsReport(
       calls: layer.calls.calls.map(report), transports: layer.transports.map(\.name).sorted(), ended: layer.calls.endedCalls,
-      illegalTransitions: layer.calls.illegalTransitions)
+      illegalTransitions: layer.calls.illegalTransitions, latestTransitions: layer.calls.diagnostics.transitions)
   }
 
   private func report(_ snapshot: CallSnapshot) -> CallsReport.Call {
@@ -60,7 +64,7 @@ extension ProviderHost {
     return CallsReport.Call(
       number: snapshot.number, owner: snapshot.owner, state: .init(snapshot.state), peer: call?.session?.identity,
       transport: call?.link.name, age: snapshot.age, parties: snapshot.parties, lastEvent: snapshot.lastEvent,
-      handle: snapshot.handle)
+      closingFor: call?.closingFor, handle: snapshot.handle)
   }
 
   /// Ends a call on an operator's behalf, and waits until its providers have been told and its connection is gone. Calls out.

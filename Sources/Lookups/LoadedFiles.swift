@@ -202,10 +202,24 @@ extension ProviderHost {
     }
     guard let object = file.object else { return }
     file.version1?.cleanup(keeping: object, patience: file.manifest.deadline ?? Provider.defaultDeadline)
-    object.callModuleUnload()
-    takeBackModules(of: object)
-    module.forget(object)
+    let isOver = Attempt<Void>()
+    HostThreads.run { [self] in
+      object.callModuleUnload()
+      takeBackModules(of: object)
+      module.forget(object)
+      _ = isOver.resolve(())
+    }
+    guard isOver.wait(for: Self.unloadPatience) == nil else { return }
+    // Its file stays mapped until then: the thread has it.
+    let late = layer.transports.flatMap(layer.connections)
+    HostLog.write(
+      .warning,
+      "\(file.path): not let go of after 5 s, and stays mapped: "
+        + (late.isEmpty ? "its NSPModuleUnload, or a module of its, does not come to an end" : late.joined(separator: "; ")))
   }
+
+  /// How long whoever unloads a file waits for what is in it to end.
+  private static let unloadPatience: Duration = .seconds(5)
 
   /// Deregisters the modules that are still registered from inside a file, and waits until that is complete.
   private func takeBackModules(of object: SharedObject) {

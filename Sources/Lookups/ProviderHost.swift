@@ -41,7 +41,7 @@ public final class ProviderHost: Sendable {
     admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
   ) {
     self.registrar = registrar
-    layer = SessionLayer(calls: calls, sessions: sessions, admits: admits)
+    layer = SessionLayer(calls: calls, sessions: sessions, admits: admits) { HostLog.write(.warning, $0) }
     loopback = LoopbackTransport.attach("loopback", to: layer, mayWait: true)
     transports = TransportModule(registrar: registrar, layer: layer)
     engine = LookupEngine(catalog: catalog)
@@ -85,6 +85,15 @@ public final class ProviderHost: Sendable {
     // What a provider or a transport keeps busy goes on behind the scenes.
     _ = loopback.link.ended.wait(for: .seconds(5))
     _ = areGone.wait(for: .seconds(5))
+  }
+
+  /// What an end of the host waits for, for people.
+  public var obstacles: [String] {
+    let links = layer.transports.flatMap(layer.connections)
+    let busy = catalog.entries.filter { ($0.provider?.calls.occupants ?? 0) > 0 }.map {
+      "provider \($0.manifest.displayName), a routine of which has not returned or not completed its call"
+    }
+    return links + busy + modules.kept.map { "provider \($0.name): \($0.cause)" }
   }
 
   /// The books of every provider, in catalog order.

@@ -67,7 +67,13 @@ extension CallClosing {
         call.state == .closing ? "it is closing already" : "it is \(call.state.rawValue), so there is nothing to close",
         "see nsphost calls"
       )
-    case .stillClosing: ("some provider has not let go yet", "nsphost modules shows calls in progress")
+    case .stillClosing(let call):
+      call.closingFor == nil
+        ? ("some provider has not let go yet", "nsphost modules shows calls in progress")
+        : (
+          "every provider has let go, and transport \(call.transport ?? "-") has not completed the close of connection \(call.number), which is \(call.state.rawValue)",
+          "see what the transport waits for; nsphost calls shows its connections"
+        )
     }
   }
 
@@ -86,7 +92,7 @@ extension CallsReport {
         calls.map { call in
           [
             String(call.number), call.owner.rawValue, call.state.rawValue, call.peerText, withAges ? Output.age(call.age) : "",
-            String(call.parties), call.lastEvent.text,
+            String(call.parties), call.eventText(withAges: withAges),
           ]
         }, rightAligned: [0, 5])
       lines.append("")
@@ -95,11 +101,21 @@ extension CallsReport {
     lines.append(
       "\(Output.count(calls.count, "call", "calls")) over \(over) \(transports.joined(separator: ", ")); \(ended) ended, "
         + Output.count(illegalTransitions, "illegal transition", "illegal transitions"))
+    if !latestTransitions.isEmpty {
+      lines.append("the latest illegal transitions:")
+      lines += latestTransitions.map { "  \($0)" }
+    }
     return lines
   }
 }
 
 extension CallsReport.Call {
+  func eventText(withAges: Bool) -> String {
+    guard let closingFor else { return lastEvent.text }
+    let span = withAges ? " for \(Output.age(closingFor))" : ""
+    return "\(lastEvent.text); \(transport ?? "its transport") has not completed the close\(span)"
+  }
+
   var peerText: String {
     peer.map { "pid \($0.processID) uid \($0.userID) \($0.command)" } ?? "-"
   }
@@ -140,6 +156,7 @@ private struct CallsDocument: Encodable {
     var ageUs: Int
     var parties: Int
     var lastEvent: String
+    var closingUs: Int?
   }
   let schema = "nsphost.calls/1"
   let host = HostEnvelope()
@@ -147,6 +164,7 @@ private struct CallsDocument: Encodable {
   var transports: [String]
   var ended: Int
   var illegalTransitions: Int
+  var latestTransitions: [String]
 
   init(_ report: CallsReport, withAges: Bool) {
     calls = report.calls.map { call in
@@ -154,10 +172,11 @@ private struct CallsDocument: Encodable {
         vc: call.number, owner: call.owner.rawValue, state: call.state.rawValue,
         peer: call.peer.map { Peer(pid: $0.processID, uid: $0.userID, gid: $0.groupID, command: $0.command) },
         transport: call.transport, ageUs: withAges ? Int(call.age.microseconds) : 0, parties: call.parties,
-        lastEvent: call.lastEvent.text)
+        lastEvent: call.lastEvent.text, closingUs: withAges ? call.closingFor.map { Int($0.microseconds) } : nil)
     }
     transports = report.transports
     ended = report.ended
     illegalTransitions = report.illegalTransitions
+    latestTransitions = report.latestTransitions
   }
 }

@@ -1,5 +1,6 @@
 import CWinsock
 import CallManagement
+import Dispatch
 import Glibc
 import Providers
 import Rundown
@@ -14,12 +15,19 @@ public final class SessionLayer: CallClient {
   public let calls: CoNDIS
   let sessions: SessionTable
   private let admits: @Sendable (ClientIdentity) -> Bool
+  private let whenLate: @Sendable (String) -> Void
   /// What the layer's contexts name. Handles, because transports are other people's: a late callback finds nothing.
   let links = HandleTable<TransportLink>(kind: 24)
   private let sessionCalls = HandleTable<SessionCall>(kind: 25)
 
-  /// - Parameter admits: Who may have a session; asked on the transport's thread, and must not wait.
-  public init(calls: CoNDIS, sessions: SessionTable, admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }) {
+  /// - Parameters:
+  ///   - admits: Who may have a session; asked on the transport's thread, and must not wait.
+  ///   - whenLate: Told of each close that a transport has not completed in time: the transport, the connection, its state.
+  public init(
+    calls: CoNDIS, sessions: SessionTable, admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true },
+    whenLate: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
+    self.whenLate = whenLate
     self.calls = calls
     self.sessions = sessions
     self.admits = admits
@@ -116,9 +124,28 @@ public final class SessionLayer: CallClient {
 
   /// Closes the call in return, with the reason as close data where the transport takes any.
   private func acknowledge(_ call: SessionCall) {
+    call.asksToClose()
     let status = calls.closeCall(call.vc, call.closeData)
+    if status == .pending { watchClose(call) }
     // CLOSING: somebody has closed it already.
     if status != .success, status != .pending, status != .closing { closeFailed(call, status) }
+  }
+
+  /// How long a transport may take to complete a close before somebody is told.
+  public static let closePatience: Duration = .seconds(5)
+
+  private func watchClose(_ call: SessionCall) {
+    // As a rule it was completed from inside.
+    guard calls.snapshot(call.vc) != nil else { return }
+    DispatchQueue.global().asyncAfter(deadline: .now() + Self.closePatience.dispatchInterval) { [weak self, weak call] in
+      guard let self, let call, let snapshot = self.calls.snapshot(call.vc), self.call(snapshot) === call else { return }
+      self.whenLate("\(call.link.text(of: snapshot)): its close is not completed after 5 s")
+    }
+  }
+
+  /// The connections of a transport that are still there, for people: `transport X, connection 3, closing`.
+  public func connections(of link: TransportLink) -> [String] {
+    calls.calls.filter { call($0)?.link === link }.map { link.text(of: $0) }
   }
 
   public func closeCallComplete(_ status: NDISStatus, _ vc: DriverContext, _ party: DriverContext) {
@@ -130,9 +157,8 @@ public final class SessionLayer: CallClient {
   private func closeFailed(_ call: SessionCall, _ status: NDISStatus) {
     if status == .invalidData, call.leaveDataOut() { return acknowledge(call) }
     guard call.mayTryAgain(), calls.snapshot(call.vc) != nil else { return }
-    HostThreads.run { [self] in
-      usleep(100_000)
-      acknowledge(call)
+    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(100)) { [self] in
+      HostThreads.run { [self] in acknowledge(call) }
     }
   }
 }
@@ -145,6 +171,8 @@ public final class SessionCall: Sendable {
     var hasNoData = false
     var attempts = 0
     var waiting: [Ticket<Void>] = []
+    /// When the transport was asked to close it.
+    var askedAt: ContinuousClock.Instant?
   }
 
   let vc: Handle
@@ -165,6 +193,11 @@ public final class SessionCall: Sendable {
   public var session: ClientSession? { state.withLock { $0.session } }
 
   func begin(_ session: ClientSession) { state.withLock { $0.session = session } }
+
+  func asksToClose() { state.withLock { $0.askedAt = $0.askedAt ?? .now } }
+
+  /// How long the transport owes the completion of its close: its session is over. Nil where it was not asked yet.
+  public var closingFor: Duration? { state.withLock { $0.askedAt.map { .now - $0 } } }
 
   /// Resolved when the connection is deleted; nil when it is already.
   func expectEnd() -> Ticket<Void>? {

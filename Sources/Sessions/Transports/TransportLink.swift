@@ -1,5 +1,6 @@
 import CWinsock
 import CallManagement
+import Dispatch
 import Glibc
 import Providers
 import Rundown
@@ -42,8 +43,8 @@ public final class TransportLink: Sendable {
     case unbind
   }
 
-  /// How often a step is tried that something else stands in the way of for a moment, a millisecond apart.
-  private static let attempts = 5_000
+  /// How often a step is tried that something else stands in the way of for a moment: some seconds in all.
+  private static let attempts = 56
 
   private struct State {
     var phase = Phase.waitingForFamily
@@ -80,6 +81,11 @@ public final class TransportLink: Sendable {
   }
 
   deinit { address.deallocate() }
+
+  /// One of its connections, for people.
+  func text(of snapshot: CallSnapshot) -> String {
+    "transport \(name), connection \(snapshot.number), \(snapshot.state.text)"
+  }
 
   /// Virtual connections that are there.
   public var connections: Int { gate.occupants }
@@ -227,11 +233,7 @@ public final class TransportLink: Sendable {
     case .drain: drain()
     case .deregisterSAP: answer(.deregisteringSAP, calls.deregisterSAP(sap))
     case .closeFamily: answer(.closingFamily, calls.closeAddressFamily(family))
-    case .closeFamilyLater:
-      HostThreads.run { [self] in
-        usleep(1_000)
-        perform(.closeFamily)
-      }
+    case .closeFamilyLater: later(state.withLock { $0.attempts }) { self.perform(.closeFamily) }
     // Whoever completed the last step is inside the transport, which is halted now.
     case .unbind: if mayWait { unbind() } else { HostThreads.run { self.unbind() } }
     }
@@ -257,9 +259,13 @@ public final class TransportLink: Sendable {
       return (state.adapter, state.binding, state.halt)
     }
     // A deletion that is still on its way out elsewhere holds the binding for a moment.
-    guard persist({ layer.calls.closeAdapter(binding) }) else { return giveUp(.notAccepted) }
-    halt?()
-    guard persist({ layer.calls.haltAdapter(adapter) }) else { return giveUp(.notAccepted) }
+    persist({ self.layer.calls.closeAdapter(binding) }) {
+      halt?()
+      self.persist({ self.layer.calls.haltAdapter(adapter) }) { self.isUnbound() }
+    }
+  }
+
+  private func isUnbound() {
     forget()
     let action = state.withLock { state in
       state.phase = .closed
@@ -269,12 +275,20 @@ public final class TransportLink: Sendable {
     action?()
   }
 
-  private func persist(_ step: () -> NDISStatus) -> Bool {
-    for _ in 0..<Self.attempts {
-      if step() != .notAccepted { return true }
-      usleep(1_000)
+  /// Tries a step until it is taken, then goes on: at once on this thread where nothing stands in the way.
+  private func persist(
+    _ step: @escaping @Sendable () -> NDISStatus, _ attempt: Int = 1, then: @escaping @Sendable () -> Void
+  ) {
+    if step() != .notAccepted { return then() }
+    guard attempt < Self.attempts else { return giveUp(.notAccepted) }
+    later(attempt) { self.persist(step, attempt + 1, then: then) }
+  }
+
+  /// The more attempts there were, the later: from a millisecond to a tenth of a second.
+  private func later(_ attempt: Int, _ action: @escaping @Sendable () -> Void) {
+    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(min(1 << min(attempt - 1, 7), 100))) {
+      HostThreads.run(action)
     }
-    return false
   }
 
   /// The transport stays as it is; nothing of it is unloaded.
