@@ -59,6 +59,9 @@ public final class HostServer: Sendable {
   private let link: TransportLink
   private let listener: Listener
   private let isReady = Atomic<Bool>(false)
+  private let isStopping = Atomic<Bool>(false)
+  /// Signalled for each connection that goes while the host stops.
+  private let departures = DispatchSemaphore(value: 0)
   private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
   let quotas: UserQuotas
   let advertisements: Advertisements
@@ -122,13 +125,14 @@ public final class HostServer: Sendable {
 
   /// Takes no more clients, closes every call, waits for their sessions to end, and lets go of the socket.
   public func stop(deadline: Duration = .seconds(10)) {
+    isStopping.store(true, ordering: .sequentiallyConsistent)
     listener.stop(poll)
     // Those who serve others are needed until the last of these has left.
     for connection in connections.withLock({ Array($0.values) }) where !advertisements.has(connection) {
       connection.end(.shuttingDown)
     }
-    let end = MonotonicTime.now + deadline
-    while MonotonicTime.now < end, connections.withLock({ $0.values.contains { !advertisements.has($0) } }) { usleep(1000) }
+    let end = DispatchTime.now() + deadline.interval
+    while connections.withLock({ $0.values.contains { !advertisements.has($0) } }), departures.wait(timeout: end) == .success {}
     resolvers.stop()
     advertisements.stop()
     workers.stop()
@@ -182,6 +186,15 @@ public final class HostServer: Sendable {
     guard connections.withLock({ $0.removeValue(forKey: ObjectIdentifier(connection)) }) != nil else { return }
     if connection.isWorker { workers.parted(connection.peer.processID) }
     quotas.connections.giveBack(connection.peer.userID)
+    if isStopping.load(ordering: .sequentiallyConsistent) { departures.signal() }
+  }
+
+  /// Whom an end of the host waits for, for people.
+  public var obstacles: [String] {
+    let clients = connections.withLock { Array($0.values) }.filter { !$0.isWorker }
+    return clients.prefix(5).map { "the session of \($0.identity)" }
+      + (clients.count > 5 ? ["\(clients.count - 5) more sessions"] : [])
+      + workers.obstacles
   }
 }
 
@@ -193,6 +206,9 @@ final class Listener: Polled, @unchecked Sendable {
   private let lock: Int32
   private var place = Handle(rawValue: 0)
   private weak var server: HostServer?
+  /// It takes nobody for a moment.
+  private let isResting = Atomic<Bool>(false)
+  private let isStopped = Atomic<Bool>(false)
 
   /// Binds the path. A socket that nobody listens on any more is taken over; a live one is an error that says who has it.
   init(_ path: String) throws(ListenFailure) {
@@ -331,6 +347,7 @@ final class Listener: Polled, @unchecked Sendable {
   }
 
   func stop(_ poll: SocketPoll) {
+    isStopped.store(true, ordering: .sequentiallyConsistent)
     poll.remove(place, descriptor)
     guard lock >= 0 else { return }
     unlink(path)
@@ -338,16 +355,26 @@ final class Listener: Polled, @unchecked Sendable {
   }
 
   override func ready() {
-    while let server {
+    while let server, !isStopped.load(ordering: .sequentiallyConsistent) {
       let client = nsp_accept(descriptor)
       if client >= 0 {
         server.accept(client)
-      } else if errno == EMFILE || errno == ENFILE || errno == ECONNABORTED || errno == EINTR {
-        // No descriptors left: others must go before it makes sense to look again.
-        if errno == EMFILE || errno == ENFILE { usleep(10_000) }
-      } else {
+      } else if errno == EMFILE || errno == ENFILE {
+        return rest()
+      } else if errno != ECONNABORTED && errno != EINTR {
         return
       }
+    }
+  }
+
+  /// No descriptors are left: others must go before it makes sense to look again. Nothing tells when they do, since anybody in this process, or
+  /// on the machine, may have them.
+  private func rest() {
+    guard !isResting.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(20)) { [weak self] in
+      guard let self else { return }
+      self.isResting.store(false, ordering: .releasing)
+      HostThreads.run { self.ready() }
     }
   }
 }

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import Sessions
 import Synchronization
 
 /// Signals, as something to wait for: each is taken from its default effect.
@@ -25,9 +26,9 @@ final class Signals {
     }
   }
 
-  /// The next one that comes. No deadline: a server waits for nothing else.
-  func wait() -> Int32 {
-    arrived.wait()
+  /// The next one that comes; nil when the time is over first. Without a time for ever: a server waits for nothing else.
+  func wait(for span: Duration? = nil) -> Int32? {
+    guard arrived.wait(timeout: span.map { .now() + $0.dispatchInterval } ?? .distantFuture) == .success else { return nil }
     return received.numbers.withLock { $0.removeFirst() }
   }
 }

@@ -157,12 +157,18 @@ struct ServeCommand: ParsableCommand {
     Output.line("nsphost serves \(Output.count(host.catalog.entries.count, "provider", "providers")) on \(server.path)")
     if !Self.isFoundByClients(server.path) { Output.line("clients must set NSP_SOCKET=\(server.path)") }
     fflush(nil)
-    while signals.wait() == SIGHUP {
-      ServiceNotice.send("RELOADING=1")
-      host.rescan()
-      ServiceNotice.send("READY=1")
+    serving: while true {
+      switch signals.wait(for: ServiceNotice.heartbeat) {
+      case nil: ServiceNotice.send("WATCHDOG=1")
+      case SIGHUP?:
+        ServiceNotice.send("RELOADING=1")
+        host.rescan()
+        ServiceNotice.send("READY=1")
+      case _?: break serving
+      }
     }
     ServiceNotice.send("STOPPING=1")
+    Self.boundEnd { server.obstacles + host.obstacles }
   }
 }
 
@@ -190,6 +196,22 @@ extension ServeCommand {
     }
     guard let own = file(path) else { return false }
     return HostPlaces.unnamed.paths.contains { file($0).map { $0 == own } ?? false }
+  }
+
+  /// How long the end of a host takes at most: less than a service manager waits as a rule.
+  private static let longestEnd = 30
+
+  /// Says whom an end waits for, and does not wait longer than that.
+  private static func boundEnd(_ obstacles: @escaping @Sendable () -> [String]) {
+    @Sendable func text() -> String {
+      let obstacles = obstacles()
+      return obstacles.isEmpty ? "work of its own" : obstacles.joined(separator: "; ")
+    }
+    DispatchQueue.global().asyncAfter(deadline: .now() + 2) { HostLog.write(.warning, "stopping: waits for \(text())".printable) }
+    DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(longestEnd)) {
+      HostLog.write(.error, "stopping: not over after \(longestEnd) s, ends without \(text())".printable)
+      _exit(1)
+    }
   }
 
   private static func tell(_ refusal: Refusal) {
@@ -223,6 +245,14 @@ extension ServeCommand {
 
 /// What systemd is told (sd_notify).
 enum ServiceNotice {
+  /// How often it wants to be told that this process is well (sd_watchdog_enabled): half of the time that it waits. Nil where it does not.
+  static let heartbeat: Duration? = {
+    let variables = ProcessEnvironment.variables
+    guard let span = variables["WATCHDOG_USEC"].flatMap(Int64.init), span > 1 else { return nil }
+    if let process = variables["WATCHDOG_PID"], process != String(getpid()) { return nil }
+    return .microseconds(span / 2)
+  }()
+
   static func send(_ text: String) {
     guard let path = ProcessEnvironment.variables["NOTIFY_SOCKET"], path.hasPrefix("/") || path.hasPrefix("@") else { return }
     let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

@@ -72,6 +72,13 @@ public final class Workers: ProviderProcesses {
   /// Everything that it has said was heard.
   func parted(_ processID: Int32) { worker(processID)?.hasParted() }
 
+  /// Those that are there, for people.
+  var obstacles: [String] {
+    known.withLock { $0.values.flatMap { $0 } }.compactMap { worker in
+      worker.processID.map { "the process \($0) of provider \(worker.manifest.displayName)" }
+    }
+  }
+
   /// Ends all of them.
   func stop() {
     let all = known.withLock { $0.values.flatMap { $0 } }
