@@ -37,7 +37,10 @@ class Polled: @unchecked Sendable {
 /// they never find a moment's rest, up to one for each processor. Those that are not needed end soon.
 final class SocketPoll: Sendable {
   private let poll: Int32
+  /// Stays set once the threads are to end.
   private let wake: Int32
+  /// Set each time that something is in the queue and every thread sleeps: one of them wakes.
+  private let call: Int32
   private let polled = HandleTable<Polled>(kind: 27)
   private let threads = Mutex<Threads>(Threads())
   private let maximum: Int
@@ -58,14 +61,14 @@ final class SocketPoll: Sendable {
   init?(maximum: Int = 512) {
     poll = nsp_poll_create()
     wake = nsp_eventfd()
+    call = nsp_eventfd()
     self.maximum = maximum
-    guard poll >= 0, wake >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), 0) == 0 else { return nil }
+    guard poll >= 0, wake >= 0, call >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), 0) == 0,
+      nsp_poll_add(poll, call, UInt32(NSP_READ) | UInt32(bitPattern: Int32(NSP_EDGE)), 0) == 0
+    else { return nil }
   }
 
-  deinit {
-    if poll >= 0 { close(poll) }
-    if wake >= 0 { close(wake) }
-  }
+  deinit { for descriptor in [poll, wake, call] where descriptor >= 0 { close(descriptor) } }
 
   func start() { addThread() }
 
@@ -98,10 +101,15 @@ final class SocketPoll: Sendable {
     _ = polled.remove(handle)
   }
 
-  /// There is more to do for it than was done: it gets another turn. Whoever calls is a thread of the poll, or about to be.
+  /// There is more to do for it than was done: it gets another turn. Any thread.
   func again(_ one: Polled) {
     guard one.takesPlace() else { return }
-    threads.withLock { $0.queue.append(one, of: one.share) }
+    let isAsleep = threads.withLock { state in
+      state.queue.append(one, of: one.share)
+      // One that is at work looks at the queue when it is done, and others come where that takes long.
+      return state.idle == state.count
+    }
+    if isAsleep { nsp_eventfd_signal(call) }
   }
 
   // MARK: Threads
@@ -152,7 +160,9 @@ final class SocketPoll: Sendable {
     }
     if isQueue { return poll(0) }
     let soon = isWarm ? patience.look { poll(0) } : 0
-    return soon > 0 ? soon : poll(100)
+    if soon > 0 { return soon }
+    // The last one has no deadline; the others end where there is nothing for them.
+    return poll(threads.withLock { $0.idle > 1 } ? 100 : -1)
   }
 
   private enum Step {
@@ -202,7 +212,7 @@ final class SocketPoll: Sendable {
       usleep(quiet < 100 ? 2_000 : 20_000)
       let isMoving = taken.load(ordering: .relaxed) != before
       let isShort: Bool? = threads.withLock { state in
-        if quiet >= 500, state.idle == state.count, state.queue.isEmpty { state.isWatched = false }
+        if quiet >= 100, state.idle == state.count, state.queue.isEmpty { state.isWatched = false }
         guard !state.isStopping, state.isWatched else { return nil }
         busy = state.idle == 0 ? busy + 1 : 0
         // Held up; or found at work at every look for a while.

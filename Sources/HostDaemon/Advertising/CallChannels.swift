@@ -29,6 +29,9 @@ final class CallChannels: Sendable {
   /// Signalled when a channel is given back while somebody waits for one.
   private let freed = DispatchSemaphore(value: 0)
   private let waiting = Atomic<Int>(0)
+  /// Signalled when Ends may have returned while somebody waits for some.
+  private let settled = DispatchSemaphore(value: 0)
+  private let settling = Atomic<Int>(0)
   private let maximum: Int
   private let grace: Duration
   private let send: @Sendable (Int32) -> Bool
@@ -90,7 +93,12 @@ final class CallChannels: Sendable {
 
   func give(_ channel: CallChannel) {
     state.withLock { if !$0.isOver { $0.idle.append(channel) } }
+    tellThoseWhoWait()
+  }
+
+  private func tellThoseWhoWait() {
     if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() }
+    for _ in 0..<settling.load(ordering: .sequentiallyConsistent) { settled.signal() }
   }
 
   /// Its process is gone, or it is held up for good.
@@ -100,7 +108,7 @@ final class CallChannels: Sendable {
       state.known[ObjectIdentifier(channel)] = nil
       if let running = channel.running, state.interrupted.count < 16 { state.interrupted.append(running) }
     }
-    if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() }
+    tellThoseWhoWait()
   }
 
   /// A routine does not return. Its thread is lost to the provider, so it counts on until it does.
@@ -110,6 +118,7 @@ final class CallChannels: Sendable {
       state.abandoned.append(channel)
       if let running = channel.running, state.interrupted.count < 16 { state.interrupted.append(running) }
     }
+    tellThoseWhoWait()
   }
 
   // MARK: Ends
@@ -164,6 +173,9 @@ final class CallChannels: Sendable {
 
   /// Waits until the Ends of a session have returned.
   func settle(session: UInt64, until deadline: MonotonicTime) {
+    // Before the look: what returns behind it is told.
+    settling.add(1, ordering: .sequentiallyConsistent)
+    defer { settling.subtract(1, ordering: .sequentiallyConsistent) }
     while true {
       let (mine, isBusy): (CallChannel?, Bool) = state.withLock { state in
         if let index = state.idle.firstIndex(where: { $0.hasEnd(of: session) }) { return (state.idle.remove(at: index), false) }
@@ -174,8 +186,8 @@ final class CallChannels: Sendable {
         if mine == nil { return }
         continue
       }
-      guard deadline > MonotonicTime.now else { return }
-      usleep(500)
+      let end = DispatchTime(uptimeNanoseconds: UInt64(max(0, deadline.nanoseconds)))
+      guard settled.wait(timeout: end) == .success else { return }
     }
   }
 
@@ -190,7 +202,7 @@ final class CallChannels: Sendable {
     }
     let running = interrupted + known.compactMap(\.running)
     for channel in known { channel.hangUp() }
-    if waiting.load(ordering: .sequentiallyConsistent) > 0 { freed.signal() }
+    tellThoseWhoWait()
     return running
   }
 }
