@@ -1,6 +1,5 @@
 import CProvider
 import CWinsock
-import Dispatch
 import NSPProvider
 import QuerySets
 import Synchronization
@@ -10,7 +9,7 @@ final class DirectoryProvider: NameSpaceProvider {
   private let store: Store
   private let limits: Limits
   /// Searches that go through many rows do so here, a piece of each in turn.
-  private let searching = DispatchQueue(label: "directory.searches")
+  private let searching = WorkQueue()
   private let sessions = Atomic<Int64>(0)
   /// Of sessions that have registered something which ends with them.
   private let processes = Mutex<[Int64: Int32]>([:])
@@ -102,9 +101,9 @@ private final class SearchInProgress: Sendable {
 
   private let state: Mutex<State>
   private let store: Store
-  private let queue: DispatchQueue
+  private let queue: WorkQueue
 
-  init(_ search: any Search, _ store: Store, _ queue: DispatchQueue) {
+  init(_ search: any Search, _ store: Store, _ queue: WorkQueue) {
     state = Mutex(.waiting(search))
     (self.store, self.queue) = (store, queue)
   }

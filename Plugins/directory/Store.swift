@@ -1,4 +1,3 @@
-import Dispatch
 import GRDB
 import Glibc
 import NSPProvider
@@ -9,7 +8,7 @@ import Synchronization
 final class Store: Sendable {
   private let database: DirectoryDatabase
   /// Changes happen here, one after the other and in the order in which they were asked for: each waits for the disk.
-  private let changing = DispatchQueue(label: "directory.changes")
+  private let changing = WorkQueue()
   /// Sessions that have ended and whose instances are not removed yet: nobody finds them any more.
   private let ended = Mutex<Set<Int64>>([])
   private let changes: ProviderChanges
@@ -32,7 +31,7 @@ final class Store: Sendable {
       return try !Self.formerRuns(database, runs).isEmpty || Bool.fetchOne(database, sql: expired, arguments: [now]) == true
     }
     if hasLeavings { try database.write { try purge($0, now) } }
-    DispatchQueue.global(qos: .utility).async { [database] in database.examine() }
+    WorkQueue.run { [database] in database.examine() }
     try follow(directory)
   }
 

@@ -1,4 +1,3 @@
-import Dispatch
 import NSPProvider
 import QuerySets
 import Resolver
@@ -7,7 +6,7 @@ import Synchronization
 /// Makes registrations, one after the other, on a thread that is kept meanwhile.
 final class Updater: Sendable {
   private let settings: UpdateSettings
-  private let queue = DispatchQueue(label: "nsp.dns.update")
+  private let queue = WorkQueue()
   private let waiting = Atomic<Int>(0)
 
   private static let mostWaiting = 256

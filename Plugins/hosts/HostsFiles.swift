@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import NSPProvider
 import Synchronization
@@ -49,7 +48,7 @@ final class HostsFiles: Sendable {
     }
     if let table { return body(table) }
     // Large files take longer than a routine may keep its thread.
-    if startsReading { DispatchQueue.global().async { self.read() } }
+    if startsReading { WorkQueue.run { self.read() } }
   }
 
   private func read() {

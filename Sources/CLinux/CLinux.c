@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -100,6 +101,38 @@ void nsp_bound_arenas(void) {
   mallopt(M_ARENA_MAX, processors > 2 ? (int)processors : 2);
 }
 void nsp_name_process(const char *name) { prctl(PR_SET_NAME, name); }
+static int signal_pipe[2] = {-1, -1};
+static pid_t signals_owner;
+static void note_signal(int number) {
+  unsigned char byte = (unsigned char)number;
+  int error = errno;
+  /* In a child that some provider has made: it is not about this process. */
+  if (getpid() != signals_owner) {
+    signal(number, SIG_DFL);
+    raise(number);
+    return;
+  }
+  (void)!write(signal_pipe[1], &byte, 1);
+  errno = error;
+}
+int nsp_take_signals(const int *numbers, unsigned count) {
+  struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+  if (signal_pipe[0] < 0 && pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
+  signals_owner = getpid();
+  sigemptyset(&action.sa_mask);
+  for (unsigned i = 0; i < count; i++) sigaction(numbers[i], &action, NULL);
+  return 0;
+}
+int nsp_next_signal(int64_t milliseconds) {
+  struct pollfd one = {.fd = signal_pipe[0], .events = POLLIN};
+  for (;;) {
+    unsigned char byte;
+    int status;
+    if (read(signal_pipe[0], &byte, 1) == 1) return byte;
+    status = poll(&one, 1, milliseconds < 0 ? -1 : milliseconds > INT32_MAX ? INT32_MAX : (int)milliseconds);
+    if (status == 0) return 0;
+  }
+}
 int nsp_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 void nsp_eventfd_signal(int descriptor) { (void)!eventfd_write(descriptor, 1); }
 

@@ -371,10 +371,10 @@ final class Listener: Polled, @unchecked Sendable {
   /// on the machine, may have them.
   private func rest() {
     guard !isResting.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(20)) { [weak self] in
+    HostTimers.after(.milliseconds(20)) { [weak self] in
       guard let self else { return }
       self.isResting.store(false, ordering: .releasing)
-      HostThreads.run { self.ready() }
+      self.ready()
     }
   }
 }

@@ -1,5 +1,4 @@
 import CWinsock
-import Dispatch
 import Providers
 import QuerySets
 import Rundown
@@ -550,7 +549,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     guard state.legs[index].controls > 0 || state.legs[index].isInNext else { return opened }
     state.legs[index].endsLater = opened
     if state.legs[index].isInNext {
-      DispatchQueue.global().asyncAfter(deadline: .now() + opened.session.provider.deadline.dispatchInterval) { [self] in
+      HostTimers.after(opened.session.provider.deadline) { [self] in
         left(index) { $0.isInNext = false }
       }
     }

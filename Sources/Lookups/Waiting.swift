@@ -90,21 +90,11 @@ final class Attempt<Value: Sendable>: Sendable {
 /// Runs something when a time has passed, unless it is cancelled before. What it keeps alive it lets go of when it has run or is
 /// cancelled, not only at its time.
 final class DeadlineTimer: Sendable {
-  private let action: Mutex<(@Sendable () -> Void)?>
+  private let entry: HostTimers.Entry
 
-  init(after span: Duration, _ action: @escaping @Sendable () -> Void) {
-    self.action = Mutex(action)
-    DispatchQueue.global().asyncAfter(deadline: .now() + span.dispatchInterval) { self.takeAction()?() }
-  }
+  init(after span: Duration, _ action: @escaping @Sendable () -> Void) { entry = HostTimers.after(span, action) }
 
-  func cancel() { _ = takeAction() }
-
-  private func takeAction() -> (@Sendable () -> Void)? {
-    action.withLock { action in
-      defer { action = nil }
-      return action
-    }
-  }
+  func cancel() { entry.cancel() }
 }
 
 /// Lets one in at a time, for work that calls out: nothing of the host is held meanwhile.

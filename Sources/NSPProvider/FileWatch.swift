@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import QuerySets
 import Synchronization
@@ -8,7 +7,6 @@ import Synchronization
 /// A file is followed by what it leads to, links included, and by the folders on the way to it, so that it is found again when it or one of
 /// them is replaced.
 public final class FileWatch: Sendable {
-  private nonisolated(unsafe) let source: any DispatchSourceRead
   private let follower: Follower
 
   /// Nil where the system does not let all of them be followed.
@@ -16,19 +14,18 @@ public final class FileWatch: Sendable {
   public init?(_ paths: [String], changed: @escaping @Sendable () -> Void) {
     guard let follower = Follower(paths), follower.follow() else { return nil }
     self.follower = follower
-    source = DispatchSource.makeReadSource(
-      fileDescriptor: follower.events, queue: DispatchQueue(label: "files", qos: .utility))
-    source.setEventHandler { if follower.isNews() { changed() } }
-    source.resume()
+    // The descriptors are closed with the last one who has the follower.
+    guard OwnThread.run({ while follower.waits() { if follower.isNews() { changed() } } }) else { return nil }
   }
 
-  // The descriptor is closed with the last one who has the follower.
-  deinit { source.cancel() }
+  deinit { follower.end() }
 }
 
 private final class Follower: Sendable {
   /// Of inotify; not blocking.
-  let events: Int32
+  private let events: Int32
+  /// A pipe: what is written to it ends the watch. Not its end of file, which a child of this process may hold up.
+  private let (ending, ended): (Int32, Int32)
   private let paths: [String]
   private let state = Mutex<State>(State())
 
@@ -59,12 +56,24 @@ private final class Follower: Sendable {
   private static let ofFile = UInt32(IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
   init?(_ paths: [String]) {
+    var ends: [Int32] = [-1, -1]
+    if pipe(&ends) == 0 { for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) } }
+    (ended, ending) = (ends[0], ends[1])
     events = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
     self.paths = paths
-    if events < 0 { return nil }
+    if events < 0 || ended < 0 { return nil }
   }
 
-  deinit { if events >= 0 { close(events) } }
+  deinit { for descriptor in [events, ending, ended] where descriptor >= 0 { close(descriptor) } }
+
+  func end() { _ = write(ending, "", 1) }
+
+  /// Waits for events; false when the watch is over.
+  func waits() -> Bool {
+    var both = [pollfd(fd: ended, events: Int16(POLLIN), revents: 0), pollfd(fd: events, events: Int16(POLLIN), revents: 0)]
+    while poll(&both, 2, -1) < 0 { if errno != EINTR { return false } }
+    return both[0].revents == 0
+  }
 
   /// Follows what the paths lead to now. False where a file, or the folder that it would be in, can't be followed.
   @discardableResult

@@ -1,5 +1,4 @@
 import CWinsock
-import Dispatch
 import QuerySets
 
 /// Tells the host that what this provider would answer has changed, without a registration through the host (`NSPHostChanged`). Any thread,
@@ -14,7 +13,7 @@ public struct ProviderChanges: Sendable {
 
   /// The promise, for a provider that is being made and follows what it serves: said a little later, on another thread, because nobody is
   /// called while it is being made.
-  public func promise() { DispatchQueue.global().async { sayEverything() } }
+  public func promise() { WorkQueue.run { sayEverything() } }
 
   /// What queries of this name find has changed.
   public func say(_ name: String) {

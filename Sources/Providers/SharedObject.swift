@@ -1,7 +1,6 @@
 import CDynamicLinker
 import CLastWords
 import CWinsock
-import Dispatch
 import Glibc
 import QuerySets
 import Synchronization
@@ -80,9 +79,7 @@ public final class SharedObject: Sendable {
     let last = lastReturn.load(ordering: .relaxed)
     let left = last == 0 ? 0 : last + Self.graceNanoseconds - MonotonicTime.coarse.nanoseconds
     guard left > 0 else { return HostThreads.run { closing.close() } }
-    DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(Int(left))) {
-      HostThreads.run { closing.close() }
-    }
+    HostTimers.after(.nanoseconds(left)) { closing.close() }
   }
 
   private struct Closing: @unchecked Sendable {

@@ -1,35 +1,17 @@
+import CLinux
 import Dispatch
 import Glibc
-import Sessions
 import Synchronization
 
-/// Signals, as something to wait for: each is taken from its default effect.
-final class Signals {
-  private let arrived = DispatchSemaphore(value: 0)
-  private let received = Received()
-  private var sources: [any DispatchSourceSignal] = []
-
-  private final class Received: Sendable {
-    let numbers = Mutex<[Int32]>([])
-  }
-
-  init(_ numbers: [Int32]) {
-    for number in numbers {
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { [arrived, received] in
-        received.numbers.withLock { $0.append(number) }
-        arrived.signal()
-      }
-      source.resume()
-      sources.append(source)
-    }
-  }
+/// Signals of a host, as something to wait for: each is taken from its default effect. One of these in a process.
+struct Signals {
+  init(_ numbers: [Int32]) { nsp_take_signals(numbers, UInt32(numbers.count)) }
 
   /// The next one that comes; nil when the time is over first. Without a time for ever: a server waits for nothing else.
   func wait(for span: Duration? = nil) -> Int32? {
-    guard arrived.wait(timeout: span.map { .now() + $0.dispatchInterval } ?? .distantFuture) == .success else { return nil }
-    return received.numbers.withLock { $0.removeFirst() }
+    let milliseconds = span.map { Int64($0 / .milliseconds(1)) } ?? -1
+    let number = nsp_next_signal(milliseconds)
+    return number == 0 ? nil : number
   }
 }
 

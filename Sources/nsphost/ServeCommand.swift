@@ -1,7 +1,6 @@
 import ArgumentParser
 import CLastWords
 import CLinux
-import Dispatch
 import Foundation
 import Glibc
 import HostDaemon
@@ -207,8 +206,8 @@ extension ServeCommand {
       let obstacles = obstacles()
       return obstacles.isEmpty ? "work of its own" : obstacles.joined(separator: "; ")
     }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 2) { HostLog.write(.warning, "stopping: waits for \(text())".printable) }
-    DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(longestEnd)) {
+    HostTimers.after(.seconds(2)) { HostLog.write(.warning, "stopping: waits for \(text())".printable) }
+    HostTimers.after(.seconds(longestEnd)) {
       HostLog.write(.error, "stopping: not over after \(longestEnd) s, ends without \(text())".printable)
       _exit(1)
     }

@@ -38,7 +38,7 @@ final class CallChannels: Sendable {
   private let whenHung: @Sendable () -> Void
 
   /// How long an End waits for a call that it can go with.
-  private static let moment: DispatchTimeInterval = .milliseconds(2)
+  private static let moment: Duration = .milliseconds(2)
 
   /// - Parameters:
   ///   - maximum: How many there are at most.
@@ -138,10 +138,7 @@ final class CallChannels: Sendable {
   }
 
   private func scheduleSweep() {
-    DispatchQueue.global().asyncAfter(deadline: .now() + Self.moment) { [weak self] in
-      guard let self else { return }
-      HostThreads.run { self.sweep() }
-    }
+    HostTimers.after(Self.moment) { [weak self] in self?.sweep() }
   }
 
   /// Sends the Ends that nothing has followed.

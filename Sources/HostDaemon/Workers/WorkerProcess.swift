@@ -341,7 +341,7 @@ final class WorkerProcess: ProviderProcess {
       return nil
     }
     change { _ in }
-    DispatchQueue.global().asyncAfter(deadline: .now() + startDeadline.interval) { [weak self] in
+    HostTimers.after(startDeadline) { [weak self] in
       self?.killUnlessReady(processID)
     }
     return processID

@@ -1,6 +1,5 @@
 import CWinsock
 import CallManagement
-import Dispatch
 import Glibc
 import Providers
 import Rundown
@@ -137,7 +136,7 @@ public final class SessionLayer: CallClient {
   private func watchClose(_ call: SessionCall) {
     // As a rule it was completed from inside.
     guard calls.snapshot(call.vc) != nil else { return }
-    DispatchQueue.global().asyncAfter(deadline: .now() + Self.closePatience.dispatchInterval) { [weak self, weak call] in
+    HostTimers.after(Self.closePatience) { [weak self, weak call] in
       guard let self, let call, let snapshot = self.calls.snapshot(call.vc), self.call(snapshot) === call else { return }
       self.whenLate("\(call.link.text(of: snapshot)): its close is not completed after 5 s")
     }
@@ -157,9 +156,7 @@ public final class SessionLayer: CallClient {
   private func closeFailed(_ call: SessionCall, _ status: NDISStatus) {
     if status == .invalidData, call.leaveDataOut() { return acknowledge(call) }
     guard call.mayTryAgain(), calls.snapshot(call.vc) != nil else { return }
-    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(100)) { [self] in
-      HostThreads.run { [self] in acknowledge(call) }
-    }
+    HostTimers.after(.milliseconds(100)) { [self] in acknowledge(call) }
   }
 }
 

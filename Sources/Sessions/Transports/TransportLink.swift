@@ -1,6 +1,5 @@
 import CWinsock
 import CallManagement
-import Dispatch
 import Glibc
 import Providers
 import Rundown
@@ -259,10 +258,12 @@ public final class TransportLink: Sendable {
       return (state.adapter, state.binding, state.halt)
     }
     // A deletion that is still on its way out elsewhere holds the binding for a moment.
-    persist({ self.layer.calls.closeAdapter(binding) }) {
-      halt?()
-      self.persist({ self.layer.calls.haltAdapter(adapter) }) { self.isUnbound() }
-    }
+    persist(
+      { self.layer.calls.closeAdapter(binding) },
+      then: {
+        halt?()
+        self.persist({ self.layer.calls.haltAdapter(adapter) }, then: { self.isUnbound() })
+      })
   }
 
   private func isUnbound() {
@@ -286,9 +287,7 @@ public final class TransportLink: Sendable {
 
   /// The more attempts there were, the later: from a millisecond to a tenth of a second.
   private func later(_ attempt: Int, _ action: @escaping @Sendable () -> Void) {
-    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(min(1 << min(attempt - 1, 7), 100))) {
-      HostThreads.run(action)
-    }
+    HostTimers.after(.milliseconds(min(1 << min(attempt - 1, 7), 100)), action)
   }
 
   /// The transport stays as it is; nothing of it is unloaded.
