@@ -319,6 +319,12 @@ final class Listener: Polled, @unchecked Sendable {
         throw ListenFailure(
           why: "\(path) is there and is no socket", remedy: "move it away, or choose another path with --socket")
       }
+      // In a folder like /tmp.
+      guard status.st_uid == 0 || status.st_uid == geteuid() else {
+        close(listener)
+        throw ListenFailure(
+          why: "\(path) is a socket of user \(status.st_uid)", remedy: "choose another path with --socket")
+      }
       unlink(path)
     }
     let isBound = withUnsafePointer(to: &address) {

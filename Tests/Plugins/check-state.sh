@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 . ./host.sh
-needs python3 setpriv unshare mount tar ln
+needs python3 setpriv unshare mount tar flock md5sum
 [ "$(id -u)" = 0 ] || { echo "root is needed: what other users put into the way is a part of this"; exit 1; }
 trap 'kill -9 $(jobs -p) 2>/dev/null; cleanup' EXIT
 nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
@@ -40,6 +40,13 @@ theirs() { nobody touch "$work/shared/socket.lock" && refused "socket.lock belon
 check "a lock of another user" theirs
 pipe() { mkfifo "$work/shared/socket.lock" && refused "is not a regular file" $(serving "$work/shared/socket" "$work/none"); local result=$?; rm -f "$work/shared/socket.lock"; return $result; }
 check "a lock that is a pipe" pipe
+foreign() {
+  python3 -c 'import os, socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1]); os.lchown(sys.argv[1], 65534, 65534)' "$work/shared/socket" && refused "is a socket of user 65534" $(serving "$work/shared/socket" "$work/none") && [ -S "$work/shared/socket" ]
+  local result=$?
+  rm -f "$work/shared/socket" "$work/shared/socket.lock"
+  return $result
+}
+check "a socket of another user" foreign
 led() { nobody ln -s "$work/run" "$work/shared/run" && refused "is a link of user 65534, in a folder that others can write" $(serving "$work/shared/run/socket" "$work/none") && [ ! -e "$work/run/socket" ]; }
 check "a link of another user that leads there" led
 made() { mkdir -m 777 "$work/open" && chmod 777 "$work/open" && refused "every user can write it" $(serving "$work/open/new/socket" "$work/none") && [ ! -e "$work/open/new" ]; }
@@ -254,7 +261,26 @@ device regular files alone
 END
 rewritten() { damage none && nsphost restore "$work/bad.tar" >/dev/null && before=$(same); }
 check "the same without any damage is taken: what was refused was the damage" rewritten
-owned() { cp "$saved" "$work/bad.tar" && chown 65534 "$work/bad.tar" && bad "belongs to user 65534"; }
+# A host that starts, and a change, in the middle of a restore.
+waits() {
+  exec 8>"$work/state/nsphost.lock" && flock -x 8 || return 1
+  refused "a restore of $work/state is going on" $(serving "$work/run/socket" "$work/state") && NSP_SOCKET=$work/none fails 1 "is going on" nsphost disable hosts --local && unchanged
+  local result=$?
+  exec 8>&-
+  return $result
+}
+check "while a restore is going on, no host starts and nothing is changed" waits
+# Killed at any moment, it has done all or nothing.
+killed() {
+  local delay
+  for delay in 0.01 0.02 0.03 0.04 0.05 0.06 0.07 0.08 0.09 0.1 0.12 0.14 0.16 0.2; do
+    timeout -s KILL $delay "$program" restore "$saved" >/dev/null 2>&1
+    [ "$(cd "$work/state" && ls catalog.toml directory.db schema.db 2>&1 | wc -w)" = 3 ] && [ "$(copied directory.db 'PRAGMA integrity_check') $(copied schema.db 'SELECT name FROM class')" = "ok Kept" ] || { echo "killed after $delay s:"; ls "$work/state"; return 1; }
+  done
+  rm -rf "$work"/state.??????
+}
+check "a restore that is killed has done all or nothing" killed
+owned() { before=$(same) && cp "$saved" "$work/bad.tar" && chown 65534 "$work/bad.tar" && bad "belongs to user 65534"; }
 check "one of another user" owned
 check "none at all" fails 1 "No such file" nsphost restore "$work/nosuch.tar"
 broken() {
