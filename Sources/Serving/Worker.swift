@@ -17,6 +17,8 @@ public final class Worker: Sendable {
   private let turns: RoutineTurns?
   private let takesClasses = Atomic<Bool>(false)
   private let reports = Atomic<UInt32>(0)
+  /// The provider has said that it tells of every change, perhaps before the host could hear it.
+  private let hasPromised = Atomic<Bool>(false)
   private let advertised = Mutex<WorkerAdvertisement?>(nil)
   private let file = Mutex<(object: SharedObject, version1: Version1Routines?)?>(nil)
 
@@ -171,6 +173,7 @@ public final class Worker: Sendable {
     }
     guard isFirst else { return .alreadyInProgress }
     let status = new.advertise()
+    if status == 0, hasPromised.load(ordering: .sequentiallyConsistent) { new.changed(nil) }
     return status == 0 ? nil : WinsockError(rawValue: status)
   }
 
@@ -205,6 +208,7 @@ public final class Worker: Sendable {
     }
 
     func changed(_ id: GUID, _ name: String?) -> WinsockError? {
+      if id == worker.id, name == nil { worker.hasPromised.store(true, ordering: .sequentiallyConsistent) }
       guard id == worker.id, let advertised = worker.advertised.withLock({ $0 }) else { return .invalidProvider }
       advertised.changed(name.map { Array($0.utf16) })
       return nil
