@@ -10,6 +10,7 @@ public struct LookupEngine: Sendable {
   public let classes: ClassRegistry
   public let registrations: RegistrationIndex
   private let pool = AsyncCallPool()
+  private let refusals = RefusalLog()
 
   public init(catalog: Catalog) {
     self.catalog = catalog
@@ -22,11 +23,12 @@ public struct LookupEngine: Sendable {
   ///   - takesAll: Every record will be asked for, with no flags of its own.
   ///   - stopsAtFirst: Providers are asked one after the other, whatever their name space, and the first that delivers supplies everything:
   ///     as glibc asks its services.
+  ///   - isForHost: The host itself wants to know: it may ask every provider.
   ///   - id: What the query is called in explanations and logs.
   ///   - failed: Told who was asked, where nobody accepts the query.
   public func begin(
     _ client: ClientSession, _ restrictions: QuerySet, flags: LookupFlags, takesAll: Bool = false, stopsAtFirst: Bool = false,
-    id: QueryID = .next(), failed: (QueryTrace) -> Void = { _ in }
+    isForHost: Bool = false, id: QueryID = .next(), failed: (QueryTrace) -> Void = { _ in }
   ) throws(WinsockError) -> Lookup {
     if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     // Who has registered what is for operators: providers rely on that.
@@ -36,7 +38,7 @@ public struct LookupEngine: Sendable {
     let entries = catalog.entries
     let request = RouteRequest(
       client: client.identity, providerID: restrictions.providerID, nameSpace: restrictions.nameSpace,
-      name: restrictions.serviceInstanceName, flags: flags, isChain: stopsAtFirst)
+      name: restrictions.serviceInstanceName, flags: flags, isChain: stopsAtFirst, isForHost: isForHost)
     let route = try Route(request, in: entries)
     var legs: [Lookup.Leg] = []
     for (place, step) in route.steps.enumerated() {
@@ -74,11 +76,13 @@ public struct LookupEngine: Sendable {
     let route = try Route(request, in: catalog.entries)
     HostLog.write(
       .debug, query: id, "\(operation) of \(request.name ?? "-"), name space \(request.nameSpace), for \(client.identity)")
+    let reservation = operation == .register ? try reservation(of: registration, for: client) : nil
+    if let reservation { refusals.note(reservation, of: client.identity, id) }
     var given = registration
     given.context = registration.context ?? ""
     let call = RegistrationRequest(
       id: id, client: client, set: given, operation: operation, flags: flags,
-      serviceClass: QueryClass(given.serviceClassID, classes))
+      serviceClass: QueryClass(given.serviceClassID, classes), refusal: reservation)
     var outcomes: [RegistrationOutcome] = []
     for step in route.steps {
       switch step {
@@ -156,6 +160,8 @@ public struct LookupEngine: Sendable {
     var operation: RegistrationOperation
     var flags: UInt32
     var serviceClass: QueryClass?
+    /// Why nobody may be asked.
+    var refusal: String?
   }
 
   private func ask(
@@ -168,6 +174,10 @@ public struct LookupEngine: Sendable {
           route.finding(ofParted: catalog[participant.id])
         }
       return RegistrationOutcome(participant, finding)
+    }
+    if let refusal = request.refusal, provider.routines.entry(.setServiceEx) != .stub {
+      provider.calls.leave()
+      return RegistrationOutcome(refusal: refusal, at: provider)
     }
     if let scope = provider.scope, scope != request.client.identity.userID {
       provider.calls.leave()

@@ -24,17 +24,42 @@ public struct RegistrationOutcome: Sendable {
   /// Why it could not take the registration; nil where it could, or has said something else.
   public let outage: Outage?
   public let took: Duration
+  /// The rule by which the host has refused it; nil where the provider was asked, or is down.
+  public let refusal: String?
 
   init(name: String, provider: Provider, failure: WinsockError?, ending: Finding?, took: Duration) {
-    (self.name, self.provider, self.failure, self.took) = (name, provider, failure, took)
+    (self.name, self.provider, self.failure, self.took, refusal) = (name, provider, failure, took, nil)
     outage = if case .down(let outage)? = ending { outage } else { nil }
   }
 
   /// Of one that could not be asked.
   init(_ participant: Route.Participant, _ finding: Finding) {
-    (name, provider, took) = (participant.name, participant.provider, .zero)
+    (name, provider, took, refusal) = (participant.name, participant.provider, .zero, nil)
     failure = Finding.answer([finding])
     outage = if case .down(let outage) = finding { outage } else { nil }
+  }
+
+  /// Of one that the host does not pass on.
+  init(refusal: String, at provider: Provider) {
+    (name, self.provider, took) = (provider.name, provider, .zero)
+    (self.refusal, failure, outage) = (refusal, .accessDenied, nil)
+  }
+}
+
+/// Says in the log why registrations are refused: for each user once a minute, so that nobody fills it; all of them at the level `debug`.
+final class RefusalLog: Sendable {
+  private let said = Mutex<[UInt32: MonotonicTime]>([:])
+  private static let users = 1024
+
+  func note(_ refusal: String, of client: ClientIdentity, _ query: QueryID) {
+    let now = MonotonicTime.now
+    let isFirst = said.withLock { said in
+      if let last = said[client.userID], now - last < .seconds(60) { return false }
+      if said.count >= Self.users { said.removeAll() }
+      said[client.userID] = now
+      return true
+    }
+    HostLog.write(isFirst ? .info : .debug, query: query, "a registration by \(client) is refused: \(refusal)".printable)
   }
 }
 

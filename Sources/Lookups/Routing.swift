@@ -39,6 +39,8 @@ struct RouteRequest: Sendable {
   var flags: LookupFlags
   /// All providers are one fall-back chain, but for those of e-mail, who know no hosts.
   var isChain = false
+  /// Nobody keeps the host from asking.
+  var isForHost = false
 
   /// Text after the last "@"; nil when there is none.
   var domain: String? {
@@ -83,7 +85,7 @@ struct RouteRequest: Sendable {
 
   /// Root and the host's own user may use every provider.
   func isAdmitted(to entry: Catalog.Entry) -> Bool {
-    guard let access = entry.manifest.access else { return true }
+    guard !isForHost, let access = entry.manifest.access else { return true }
     return client.isOperator || access.admits(user: client.userID, group: client.groupID)
   }
 }

@@ -141,15 +141,20 @@ struct RegistrationReport {
     let down = outcomes.compactMap { outcome in
       outcome.outage.map { CommandFailure.Unanswered(provider: outcome.name, reason: $0.name, detail: $0.text) }
     }
-    // Of an outage, whose it is and which.
-    let culprit = outcomes.first { $0.failure == error }.flatMap { outcome in
-      outcome.outage.map { "\(outcome.name) could not take it: \($0.text)" }
-    }
+    // Of refusals, by which rules; of an outage, whose it is and which.
+    let decisive = outcomes.filter { $0.failure == error }
+    var rules: [String] = []
+    for rule in decisive.compactMap(\.refusal) where !rules.contains(rule) { rules.append(rule) }
+    let culprit =
+      rules.isEmpty
+      ? decisive.first.flatMap { outcome in outcome.outage.map { "\(outcome.name) could not take it: \($0.text)" } }
+      : rules.joined(separator: "; ")
     return CommandFailure(
       kind: error == .accessDenied ? .notPermitted : operation != .register && error.meansNothingFound ? .nothingFound : .failed,
       error: error, what: "\(operation == .register ? "registration" : "removal") of \(arguments.name)",
       why: culprit ?? (outcomes.isEmpty ? error.meaning : Self.meaning(error)),
-      remedy: Self.remedy(error, wasAsked: !outcomes.isEmpty), unanswered: down, isJSON: isJSON)
+      remedy: Self.remedy(error, wasAsked: !outcomes.isEmpty, wasRefused: !rules.isEmpty), unanswered: down,
+      isJSON: isJSON)
   }
 
   private static func meaning(_ error: WinsockError) -> String {
@@ -169,8 +174,9 @@ struct RegistrationReport {
       }
   }
 
-  private static func remedy(_ error: WinsockError, wasAsked: Bool) -> String {
+  private static func remedy(_ error: WinsockError, wasAsked: Bool, wasRefused: Bool) -> String {
     if !wasAsked { return "nsphost providers shows who serves what" }
+    if wasRefused { return "choose another name, or ask root or the host's own user to register this one" }
     return switch error {
     case .operationNotSupported: "choose a provider that takes it with --provider"
     case .accessDenied: "its owner, root and the host's own user may"
@@ -180,7 +186,7 @@ struct RegistrationReport {
 
   private static func text(_ outcome: RegistrationOutcome) -> String {
     guard let failure = outcome.failure else { return "done" }
-    return failure.symbolicName + (outcome.outage.map { ": \($0.text)" } ?? "")
+    return failure.symbolicName + ((outcome.refusal ?? outcome.outage?.text).map { ": \($0)" } ?? "")
   }
 
   struct Document: Encodable {
@@ -215,7 +221,7 @@ struct RegistrationReport {
           status: outcome.failure == nil ? "success" : outcome.failure == .operationNotSupported ? "unsupported" : "failed",
           code: outcome.failure?.rawValue, name: outcome.failure?.symbolicName,
           entry: outcome.provider?.routines.entry(.setServiceEx).rawValue, reason: outcome.outage?.name,
-          detail: outcome.outage?.text)
+          detail: outcome.refusal ?? outcome.outage?.text)
       })
   }
 }

@@ -13,7 +13,6 @@ trap end EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" owners.c -o "$work/owners" -L"$work" -lnsp || exit 1
 export LD_LIBRARY_PATH=$work
-
 # Three users who are not root: the one that means harm, and two that the configurations below name.
 as() { # user, command...
   local user=$1
@@ -115,9 +114,37 @@ visible() {
   check "$mode: NSP-263 what is registered with a provider that is shared counts for everybody, but for LUP_SECURE" shared
 }
 
+reserved() {
+  local mode=$1 name
+  printf '192.0.2.50 files.example.com alias.example\n' >"$work/hosts"
+  configured "$mode" "[providers.hosts.settings]\nfiles = [\"/etc/hosts\", \"$work/hosts\"]\n"
+  refused() { fails 77 "$1 is reserved: $2" mallory register "$1" --address 192.0.2.66:80 && missing mallory lookup "$1" --provider directory; }
+  machine() { refused localhost 'it stands for this machine' && refused LocalHost. 'it stands' && refused a.localhost 'it stands' && refused "$(uname -n)" 'it is the name of this machine'; }
+  check "$mode: NSP-264 localhost and the machine's own name are nobody's to register" machine
+  files() {
+    refused files.example.com 'hosts serves it' && refused Alias.Example. 'hosts serves it' && says '10013' client_of 1 register=files.example.com,192.0.2.66 || return 1
+    printf '192.0.2.51 later.example\n' >>"$work/hosts" && refused later.example 'hosts serves it' && quietly mallory register free.example --address 192.0.2.66:80
+  }
+  check "$mode: nor are names in the files that hosts serves, as they are now" files
+  said() { grep -q "info: query .*: a registration by .*uid 65534.* is refused: localhost is reserved" "$work/serve.err"; }
+  check "$mode: the log names the rule" said
+  operators() {
+    quietly nsphost register files.example.com --address 192.0.2.51:80 && prints '192.0.2.51:80  files.example.com' mallory lookup files.example.com --provider directory &&
+      quietly nsphost unregister files.example.com
+  }
+  check "$mode: root may register them" operators
+  unread() {
+    rm "$work/hosts" && mkdir "$work/hosts" && fails 1 WSATRY_AGAIN mallory register unsure.example --address 192.0.2.66:80 && quietly nsphost register sure.example --address 192.0.2.7:80
+    local status=$?
+    rm -r "$work/hosts" && quietly nsphost unregister sure.example && quietly mallory unregister free.example && return $status
+  }
+  check "$mode: while the files can't be read nobody else registers anything" unread
+}
+
 run() {
   rm -rf "$STATE_DIRECTORY"
   visible "$1"
+  reserved "$1"
 }
 run in-process
 run worker

@@ -58,6 +58,8 @@ public struct Manifest: Hashable, Sendable {
   public var listsRegistrations = false
   /// It knows whose registrations are whose, and which count for whom (`NSP_KEEPS_OWNERS` in nsphost.h).
   public var keepsOwners = false
+  /// The names that it serves are reserved: root and the host's own user alone may register them, with whatever provider.
+  public var reservesNames = false
   /// What is registered with it counts for everybody, whoever made it.
   public var isShared = false
   /// Providers with a smaller one are asked first.

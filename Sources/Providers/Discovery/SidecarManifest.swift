@@ -6,9 +6,8 @@ extension Manifest {
   private static let keys =
     [
       "id", "name", "namespace", "listed", "version", "domains", "isolation", "allow-partial", "blocking", "advertises",
-      "serialise", "concurrency", "cancel", "schema", "lists-registrations", "keeps-owners", "enabled", "deadline-ms", "grace-ms",
-      "order",
-      "settings",
+      "serialise", "concurrency", "cancel", "schema", "lists-registrations", "keeps-owners", "reserves-names", "enabled",
+      "deadline-ms", "grace-ms", "order", "settings",
     ] + Confinement.keys
 
   /// From the text of a sidecar. Keys that it leaves out have the value that the file itself gives, in `base`; keys that start with
@@ -71,6 +70,7 @@ extension Manifest {
     storesClasses = try value("schema", "true or false") { $0.bool } ?? storesClasses
     listsRegistrations = try value("lists-registrations", "true or false") { $0.bool } ?? listsRegistrations
     keepsOwners = try value("keeps-owners", "true or false") { $0.bool } ?? keepsOwners
+    reservesNames = try value("reserves-names", "true or false") { $0.bool } ?? reservesNames
     isEnabled = try value("enabled", "true or false") { $0.bool } ?? isEnabled
     order =
       try value("order", "a number from -1000000 to 1000000") { found in
