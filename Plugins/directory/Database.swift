@@ -132,6 +132,11 @@ final class DirectoryDatabase: Sendable {
           CREATE INDEX address_by_host ON address (host, instance) WHERE host IS NOT NULL;
           """)
     }
+    migrator.registerMigration("2") { database in
+      // What counts for its user alone may be there once for each user, and beside it what counts for everybody.
+      try database.execute(
+        sql: "DROP INDEX instance_by_name; CREATE INDEX instance_by_name ON instance (name, context, class, space)")
+    }
     return migrator
   }()
 

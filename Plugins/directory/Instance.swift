@@ -20,7 +20,7 @@ struct Instance: Sendable {
   /// False once it was deregistered: it is there, and nobody serves it.
   var isRegistered = true
   var owner: UInt32
-  /// Whoever wrote it last, and all before, were operators.
+  /// It counts for everybody: operators or those whom a rule permits it have registered it. Else it counts for its owner alone.
   var isTrusted: Bool
   /// Milliseconds since 1970, as those below.
   var registered: Int64
@@ -98,14 +98,14 @@ extension Instance {
     return pairs.contains { $0 == nil } ? nil : pairs.compactMap(\.self)
   }
 
-  /// The instance of a key with the number of its row; nil where there is none.
-  static func find(_ database: Database, _ key: InstanceKey) throws -> (id: Int64, instance: Instance)? {
+  /// The instances of a key with the numbers of their rows: at most one that counts for everybody, and one of each user.
+  static func all(_ database: Database, _ key: InstanceKey) throws -> [(id: Int64, instance: Instance)] {
     let statement = try database.cachedStatement(
       sql: "SELECT \(columns) FROM instance WHERE name = ? AND context = ? AND class = ? AND space = ?")
-    guard
-      let row = try Row.fetchOne(statement, arguments: [key.name, key.context, key.serviceClass, Int64(key.nameSpace)])
-    else { return nil }
-    return (try row.value(0), try Instance(row, database))
+    let rows = try Row.fetchCursor(statement, arguments: [key.name, key.context, key.serviceClass, Int64(key.nameSpace)])
+    var found: [(id: Int64, instance: Instance)] = []
+    while let row = try rows.next() { found.append((try row.value(0), try Instance(row, database))) }
+    return found
   }
 
   /// Writes all of it, in place of the row of this number where one is given.

@@ -21,6 +21,8 @@ struct Change: Sendable {
   private let key: InstanceKey
   private let set: QuerySet
   private let client: Client
+  /// It is an operator's, or a rule permits it.
+  private let countsForEverybody: Bool
   private let session: (run: Int64, number: Int64)?
   private let seconds: Int64?
   private let limits: Limits
@@ -46,6 +48,7 @@ struct Change: Sendable {
       nameSpace: set.nameSpace.rawValue)
     (self.set, operation, isMultiple) = (set, registration.operation, registration.isMultiple)
     (self.client, self.limits) = (client, limits)
+    countsForEverybody = client.isOperator || registration.isPermitted
     self.session = lifetime?.endsWithSession == true ? session : nil
     seconds = lifetime?.seconds
     try check(set)
@@ -61,53 +64,81 @@ struct Change: Sendable {
   // MARK: In a transaction
 
   func perform(_ database: Database, at now: Int64) throws {
-    var known = try Instance.find(database, key)
-    if let found = known, let expires = found.instance.expires, expires <= now {
-      try Instance.remove(database, found.id)
-      known = nil
-    }
+    var there = try Instance.all(database, key)
+    for found in there where found.instance.expires.map({ $0 <= now }) == true { try Instance.remove(database, found.id) }
+    there.removeAll { $0.instance.expires.map { $0 <= now } == true }
     // What ends with a session goes with the run's row, too.
     if let session { try database.execute(sql: "INSERT OR IGNORE INTO run (id) VALUES (?)", arguments: [session.run]) }
-    guard let known else {
-      guard operation == .register else { throw WinsockError.serviceNotFound }
-      let new = renewed(
-        Instance(key: key, set: set, owner: client.userID, isTrusted: client.isOperator, registered: now), now)
-      try checkQuota(database, new, inPlaceOf: nil)
-      return try new.save(database, as: nil)
+    if operation == .register { return try register(database, there, now) }
+    let meant = try takenBack(of: there)
+    if meant.isEmpty { throw WinsockError.serviceNotFound }
+    for found in meant {
+      if let rest = rest(of: found.instance) {
+        try rest.save(database, as: found.id)
+      } else {
+        try Instance.remove(database, found.id)
+      }
     }
-    guard client.isOperator || known.instance.owner == client.userID else { throw WinsockError.accessDenied }
-    guard let changed = try changed(known.instance, now) else { return try Instance.remove(database, known.id) }
-    try check(changed.set)
-    try checkQuota(database, changed, inPlaceOf: known.instance)
-    try changed.save(database, as: known.id)
   }
 
-  /// What becomes of an instance; nil where it goes.
-  private func changed(_ known: Instance, _ now: Int64) throws -> Instance? {
-    var changed = known
-    changed.isTrusted = known.isTrusted && client.isOperator
-    switch (operation, isMultiple) {
-    case (.register, false):
-      // All of it is this client's now.
-      changed = Instance(key: key, set: set, owner: client.userID, isTrusted: client.isOperator, registered: now)
-      return renewed(changed, now)
-    case (.register, true):
-      for address in set.addresses where !changed.set.addresses.contains(address) { changed.set.addresses.append(address) }
-      changed.set.version = set.version ?? known.set.version
-      changed.set.comment = set.comment ?? known.set.comment
-      changed.set.blob = set.blob ?? known.set.blob
-      changed.set.protocols = set.protocols.isEmpty ? known.set.protocols : set.protocols
-      changed.set.queryString = set.queryString
-      changed.isRegistered = true
-      return renewed(changed, now)
-    case (.deregister, false), (.delete, false):
-      changed.set.addresses = []
-    case (.deregister, true), (.delete, true):
-      changed.set.addresses.removeAll { set.addresses.contains($0) }
+  /// In the place of what counts for everybody, else of the client's own.
+  private func register(_ database: Database, _ there: [(id: Int64, instance: Instance)], _ now: Int64) throws {
+    let known = there.first { $0.instance.isTrusted } ?? there.first { $0.instance.owner == client.userID }
+    guard let known else {
+      let new = Instance(key: key, set: set, owner: client.userID, isTrusted: countsForEverybody, registered: now)
+      return try save(database, renewed(new, now), inPlaceOf: nil, there)
     }
-    guard changed.set.addresses.isEmpty else { return changed }
-    changed.isRegistered = false
-    return operation == .delete ? nil : changed
+    guard client.isOperator || known.instance.owner == client.userID else { throw WinsockError.accessDenied }
+    try save(database, renewed(registered(known.instance, now), now), inPlaceOf: known, there)
+  }
+
+  private func save(
+    _ database: Database, _ new: Instance, inPlaceOf known: (id: Int64, instance: Instance)?,
+    _ there: [(id: Int64, instance: Instance)]
+  ) throws {
+    try check(new.set)
+    try checkQuota(database, new, inPlaceOf: known?.instance)
+    // What counts for everybody takes the place of what users have for themselves.
+    if new.isTrusted { for other in there where other.id != known?.id { try Instance.remove(database, other.id) } }
+    try new.save(database, as: known?.id)
+  }
+
+  /// What a registration makes of an instance that the client may change.
+  private func registered(_ known: Instance, _ now: Int64) -> Instance {
+    guard isMultiple else {
+      // All of it is this client's now.
+      return Instance(key: key, set: set, owner: client.userID, isTrusted: countsForEverybody, registered: now)
+    }
+    var changed = known
+    changed.isTrusted = countsForEverybody && (known.isTrusted || known.owner == client.userID)
+    for address in set.addresses where !changed.set.addresses.contains(address) { changed.set.addresses.append(address) }
+    changed.set.version = set.version ?? known.set.version
+    changed.set.comment = set.comment ?? known.set.comment
+    changed.set.blob = set.blob ?? known.set.blob
+    changed.set.protocols = set.protocols.isEmpty ? known.set.protocols : set.protocols
+    changed.set.queryString = set.queryString
+    changed.isRegistered = true
+    return changed
+  }
+
+  /// Which instances the client takes back: its own; else the one that counts for everybody, if it may; an operator, where there is neither,
+  /// those of all users.
+  private func takenBack(of there: [(id: Int64, instance: Instance)]) throws -> [(id: Int64, instance: Instance)] {
+    if let own = there.first(where: { !$0.instance.isTrusted && $0.instance.owner == client.userID }) { return [own] }
+    if let common = there.first(where: { $0.instance.isTrusted }) {
+      guard client.isOperator || common.instance.owner == client.userID else { throw WinsockError.accessDenied }
+      return [common]
+    }
+    return client.isOperator ? there : []
+  }
+
+  /// What is left of an instance that is taken back; nil where it goes.
+  private func rest(of known: Instance) -> Instance? {
+    var rest = known
+    if isMultiple { rest.set.addresses.removeAll { set.addresses.contains($0) } } else { rest.set.addresses = [] }
+    guard rest.set.addresses.isEmpty else { return rest }
+    rest.isRegistered = false
+    return operation == .delete ? nil : rest
   }
 
   /// Lives from now on as this registration says.

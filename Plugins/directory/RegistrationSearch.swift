@@ -11,6 +11,7 @@ struct RegistrationSearch: Search {
   private let processes: [Int64: Int32]
   /// The last one that was looked at. Before the first, nothing is: no context is empty.
   private var last = InstanceKey(context: "", name: "", serviceClass: "", nameSpace: 0)
+  private var lastID: Int64 = 0
   private(set) var isOver = false
 
   private static let rows = 128
@@ -28,11 +29,12 @@ struct RegistrationSearch: Search {
     let statement = try database.cachedStatement(
       sql: """
         SELECT \(Instance.columns), \(Audience.columns) FROM instance
-        WHERE (context, name, class, space) > (:lastContext, :lastName, :lastClass, :lastSpace) \(conditions)
-        ORDER BY context, name, class, space LIMIT \(Self.rows)
+        WHERE (context, name, class, space, id) > (:lastContext, :lastName, :lastClass, :lastSpace, :lastID) \(conditions)
+        ORDER BY context, name, class, space, id LIMIT \(Self.rows)
         """)
     var arguments: StatementArguments = [
       "lastContext": last.context, "lastName": last.name, "lastClass": last.serviceClass, "lastSpace": Int64(last.nameSpace),
+      "lastID": lastID,
     ]
     if let name { arguments += ["name": name] }
     if let user { arguments += ["user": Int64(user)] }
@@ -41,6 +43,7 @@ struct RegistrationSearch: Search {
     var looked = 0
     while let row = try rows.next() {
       looked += 1
+      lastID = try row.value(0)
       last = InstanceKey(
         context: try row.value(1), name: try row.value(2), serviceClass: try row.value(3), nameSpace: try row.number(4))
       guard

@@ -57,7 +57,7 @@ struct InstanceSearch: Search {
   private let audience: Audience
   private let context: ContextPath
   private let wanted: ClassCondition
-  /// The last one that was looked at.
+  /// The last one that was looked at. One key may have an instance of each user: their numbers tell these apart.
   private var last: InstanceKey
   private var lastID: Int64 = 0
   private var hasFound = false
@@ -134,18 +134,18 @@ struct InstanceSearch: Search {
       return try Row.fetchCursor(
         try database.cachedStatement(
           sql: """
-            SELECT \(columns) FROM instance WHERE name = ? AND (context, class, space) >= (?, ?, ?) AND context <= ? AND id <> ?
-            ORDER BY context, class, space LIMIT \(Self.rows)
+            SELECT \(columns) FROM instance WHERE name = ? AND (context, class, space, id) > (?, ?, ?, ?) AND context <= ?
+            ORDER BY context, class, space, id LIMIT \(Self.rows)
             """),
-        arguments: [name, last.context, last.serviceClass, Int64(last.nameSpace), end, lastID])
+        arguments: [name, last.context, last.serviceClass, Int64(last.nameSpace), lastID, end])
     case .pattern:
       return try Row.fetchCursor(
         try database.cachedStatement(
           sql: """
-            SELECT \(columns) FROM instance WHERE (context, name, class, space) >= (?, ?, ?, ?) AND context <= ? AND id <> ?
-            ORDER BY context, name, class, space LIMIT \(Self.rows)
+            SELECT \(columns) FROM instance WHERE (context, name, class, space, id) > (?, ?, ?, ?, ?) AND context <= ?
+            ORDER BY context, name, class, space, id LIMIT \(Self.rows)
             """),
-        arguments: [last.context, last.name, last.serviceClass, Int64(last.nameSpace), end, lastID])
+        arguments: [last.context, last.name, last.serviceClass, Int64(last.nameSpace), lastID, end])
     case .host(let host, _):
       return try Row.fetchCursor(
         try database.cachedStatement(

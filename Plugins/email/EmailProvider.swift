@@ -44,9 +44,7 @@ final class EmailProvider: NameSpaceProvider {
     }
     // Queries of all name spaces come by here: most names are no addresses.
     guard let name = query.name, let address = EmailAddress(name) else { throw .serviceNotFound }
-    let published = publications.records(address, service) { publisher in
-      query.countsAllOwners || publisher.isOperator || publisher.userID == session.client.userID
-    }
+    let published = publications.records(address, service, for: query.countsAllOwners ? nil : session.client)
     // Whoever publishes an address says all that there is at it, to those for whom it counts.
     if let published {
       if published.isEmpty { throw .noData }

@@ -10,8 +10,13 @@ struct Publication: Sendable {
   var record: QuerySet
   /// False when it was deregistered: there, and without addresses.
   var isRegistered = true
+  /// An operator has published it, or a rule permits it: it counts for everybody. Else it counts for its user alone.
+  var countsForEverybody: Bool
   /// When it was registered last, in the provider's own count.
   var latest: UInt64
+
+  /// Whether it counts for a client.
+  func isSeen(by client: Client) -> Bool { countsForEverybody || self.client.userID == client.userID }
 
   /// What it takes to give it away.
   var size: Int { (try? record.packedSize(as: .v2)) ?? .max }

@@ -4,7 +4,8 @@ import Synchronization
 
 /// What the sessions of this host have published. It goes with the session.
 ///
-/// An address belongs to the user who has published it as long as anything of it is there; that user's other sessions may add to it.
+/// An address belongs to the user who has published it for everybody as long as anything of it is there; that user's other sessions may add to
+/// it. What others publish at it before that counts for themselves, and is in nobody's way.
 final class Publications: Sendable {
   private let state = Mutex(State())
 
@@ -40,18 +41,17 @@ final class Publications: Sendable {
   func change(_ address: EmailAddress, _ service: Service, _ registration: Registration, by session: EmailSession) -> WinsockError
   {
     state.withLock { state in
+      let (client, own, operation) = (session.client, ObjectIdentifier(session), registration.operation)
       let there = state.addresses[address.key] ?? []
-      guard there.isEmpty || session.client.isOperator || there.contains(where: { $0.client.userID == session.client.userID })
-      else {
-        return .accessDenied
-      }
-      let (own, operation) = (ObjectIdentifier(session), registration.operation)
-      if let index = there.firstIndex(where: { $0.session == own && $0.service == service }) {
-        return Self.change(&state, address, at: index, registration)
-      }
+      let mine = there.firstIndex { $0.session == own && $0.service == service }
+      let common = there.filter(\.countsForEverybody)
+      let isAnothers = !common.isEmpty && !common.contains { $0.client.userID == client.userID }
+      // What it has published for itself it may still take back.
+      if isAnothers, !client.isOperator, operation == .register || mine == nil { return .accessDenied }
+      if let mine { return Self.change(&state, address, at: mine, registration) }
       if operation == .register { return Self.add(&state, address, service, registration, by: session) }
       let others = there.indices.filter { there[$0].service == service }
-      guard session.client.isOperator, !others.isEmpty else { return .serviceNotFound }
+      guard client.isOperator, !others.isEmpty else { return .serviceNotFound }
       // From the last one: a removal moves those behind it.
       for index in others.reversed() { _ = Self.change(&state, address, at: index, registration) }
       return .success
@@ -69,7 +69,7 @@ final class Publications: Sendable {
       record: QuerySet(
         serviceInstanceName: address.text, version: set.version, comment: set.comment, nameSpace: .email, context: set.context,
         addresses: addresses, blob: set.blob),
-      latest: state.turn)
+      countsForEverybody: session.client.isOperator || registration.isPermitted, latest: state.turn)
     guard fits(state, address, publication, insteadOf: nil), state.sessions[id, default: Holding()].count < publicationsPerSession
     else {
       return .noBuffers
@@ -98,6 +98,7 @@ final class Publications: Sendable {
       if registration.operation == .register {
         state.turn += 1
         new.latest = state.turn
+        new.countsForEverybody = new.client.isOperator || registration.isPermitted
         let (set, adds) = (registration.set, registration.isMultiple)
         new.record.serviceInstanceName = address.text
         new.record.context = set.context
@@ -114,7 +115,9 @@ final class Publications: Sendable {
   }
 
   private static func fits(_ state: State, _ address: EmailAddress, _ new: Publication, insteadOf old: Publication?) -> Bool {
-    let addresses = (state.addresses[address.key] ?? []).reduce(0) { $0 + $1.record.addresses.count }
+    // One user's room is not another's.
+    let known = (state.addresses[address.key] ?? []).filter { $0.isSeen(by: new.client) }
+    let addresses = known.reduce(0) { $0 + $1.record.addresses.count }
     let bytes = state.users[new.client.userID]?.bytes ?? 0
     let size = new.size
     return addresses - (old?.record.addresses.count ?? 0) + new.record.addresses.count <= addressesPerName
@@ -160,9 +163,9 @@ final class Publications: Sendable {
   // MARK: Asking
 
   /// What is published under an address for a service, or for all; nil where the address is not published at all.
-  /// - Parameter isTrusted: By whom it must be published to count.
-  func records(_ address: EmailAddress, _ service: Service, where isTrusted: (Client) -> Bool) -> [QuerySet]? {
-    let there = state.withLock { $0.addresses[address.key] ?? [] }.filter { isTrusted($0.client) }
+  /// - Parameter client: For whom it must count; nil: it counts whoever has published it.
+  func records(_ address: EmailAddress, _ service: Service, for client: Client?) -> [QuerySet]? {
+    let there = state.withLock { $0.addresses[address.key] ?? [] }.filter { client.map($0.isSeen) ?? true }
     if there.isEmpty { return nil }
     return there.filter { $0.isRegistered && (service == .any || $0.service == service) }.map(\.record)
   }

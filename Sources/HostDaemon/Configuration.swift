@@ -82,7 +82,8 @@ public struct Configuration: Sendable {
   private static let providerKeys =
     [
       "enabled", "order", "deadline-ms", "grace-ms", "concurrency", "users", "groups", "isolation", "blocking", "advertisers",
-      "advertiser-groups", "serves", "shared", "settings",
+      "advertiser-groups", "serves", "registrars", "shared",
+      "settings",
     ] + Confinement.keys
 
   /// Reads a file's text. Unknown keys and values of the wrong kind are defects that say where and what to do.
@@ -196,9 +197,51 @@ public struct Configuration: Sendable {
         for (name, texts) in own { note("\(full).\(name)", texts.joined(separator: ", "), path) }
         continue
       }
+      if key == "registrars" {
+        try take(registrars: value, of: full, &settings, path)
+        continue
+      }
       note(full, try Self.take(key, value, &settings, { kind in Self.wrong(full, kind, path) }), path)
     }
     providers.settings[name] = settings
+  }
+
+  /// Rules, each a table with `users`, `groups` or both, and `names`; without these it is about every name.
+  private mutating func take(
+    registrars value: any TOMLValueConvertible, of key: String, _ settings: inout ProviderSettings, _ path: String
+  ) throws(Defect) {
+    let tables = value.array.map { $0.map(\.table) } ?? [nil]
+    var rules: [RegistrarRule] = []
+    for (index, table) in tables.enumerated() {
+      let place = "\(key)[\(index)]"
+      guard let table else {
+        throw Self.wrong(key, "a list of tables such as { users = [\"ann\"], names = [\".example.org\"] }", path)
+      }
+      if let unknown = table.keys.sorted().first(where: { !["users", "groups", "names"].contains($0) }) {
+        throw Defect(detail: "\(path) has an unknown key \"\(place).\(unknown)\"", remedy: "known are users, groups, names")
+      }
+      var registrars: AccessList?
+      for name in ["users", "groups"] {
+        guard let value = table[name] else { continue }
+        guard let given = Self.admit(value, isUsers: name == "users", to: &registrars) else {
+          throw Self.wrong("\(place).\(name)", Self.kind(isUsers: name == "users"), path)
+        }
+        note("\(place).\(name)", given, path)
+      }
+      guard let registrars else {
+        throw Defect(detail: "\(path): \(place) names nobody", remedy: "write users, groups or both")
+      }
+      let texts = table["names"].map(Self.texts) ?? ["*"]
+      let names = texts.map { $0.map(RegistrarRule.Names.init) } ?? [nil]
+      guard !names.isEmpty, names.allSatisfy({ $0 != nil }) else {
+        throw Self.wrong(
+          "\(place).names", "a list of names such as \"printer\", \"*.example.org\", \".example.org\" or \"@example.org\"", path)
+      }
+      note("\(place).names", (texts ?? []).joined(separator: ", "), path)
+      rules.append(RegistrarRule(place: place, registrars: registrars, names: names.compactMap(\.self)))
+    }
+    if rules.isEmpty { note(key, "", path) }
+    settings.registrars = rules
   }
 
   /// Answers the value as people read it.

@@ -77,12 +77,11 @@ public struct LookupEngine: Sendable {
     HostLog.write(
       .debug, query: id, "\(operation) of \(request.name ?? "-"), name space \(request.nameSpace), for \(client.identity)")
     let reservation = operation == .register ? try reservation(of: registration, for: client) : nil
-    if let reservation { refusals.note(reservation, of: client.identity, id) }
     var given = registration
     given.context = registration.context ?? ""
     let call = RegistrationRequest(
       id: id, client: client, set: given, operation: operation, flags: flags,
-      serviceClass: QueryClass(given.serviceClassID, classes), refusal: reservation)
+      serviceClass: QueryClass(given.serviceClassID, classes), reservation: reservation)
     var outcomes: [RegistrationOutcome] = []
     for step in route.steps {
       switch step {
@@ -161,7 +160,15 @@ public struct LookupEngine: Sendable {
     var flags: UInt32
     var serviceClass: QueryClass?
     /// Why nobody may be asked.
-    var refusal: String?
+    var reservation: String?
+
+    /// For whom it counts, before a provider is asked.
+    func right(at provider: Provider) -> RegistrationRight {
+      // What is taken back is its owner's: the provider knows.
+      guard operation == .register, provider.routines.entry(.setServiceEx) != .stub else { return .asProviderDecides }
+      if let reservation { return .refused(reservation) }
+      return RegistrationRight(set.serviceInstanceName ?? "", by: client.identity, at: provider.manifest)
+    }
   }
 
   private func ask(
@@ -175,14 +182,19 @@ public struct LookupEngine: Sendable {
         }
       return RegistrationOutcome(participant, finding)
     }
-    if let refusal = request.refusal, provider.routines.entry(.setServiceEx) != .stub {
-      provider.calls.leave()
-      return RegistrationOutcome(refusal: refusal, at: provider)
-    }
     if let scope = provider.scope, scope != request.client.identity.userID {
       provider.calls.leave()
       return RegistrationOutcome(participant, .absent(.serviceNotFound))
     }
+    // The word of the host, and never of a client.
+    var flags = request.flags & ~NSP_SERVICE_FOR_EVERYBODY
+    let right = request.right(at: provider)
+    if case .refused(let rule) = right {
+      provider.calls.leave()
+      refusals.note(rule, of: request.client.identity, request.id)
+      return RegistrationOutcome(refusal: rule, at: provider)
+    }
+    if right == .forEverybody, provider.manifest.keepsOwners { flags |= NSP_SERVICE_FOR_EVERYBODY }
     // As long as the client waits: what the provider still owes after that is its session's affair.
     defer { provider.calls.leave() }
     let call: RegistrationCall
@@ -197,13 +209,15 @@ public struct LookupEngine: Sendable {
       throw error.winsockError
     }
     let called = MonotonicTime.now
-    let failure = call.run(request.operation, flags: request.flags)
+    let failure = call.run(request.operation, flags: flags)
     let ending = failure.map { Lookup.finding($0, at: provider, took: MonotonicTime.now - called) }
     registrations.note(request.set, request.operation, request.flags, at: provider, by: request.client, failure)
     if failure == nil { provider.changes.advance() }
     let took = MonotonicTime.now - start
     HostLog.write(.debug, query: request.id, "\(provider.name): \(failure.map(\.symbolicName) ?? "done") after \(took)")
-    return RegistrationOutcome(name: provider.name, provider: provider, failure: failure, ending: ending, took: took)
+    return RegistrationOutcome(
+      name: provider.name, provider: provider, failure: failure, ending: ending, took: took,
+      countsForUserOnly: failure == nil && right == .forItsUser && !provider.manifest.isShared)
   }
 }
 
@@ -211,7 +225,7 @@ extension QuerySet {
   /// Whether it asks for more than one name.
   fileprivate func listsNames(_ flags: LookupFlags) -> Bool {
     guard let name = serviceInstanceName, !name.isEmpty, !flags.contains(.containers) else { return true }
-    return name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
+    return NamePattern.isOne(name)
   }
 }
 

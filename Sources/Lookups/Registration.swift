@@ -26,8 +26,13 @@ public struct RegistrationOutcome: Sendable {
   public let took: Duration
   /// The rule by which the host has refused it; nil where the provider was asked, or is down.
   public let refusal: String?
+  /// It is done, and counts for the queries of its own user alone.
+  public let countsForUserOnly: Bool
 
-  init(name: String, provider: Provider, failure: WinsockError?, ending: Finding?, took: Duration) {
+  init(
+    name: String, provider: Provider, failure: WinsockError?, ending: Finding?, took: Duration, countsForUserOnly: Bool
+  ) {
+    self.countsForUserOnly = countsForUserOnly
     (self.name, self.provider, self.failure, self.took, refusal) = (name, provider, failure, took, nil)
     outage = if case .down(let outage)? = ending { outage } else { nil }
   }
@@ -35,6 +40,7 @@ public struct RegistrationOutcome: Sendable {
   /// Of one that could not be asked.
   init(_ participant: Route.Participant, _ finding: Finding) {
     (name, provider, took, refusal) = (participant.name, participant.provider, .zero, nil)
+    countsForUserOnly = false
     failure = Finding.answer([finding])
     outage = if case .down(let outage) = finding { outage } else { nil }
   }
@@ -42,7 +48,7 @@ public struct RegistrationOutcome: Sendable {
   /// Of one that the host does not pass on.
   init(refusal: String, at provider: Provider) {
     (name, self.provider, took) = (provider.name, provider, .zero)
-    (self.refusal, failure, outage) = (refusal, .accessDenied, nil)
+    (self.refusal, failure, outage, countsForUserOnly) = (refusal, .accessDenied, nil, false)
   }
 }
 

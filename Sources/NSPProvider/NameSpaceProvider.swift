@@ -94,9 +94,11 @@ public struct Registration: Sendable {
   public var operation: Operation
   /// `SERVICE_MULTIPLE`: the addresses are added to those that are there, or taken from them.
   public var isMultiple: Bool
+  /// A rule of the configuration permits it: it counts for everybody, as those of operators do (`NSP_SERVICE_FOR_EVERYBODY`).
+  public var isPermitted: Bool
 
-  public init(_ set: QuerySet, _ operation: Operation, isMultiple: Bool) {
-    (self.set, self.operation, self.isMultiple) = (set, operation, isMultiple)
+  public init(_ set: QuerySet, _ operation: Operation, isMultiple: Bool, isPermitted: Bool = false) {
+    (self.set, self.operation, self.isMultiple, self.isPermitted) = (set, operation, isMultiple, isPermitted)
   }
 }
 

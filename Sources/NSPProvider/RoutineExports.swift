@@ -170,10 +170,12 @@ public func NSPv2SetServiceEx(
 ) {
   let completion = Completion(hAsyncCall)
   do throws(WinsockError) {
-    guard let operation = Registration.Operation(rawValue: essOperation.rawValue), dwControlFlags & ~DWORD(SERVICE_MULTIPLE) == 0
+    guard let operation = Registration.Operation(rawValue: essOperation.rawValue),
+      dwControlFlags & ~(DWORD(SERVICE_MULTIPLE) | NSP_SERVICE_FOR_EVERYBODY) == 0
     else { throw .operationNotSupported }
     let registration = Registration(
-      try read(lpqsRegInfo), operation, isMultiple: dwControlFlags & DWORD(SERVICE_MULTIPLE) != 0)
+      try read(lpqsRegInfo), operation, isMultiple: dwControlFlags & DWORD(SERVICE_MULTIPLE) != 0,
+      isPermitted: dwControlFlags & NSP_SERVICE_FOR_EVERYBODY != 0)
     try provider(lpProviderId).set(registration, for: session(lpvClientSessionArg), completion)
   } catch {
     completion(error)

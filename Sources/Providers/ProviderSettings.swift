@@ -18,6 +18,8 @@ public struct ProviderSettings: Sendable, Hashable {
   public var advertisers: AccessList?
   /// Whether one that somebody trusted advertises serves all users.
   public var servesEverybody: Bool?
+  /// Who may register what with it for everybody.
+  public var registrars: [RegistrarRule]?
   /// What is registered with it counts for everybody.
   public var isShared: Bool?
   /// The provider's own: each name goes before the same one of the manifest.
@@ -37,6 +39,7 @@ public struct ProviderSettings: Sendable, Hashable {
     manifest.confinement.apply(confinement)
     manifest.advertisers = advertisers ?? manifest.advertisers
     manifest.servesEverybody = servesEverybody ?? manifest.servesEverybody
+    manifest.registrars = registrars ?? manifest.registrars
     manifest.isShared = isShared ?? manifest.isShared
     manifest.settings.merge(own) { _, given in given }
   }

@@ -185,7 +185,7 @@ struct RegistrationReport {
   }
 
   private static func text(_ outcome: RegistrationOutcome) -> String {
-    guard let failure = outcome.failure else { return "done" }
+    guard let failure = outcome.failure else { return outcome.countsForUserOnly ? "done, for this user only" : "done" }
     return failure.symbolicName + ((outcome.refusal ?? outcome.outage?.text).map { ": \($0)" } ?? "")
   }
 
@@ -204,6 +204,8 @@ struct RegistrationReport {
       /// Why it could not take the registration.
       var reason: String?
       var detail: String?
+      /// Left out where it was not done.
+      var countsFor: String?
     }
     let schema: String
     let host = HostEnvelope()
@@ -221,7 +223,8 @@ struct RegistrationReport {
           status: outcome.failure == nil ? "success" : outcome.failure == .operationNotSupported ? "unsupported" : "failed",
           code: outcome.failure?.rawValue, name: outcome.failure?.symbolicName,
           entry: outcome.provider?.routines.entry(.setServiceEx).rawValue, reason: outcome.outage?.name,
-          detail: outcome.refusal ?? outcome.outage?.text)
+          detail: outcome.refusal ?? outcome.outage?.text,
+          countsFor: outcome.countsForUserOnly ? "user" : nil)
       })
   }
 }

@@ -71,6 +71,34 @@ import Testing
     }
   }
 
+  @Test("registrars are users and groups, each with the names that they may register")
+  func registrars() throws {
+    let text = """
+      [providers.hello]
+      registrars = [
+        { users = ["root", 7], names = [".build.example.org", "printer"] },
+        { groups = [8], names = ["*-?.example.org", "@example.org"] },
+        { users = [9] },
+      ]
+      """
+    let configuration = try Configuration(toml: text, path: "x.toml")
+    var manifest = Manifest(id: GUID(), displayName: "hello", nameSpace: .dns)
+    configuration.providers.apply(to: &manifest)
+    let rules = try #require(manifest.registrars)
+    #expect(rules.map(\.place) == (0...2).map { "providers.hello.registrars[\($0)]" })
+    #expect(rules[0].registrars.users == [0, 7] && rules[1].registrars.groups == [8])
+    #expect(
+      configuration.entries.contains {
+        $0.key == "providers.hello.registrars[0].names" && $0.value == ".build.example.org, printer"
+      })
+    func covering(_ name: String) -> [Int] { rules.indices.filter { rules[$0].covers(name) } }
+    #expect(
+      covering("a.build.example.org") == [0, 2] && covering("A.B.Build.Example.Org..") == [0, 2] && covering("PRINTER") == [0, 2])
+    #expect(covering("build.example.org") == [2] && covering("abuild.example.org") == [2] && covering("printers") == [2])
+    #expect(covering("web-1.example.org") == [1, 2] && covering("web-10.example.org") == [2])
+    #expect(covering("ann@example.org") == [1, 2] && covering("@example.org") == [2] && covering("ann@a.example.org") == [2])
+  }
+
   @Test("a provider's table is known by name or id, and goes before its manifest")
   func providers() throws {
     let text = """
@@ -150,6 +178,21 @@ import Testing
       ("[providers.hello]\nserves = \"some\"", "x.toml: providers.hello.serves is not \"user\" or \"everybody\""),
       ("[providers.hello]\nshared = 1", "x.toml: providers.hello.shared is not true or false"),
       ("[lookups]\nowners = \"mine\"", "x.toml: lookups.owners is not \"trusted\" or \"all\""),
+      (
+        "[providers.hello]\nregistrars = [7]",
+        "x.toml: providers.hello.registrars is not a list of tables such as { users = [\"ann\"], names = [\".example.org\"] }"
+      ),
+      ("[[providers.hello.registrars]]\nnames = [\"a\"]", "x.toml: providers.hello.registrars[0] names nobody"),
+      (
+        "[[providers.hello.registrars]]\nusers = [\"no-such-user-here\"]",
+        "x.toml: providers.hello.registrars[0].users is not a list of users that exist, by name or number"
+      ),
+      (
+        "[[providers.hello.registrars]]\nusers = [1]\nnames = [\"@\"]",
+        "x.toml: providers.hello.registrars[0].names is not a list of names such as \"printer\", \"*.example.org\", \".example.org\" or "
+          + "\"@example.org\""
+      ),
+      ("[[providers.hello.registrars]]\nuser = 1", "x.toml has an unknown key \"providers.hello.registrars[0].user\""),
       ("providers = 1", "x.toml: providers is not tables, one a provider"),
       ("[providers]\nhello = 1", "x.toml: providers.hello is not a table"),
       ("[providers.hello]\norder = \"first\"", "x.toml: providers.hello.order is not a number from -1000000 to 1000000"),

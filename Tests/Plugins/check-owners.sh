@@ -4,6 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
+built=${NSPHOST_PLUGINS:-$PWD/../../build/plugins}
+export NSPHOST_PLUGINS=$work/shipped
 . ./host.sh
 needs clang setpriv
 is_root "whose registrations count for whom" || { cleanup; exit 0; }
@@ -13,6 +15,11 @@ trap end EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" owners.c -o "$work/owners" -L"$work" -lnsp || exit 1
 export LD_LIBRARY_PATH=$work
+mkdir "$work/shipped" && cp "$built"/{directory,email,hosts}.{so,toml} "$work/shipped/" || exit 1
+# One that takes registrations and does not keep owners apart.
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" -shared -fPIC absorber.c -o "$work/shipped/absorber.so" || exit 1
+: >"$work/shipped/absorber.toml"
+
 # Three users who are not root: the one that means harm, and two that the configurations below name.
 as() { # user, command...
   local user=$1
@@ -34,10 +41,10 @@ says() { # expected, command...
   [ "$out" = "$(printf '%b' "$expected")" ] || { printf 'expected:\n%b\ngot:\n%s\n' "$expected" "$out"; return 1; }
 }
 # Starts the host anew with another configuration.
-configured() { # isolation, configuration
+configured() { # isolation, configuration, another provider
   stop
   printf "[providers.email.settings]\ndiscover = false\n$2" >"$work/nsphost.toml"
-  serve "$1" directory email hosts
+  serve "$1" directory email hosts ${3-}
 }
 # Publishes an e-mail address as a user, and stays.
 publishes() { # user, address, endpoint
@@ -141,10 +148,82 @@ reserved() {
   check "$mode: while the files can't be read nobody else registers anything" unread
 }
 
+registrars() {
+  local mode=$1
+  local rules='[[providers.directory.registrars]]
+users = [1]
+names = ["*.build.example.com", "printer", "localhost"]
+[[providers.directory.registrars]]
+users = [1]
+groups = [2]
+names = [".team.example.com"]
+[[providers.email.registrars]]
+users = [1]
+names = ["ann@here.test", "@alice.test"]
+'
+  configured "$mode" ''
+  beside() {
+    quietly mallory register web.build.example.com --address 192.0.2.66:80 && quietly alice register web.build.example.com --address 192.0.2.1:80 || return 1
+    prints '192.0.2.66:80  web.build.example.com' mallory lookup web.build.example.com && prints '192.0.2.1:80  web.build.example.com' alice lookup web.build.example.com &&
+      missing bob lookup web.build.example.com && prints '192.0.2.1:80   web.build.example.com\n192.0.2.66:80  web.build.example.com' nsphost lookup web.build.example.com --all-owners || return 1
+    prints '192.0.2.1:80   web.build.example.com\n192.0.2.66:80  web.build.example.com' nsphost lookup 'web.*' --all-owners
+  }
+  check "$mode: NSP-266 without a rule a name counts for its user, and users have it beside each other" beside
+  own() { quietly alice unregister web.build.example.com && missing alice lookup web.build.example.com && prints '192.0.2.66:80  web.build.example.com' mallory lookup web.build.example.com; }
+  check "$mode: each takes back what is its own" own
+  told() { mallory register mine.example.com --address 192.0.2.66:80 | grep -qx '    directory  done, for this user only' && mallory register mine.example.com --address 192.0.2.66:80 --json | grep -q '"counts_for":"user"'; }
+  check "$mode: the command says for whom it counts" told
+  forged() { says 'ok' client_of 65534 forge=forged.example.com,192.0.2.66 && missing nsphost lookup forged.example.com; }
+  check "$mode: NSP-267 a client can't say for whom it counts" forged
+
+  configured "$mode" "$rules"
+  permitted() {
+    quietly alice register web.build.example.com --address 192.0.2.1:80 && prints '192.0.2.1:80  web.build.example.com' nsphost lookup web.build.example.com &&
+      says '192.0.2.1\n192.0.2.1' client_of 2 resolve=web.build.example.com look-secure=web.build.example.com && prints '192.0.2.1:80  web.build.example.com' mallory lookup web.build.example.com
+  }
+  check "$mode: NSP-265 what a rule permits counts for everybody, and a name that somebody had for himself is not in its way" permitted
+  group() { quietly bob register x.team.example.com --address 192.0.2.2:80 && says '192.0.2.2' client resolve=x.team.example.com && fails 77 WSAEACCES alice register x.team.example.com --address 192.0.2.1:80; }
+  check "$mode: so does what a rule permits a group; it is its owner's" group
+  refusals() {
+    fails 77 'providers.directory.registrars?0? gives WEB.build.example.com to others' mallory register WEB.build.example.com --address 192.0.2.66:80 &&
+      fails 77 'providers.directory.registrars?1? gives y.team.example.com. to others' mallory register y.team.example.com. --address 192.0.2.66:80 &&
+      says '10013\n10013\n10013' client_of 65534 register=printer,192.0.2.66 forge=printer,192.0.2.66 take=web.build.example.com && missing nsphost lookup printer --all-owners
+  }
+  check "$mode: others are refused, and told by which rule" refusals
+  check "$mode: no rule permits a reserved name" fails 77 'localhost is reserved' alice register localhost --address 192.0.2.1:80
+  mail() {
+    says '10013\n10013' client_of 65534 publish=ann@here.test,192.0.2.66 publish=any@ALICE.test,192.0.2.66 && publishes 1 Ann@here.test 192.0.2.1 || return 1
+    says '192.0.2.1\n192.0.2.1' client mail=ann@here.test mail-all=ann@here.test && says '192.0.2.1' client_of 2 mail=ann@here.test
+    local status=$?
+    leaves
+    return $status
+  }
+  check "$mode: an e-mail address that the configuration gives to a user is visible to all, and nobody else's" mail
+  squatted() {
+    publishes 65534 eve@free.test 192.0.2.66 || return 1
+    says 'ok\n192.0.2.7' client publish=eve@free.test,192.0.2.7 mail=eve@free.test
+    local status=$?
+    leaves
+    return $status
+  }
+  check "$mode: an address that somebody has published for himself is not in root's way" squatted
+  configured "$mode" '[[providers.absorber.registrars]]\nusers = [1]\nnames = ["a.example"]\n' absorber
+  strict() {
+    fails 77 'no rule of providers.absorber.registrars permits b.example' alice register b.example --address 192.0.2.1:80 --provider absorber &&
+      fails 77 'providers.absorber.registrars?0? gives a.example to others' mallory register a.example --address 192.0.2.1:80 --provider absorber &&
+      quietly alice register a.example --address 192.0.2.1:80 --provider absorber
+  }
+  check "$mode: of a provider that can't keep owners apart the rules permit all that there is" strict
+  configured "$mode" ''
+  withdrawn() { quietly alice register web.build.example.com --address 192.0.2.1:80 && missing nsphost lookup web.build.example.com && prints '192.0.2.1:80  web.build.example.com' alice lookup web.build.example.com; }
+  check "$mode: registered again without the rule it counts for its user" withdrawn
+}
+
 run() {
   rm -rf "$STATE_DIRECTORY"
   visible "$1"
   reserved "$1"
+  registrars "$1"
 }
 run in-process
 run worker

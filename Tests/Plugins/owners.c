@@ -1,11 +1,13 @@
 /* A client that asks for host names in each way of libnsp. Each pair of words on its command line is one thing to do, and prints what came of
    it: "ok", an address, or the code.
      register=NAME,ADDRESS  take=NAME               WSASetService
+     forge=NAME,ADDRESS                             the same with NSP_SERVICE_FOR_EVERYBODY, which is the host's word
      look=NAME  look-all=NAME  look-secure=NAME     WSALookupService with neither flag, LUP_ALL_OWNERS, LUP_SECURE
      resolve=NAME  resolve-all=NAME                 GetAddrInfoEx, with AI_ALL_OWNERS
      mail=ADDRESS  mail-all=ADDRESS                 the same in the name space of e-mail
      publish=ADDRESS,ADDRESS                        WSASetService in that name space
      hold                                           says so, and stays until its input ends */
+#include <nsphost.h>
 #include <nspowners.h>
 #include <ws2tcpip.h>
 
@@ -28,13 +30,13 @@ static void print(const struct sockaddr *address) {
   puts(host);
 }
 
-static void change(char *words, DWORD space, WSAESETSERVICEOP operation) {
+static void change(char *words, DWORD space, WSAESETSERVICEOP operation, DWORD flags) {
   WSAQUERYSETA set = {.dwSize = sizeof set, .dwNameSpace = space, .lpszServiceInstanceName = strsep(&words, ",")};
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
   SOCKET_ADDRESS side = {(LPSOCKADDR)&address, sizeof address};
   CSADDR_INFO where = {side, side, SOCK_STREAM, IPPROTO_TCP};
   if (words != NULL && inet_pton(AF_INET, words, &address.sin_addr) == 1) set.dwNumberOfCsAddrs = 1, set.lpcsaBuffer = &where;
-  say(WSASetServiceA(&set, operation, 0) == 0 ? 0 : WSAGetLastError());
+  say(WSASetServiceA(&set, operation, flags) == 0 ? 0 : WSAGetLastError());
 }
 
 static void look(char *name, DWORD flags) {
@@ -62,9 +64,10 @@ int main(int count, char **words) {
   if (WSAStartup(0x0202, &data) != 0) return 1;
   for (int i = 1; i < count; i++) {
     char *rest = words[i], *word = strsep(&rest, "="), c;
-    if (strcmp(word, "register") == 0) change(rest, NS_ALL, RNRSERVICE_REGISTER);
-    if (strcmp(word, "take") == 0) change(rest, NS_ALL, RNRSERVICE_DELETE);
-    if (strcmp(word, "publish") == 0) change(rest, NS_EMAIL, RNRSERVICE_REGISTER);
+    if (strcmp(word, "register") == 0) change(rest, NS_ALL, RNRSERVICE_REGISTER, 0);
+    if (strcmp(word, "forge") == 0) change(rest, NS_ALL, RNRSERVICE_REGISTER, NSP_SERVICE_FOR_EVERYBODY);
+    if (strcmp(word, "take") == 0) change(rest, NS_ALL, RNRSERVICE_DELETE, 0);
+    if (strcmp(word, "publish") == 0) change(rest, NS_EMAIL, RNRSERVICE_REGISTER, 0);
     if (strcmp(word, "look") == 0) look(rest, 0);
     if (strcmp(word, "look-all") == 0) look(rest, LUP_ALL_OWNERS);
     if (strcmp(word, "look-secure") == 0) look(rest, LUP_SECURE | LUP_ALL_OWNERS);

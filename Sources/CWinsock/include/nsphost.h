@@ -16,7 +16,7 @@ NSP_EXTERN_C_BEGIN
 #define NSP_SERIALISE 0x10    /* call one routine at a time, but for an End during the NextEx of its own handle; version 1 has this anyway */
 #define NSP_SCHEMA 0x20       /* version 1: it keeps whole service classes, of all name spaces; the host asks it for those of queries */
 #define NSP_LISTS_REGISTRATIONS 0x40 /* it lists what is registered with it: NSP_REGISTRATIONS below */
-#define NSP_KEEPS_OWNERS 0x80 /* it keeps whose registrations are whose: LUP_ALL_OWNERS in nspowners.h */
+#define NSP_KEEPS_OWNERS 0x80 /* it keeps whose registrations are whose: NSP_SERVICE_FOR_EVERYBODY below */
 
 /* NSP_PROVIDER("name", NS_DNS, version, flags, "domains", guid numbers); puts the provider's manifest into its file, as an ELF
    note (owner "NSP", type 1) that the host reads without loading the file. Once per file, at file level. The guid is given as its
@@ -160,6 +160,13 @@ typedef struct _NSP_REGISTRATION {
 #define NSP_REGISTRATION_HAS_CLASS 0x1
 #define NSP_REGISTRATION_ENDS_WITH_SESSION 0x2
 #define NSP_REGISTRATION_DEREGISTERED 0x4 /* there, and not served: RNRSERVICE_DEREGISTER */
+
+/* Whose registration counts for whom. A provider whose manifest has NSP_KEEPS_OWNERS keeps with each registration whose it is (the user of the
+   session, NSPHostCurrentClient) and whether it counts for everybody: that of an operator does, and one that NSPv2SetServiceEx was given with
+   this control flag, because a rule of the configuration permits it. Any other registration counts for its user alone: queries of other users
+   leave it out, unless they have LUP_ALL_OWNERS and not LUP_SECURE (nspowners.h), and it keeps nobody from registering the same name. Clients
+   can't set the flag, and other providers do not see it. */
+#define NSP_SERVICE_FOR_EVERYBODY 0x80000000
 
 /* The host's own provider of service classes, as WSAGetServiceClassInfo names it: NSP_SCHEMA_PROVIDER initialises a GUID. */
 #define NSP_SCHEMA_PROVIDER \

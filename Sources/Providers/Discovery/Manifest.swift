@@ -60,6 +60,8 @@ public struct Manifest: Hashable, Sendable {
   public var keepsOwners = false
   /// The names that it serves are reserved: root and the host's own user alone may register them, with whatever provider.
   public var reservesNames = false
+  /// Who may register what with it for everybody, besides root and the host's own user; nil: nothing is said of it.
+  public var registrars: [RegistrarRule]?
   /// What is registered with it counts for everybody, whoever made it.
   public var isShared = false
   /// Providers with a smaller one are asked first.

@@ -1,20 +1,20 @@
-/// A name with `*` for any characters, none too, and `?` for one. No name of an instance has these characters.
-struct NamePattern: Sendable {
+/// A name with `*` for any characters, none too, and `?` for one. Case does not tell names apart.
+public struct NamePattern: Sendable, Hashable {
   private let scalars: [Unicode.Scalar]
-  /// Every name that matches begins with this, folded.
-  let prefix: String
+  /// Every name that matches begins with this, in lower case.
+  public let prefix: String
 
-  static func isOne(_ name: String) -> Bool { name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") } }
+  public static func isOne(_ name: String) -> Bool { name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") } }
 
-  init(_ text: String) {
-    let folded = Spelling.folded(text)
+  public init(_ text: String) {
+    let folded = text.lowercased()
     scalars = Array(folded.unicodeScalars)
     prefix = String(String.UnicodeScalarView(scalars.prefix { $0 != "*" && $0 != "?" }))
   }
 
   /// Goes back to the last star only, so that no pattern costs more than its length times the name's.
-  /// - Parameter name: Folded.
-  func matches(_ name: String) -> Bool {
+  /// - Parameter name: In lower case.
+  public func matches(_ name: String) -> Bool {
     if scalars == ["*"] { return true }
     let name = Array(name.unicodeScalars)
     var (at, place) = (0, 0)
