@@ -25,6 +25,8 @@ struct Change: Sendable {
   private let countsForEverybody: Bool
   private let session: (run: Int64, number: Int64)?
   private let seconds: Int64?
+  /// Whose is taken back, where that is said.
+  private let owner: UInt32?
   private let limits: Limits
 
   var endsWithSession: Bool { session != nil }
@@ -51,6 +53,8 @@ struct Change: Sendable {
     countsForEverybody = client.isOperator || registration.isPermitted
     self.session = lifetime?.endsWithSession == true ? session : nil
     seconds = lifetime?.seconds
+    owner = registration.owner
+    guard client.isOperator || owner == nil || owner == client.userID else { throw .accessDenied }
     try check(set)
   }
 
@@ -124,6 +128,7 @@ struct Change: Sendable {
   /// Which instances the client takes back: its own; else the one that counts for everybody, if it may; an operator, where there is neither,
   /// those of all users.
   private func takenBack(of there: [(id: Int64, instance: Instance)]) throws -> [(id: Int64, instance: Instance)] {
+    if let owner { return there.filter { $0.instance.owner == owner } }
     if let own = there.first(where: { !$0.instance.isTrusted && $0.instance.owner == client.userID }) { return [own] }
     if let common = there.first(where: { $0.instance.isTrusted }) {
       guard client.isOperator || common.instance.owner == client.userID else { throw WinsockError.accessDenied }

@@ -43,6 +43,14 @@ final class Publications: Sendable {
     state.withLock { state in
       let (client, own, operation) = (session.client, ObjectIdentifier(session), registration.operation)
       let there = state.addresses[address.key] ?? []
+      if let owner = registration.owner {
+        guard client.isOperator || owner == client.userID else { return .accessDenied }
+        // The address, whatever the service, where none is named.
+        let meant = there.indices.filter {
+          there[$0].client.userID == owner && (service == .any || there[$0].service == service)
+        }
+        return Self.change(&state, address, at: meant, registration)
+      }
       let mine = there.firstIndex { $0.session == own && $0.service == service }
       let common = there.filter(\.countsForEverybody)
       let isAnothers = !common.isEmpty && !common.contains { $0.client.userID == client.userID }
@@ -51,11 +59,16 @@ final class Publications: Sendable {
       if let mine { return Self.change(&state, address, at: mine, registration) }
       if operation == .register { return Self.add(&state, address, service, registration, by: session) }
       let others = there.indices.filter { there[$0].service == service }
-      guard client.isOperator, !others.isEmpty else { return .serviceNotFound }
-      // From the last one: a removal moves those behind it.
-      for index in others.reversed() { _ = Self.change(&state, address, at: index, registration) }
-      return .success
+      return client.isOperator ? Self.change(&state, address, at: others, registration) : .serviceNotFound
     }
+  }
+
+  private static func change(
+    _ state: inout State, _ address: EmailAddress, at others: [Int], _ registration: Registration
+  ) -> WinsockError {
+    // From the last one: a removal moves those behind it.
+    for index in others.reversed() { _ = change(&state, address, at: index, registration) }
+    return others.isEmpty ? .serviceNotFound : .success
   }
 
   private static func add(

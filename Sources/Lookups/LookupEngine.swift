@@ -64,10 +64,14 @@ public struct LookupEngine: Sendable {
   }
 
   /// Registers, deregisters or deletes a service instance (`WSASetService`, nsp.md §8.6) and waits for every provider asked.
+  /// - Parameter owner: Whose registration is taken back, for operators; only providers that keep owners apart are asked. Nil: the client's
+  ///   own, or another one that the provider lets it take back.
   /// - Returns: What became of it at each provider asked, in the order in which they were asked.
   public func setService(
-    _ client: ClientSession, _ registration: QuerySet, operation: RegistrationOperation, flags: UInt32 = 0, id: QueryID = .next()
+    _ client: ClientSession, _ registration: QuerySet, operation: RegistrationOperation, flags: UInt32 = 0, owner: UInt32? = nil,
+    id: QueryID = .next()
   ) throws(WinsockError) -> [RegistrationOutcome] {
+    guard owner == nil || operation != .register && client.identity.isOperator else { throw .accessDenied }
     if CallFrame.depth >= CallFrame.maximumDepth { throw .noRecovery }
     guard registration.serviceInstanceName != nil else { throw .invalidArgument }
     let request = RouteRequest(
@@ -79,9 +83,10 @@ public struct LookupEngine: Sendable {
     let reservation = operation == .register ? try reservation(of: registration, for: client) : nil
     var given = registration
     given.context = registration.context ?? ""
+    if let owner { given.queryString = RegistrationBlob.words(of: owner) }
     let call = RegistrationRequest(
       id: id, client: client, set: given, operation: operation, flags: flags,
-      serviceClass: QueryClass(given.serviceClassID, classes), reservation: reservation)
+      serviceClass: QueryClass(given.serviceClassID, classes), reservation: reservation, owner: owner)
     var outcomes: [RegistrationOutcome] = []
     for step in route.steps {
       switch step {
@@ -132,7 +137,7 @@ public struct LookupEngine: Sendable {
   ) throws(WinsockError) {
     let query = QuerySet(
       serviceInstanceName: name ?? "", serviceClassID: .registrations, providerID: provider,
-      queryString: user.map { "user=\($0)" })
+      queryString: user.map(RegistrationBlob.words))
     do throws(LookupError) {
       let lookup: Lookup
       do throws(WinsockError) {
@@ -161,6 +166,8 @@ public struct LookupEngine: Sendable {
     var serviceClass: QueryClass?
     /// Why nobody may be asked.
     var reservation: String?
+    /// Whose registration is taken back; nil: the client's own, or as the provider sees it.
+    var owner: UInt32?
 
     /// For whom it counts, before a provider is asked.
     func right(at provider: Provider) -> RegistrationRight {
@@ -186,6 +193,11 @@ public struct LookupEngine: Sendable {
       provider.calls.leave()
       return RegistrationOutcome(participant, .absent(.serviceNotFound))
     }
+    // Others would take back whatever they have.
+    if request.owner != nil, !provider.manifest.keepsOwners {
+      provider.calls.leave()
+      return RegistrationOutcome(participant, .absent(.operationNotSupported))
+    }
     // The word of the host, and never of a client.
     var flags = request.flags & ~NSP_SERVICE_FOR_EVERYBODY
     let right = request.right(at: provider)
@@ -202,7 +214,8 @@ public struct LookupEngine: Sendable {
       call = try RegistrationCall(
         id: request.id, client: request.client, provider: provider, registration: request.set, serviceClass: request.serviceClass
       ) { [registrations] failure in
-        registrations.note(request.set, request.operation, request.flags, at: provider, by: request.client, failure)
+        registrations.note(
+          request.set, request.operation, request.flags, at: provider, by: request.client, of: request.owner, failure)
         if failure == nil { provider.changes.advance() }
       }
     } catch {
@@ -211,7 +224,8 @@ public struct LookupEngine: Sendable {
     let called = MonotonicTime.now
     let failure = call.run(request.operation, flags: flags)
     let ending = failure.map { Lookup.finding($0, at: provider, took: MonotonicTime.now - called) }
-    registrations.note(request.set, request.operation, request.flags, at: provider, by: request.client, failure)
+    registrations.note(
+      request.set, request.operation, request.flags, at: provider, by: request.client, of: request.owner, failure)
     if failure == nil { provider.changes.advance() }
     let took = MonotonicTime.now - start
     HostLog.write(.debug, query: request.id, "\(provider.name): \(failure.map(\.symbolicName) ?? "done") after \(took)")

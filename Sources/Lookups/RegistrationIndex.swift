@@ -43,6 +43,14 @@ public final class RegistrationIndex: Sendable {
     var serviceClass: GUID
   }
 
+  /// Whose entries an operation means.
+  fileprivate indirect enum Whose {
+    /// The session's own; where it has none, others'.
+    case session(UInt64, else: Whose?)
+    case user(UInt32)
+    case all
+  }
+
   fileprivate struct State {
     var registrations: [Place: [Registration]] = [:]
     /// What the entries of each user take, in bytes.
@@ -95,9 +103,10 @@ public final class RegistrationIndex: Sendable {
   // MARK: What has happened
 
   /// Takes in what a provider made of a registration.
+  /// - Parameter owner: Whose was taken back, where that was said.
   func note(
     _ set: QuerySet, _ operation: RegistrationOperation, _ flags: UInt32, at provider: Provider, by client: ClientSession,
-    _ failure: WinsockError?
+    of owner: UInt32? = nil, _ failure: WinsockError?
   ) {
     guard let name = set.serviceInstanceName else { return }
     let place = Place(
@@ -106,20 +115,23 @@ public final class RegistrationIndex: Sendable {
     let isMultiple = flags & UInt32(SERVICE_MULTIPLE) != 0
     // Of some addresses of a name: others may be left.
     let isPart = isMultiple && !addresses.isEmpty
+    // A user who is no operator takes back nothing of another's.
+    let whose: Whose =
+      owner.map { .user($0) } ?? .session(client.number, else: client.identity.isOperator ? .all : .user(client.identity.userID))
     switch (operation, failure) {
     case (.register, nil): insert(place, set.serviceClassID, addresses, adds: isMultiple, by: client)
     case (.deregister, nil), (.delete, nil):
       state.withLock { state in
         if isPart {
-          state.change(place, set.serviceClassID, client.number) { $0.addresses.removeAll(where: addresses.contains) }
+          state.change(place, set.serviceClassID, whose) { $0.addresses.removeAll(where: addresses.contains) }
         } else if operation == .deregister {
-          state.change(place, set.serviceClassID, client.number) { ($0.isRegistered, $0.addresses) = (false, []) }
+          state.change(place, set.serviceClassID, whose) { ($0.isRegistered, $0.addresses) = (false, []) }
         } else {
-          state.remove(place, set.serviceClassID, client.number, alsoOfOthers: true)
+          state.remove(place, set.serviceClassID, whose)
         }
       }
     case (.delete, .serviceNotFound?), (.delete, .hostNotFound?):
-      state.withLock { $0.remove(place, set.serviceClassID, client.number, alsoOfOthers: false) }
+      state.withLock { $0.remove(place, set.serviceClassID, .session(client.number, else: nil)) }
     default: break
     }
   }
@@ -139,7 +151,7 @@ public final class RegistrationIndex: Sendable {
         state.forgetLeavings { $0 == left }
       }
       let taken = (state.users[client.identity.userID] ?? 0) - (former?.bytes ?? 0)
-      if former != nil { state.remove(place, serviceClass, client.number, alsoOfOthers: false) }
+      if former != nil { state.remove(place, serviceClass, .session(client.number, else: nil)) }
       guard taken + new.bytes <= bytesPerUser else { return false }
       state.add(new, at: place)
       let isNewOwner = state.owned[client.number] == nil
@@ -212,23 +224,27 @@ extension RegistrationIndex.State {
     registrations[place]?.firstIndex { $0.serviceClass == serviceClass && $0.session == session }
   }
 
-  /// Which entries an operation means: the session's own; where it has none, and with `alsoOfOthers`, those of all. Who names no class means
-  /// the name, whatever its class is.
+  /// Which entries an operation means. Who names no class means the name, whatever its class is.
   private func meant(
-    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ session: UInt64, alsoOfOthers: Bool
+    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ whose: RegistrationIndex.Whose
   ) -> [RegistrationIndex.Registration] {
     let all = registrations[place] ?? []
     let exact = all.filter { $0.serviceClass == serviceClass }
     let named = exact.isEmpty && serviceClass == nil ? all.filter { $0.serviceClass == all.first?.serviceClass } : exact
-    let own = named.filter { $0.session == session }
-    return own.isEmpty && alsoOfOthers ? named : own
+    switch whose {
+    case .all: return named
+    case .user(let user): return named.filter { $0.owner.userID == user }
+    case .session(let session, let others):
+      let own = named.filter { $0.session == session }
+      return own.isEmpty ? others.map { meant(place, serviceClass, $0) } ?? [] : own
+    }
   }
 
   fileprivate mutating func change(
-    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ session: UInt64,
+    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ whose: RegistrationIndex.Whose,
     _ change: (inout RegistrationIndex.Registration) -> Void
   ) {
-    for one in meant(place, serviceClass, session, alsoOfOthers: true) {
+    for one in meant(place, serviceClass, whose) {
       guard let index = index(place, one.serviceClass, one.session) else { continue }
       var new = one
       change(&new)
@@ -238,9 +254,9 @@ extension RegistrationIndex.State {
   }
 
   fileprivate mutating func remove(
-    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ session: UInt64, alsoOfOthers: Bool
+    _ place: RegistrationIndex.Place, _ serviceClass: GUID?, _ whose: RegistrationIndex.Whose
   ) {
-    for one in meant(place, serviceClass, session, alsoOfOthers: alsoOfOthers) { remove(one, at: place) }
+    for one in meant(place, serviceClass, whose) { remove(one, at: place) }
     forgetLeavings { left in
       left.provider == place.provider && left.name == place.name && (serviceClass == nil || left.serviceClass == serviceClass)
     }

@@ -97,6 +97,9 @@ public struct Registration: Sendable {
   /// A rule of the configuration permits it: it counts for everybody, as those of operators do (`NSP_SERVICE_FOR_EVERYBODY`).
   public var isPermitted: Bool
 
+  /// Whose registration is taken back, where the query string says it (`user=NUMBER`): for operators, and for that user.
+  public var owner: UInt32? { operation == .register ? nil : RegistrationBlob.user(in: set.queryString) }
+
   public init(_ set: QuerySet, _ operation: Operation, isMultiple: Bool, isPermitted: Bool = false) {
     (self.set, self.operation, self.isMultiple, self.isPermitted) = (set, operation, isMultiple, isPermitted)
   }

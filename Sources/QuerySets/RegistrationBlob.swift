@@ -45,7 +45,10 @@ public struct RegistrationBlob: Hashable, Sendable {
     return withUnsafeBytes(of: blob) { Array($0) }
   }
 
-  /// What the query string of a question for registrations asks for: those of a user; nil: of all.
+  /// The query string that means a user's registrations: of a question for them, or where an operator takes one back.
+  public static func words(of user: UInt32) -> String { "user=\(user)" }
+
+  /// Whose registrations a query string means; nil: it names nobody.
   public static func user(in queryString: String?) -> UInt32? {
     guard let text = queryString, text.hasPrefix("user=") else { return nil }
     return UInt32(text.dropFirst("user=".count))

@@ -30,10 +30,24 @@ struct UnregisterCommand: HostCommand {
   @OptionGroup var options: HostOptions
   @OptionGroup var registration: RegistrationArguments
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Take back what this user has registered, by name or number; root and the host's own user may.", valueName: "user"))
+  var owner: String?
+
   static let isForOperators = false
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    try registration.perform(.delete, on: host, try client(), isJSON: options.json)
+    let client = try client()
+    let owner = try owner.map { try UserNames.number(of: $0, for: "removal of \(registration.name)", isJSON: options.json) }
+    guard owner == nil || client.identity.isOperator else {
+      throw CommandFailure(
+        kind: .notPermitted, error: .accessDenied, what: "removal of \(registration.name)",
+        why: "only root and the host's own user may take back what others have registered", remedy: "ask one of them",
+        isJSON: options.json)
+    }
+    return try registration.perform(.delete, on: host, client, owner: owner, isJSON: options.json)
   }
 }
 
@@ -93,9 +107,9 @@ struct RegistrationArguments: ParsableArguments {
   }
 
   fileprivate func perform(
-    _ operation: RegistrationOperation, on host: ProviderHost, _ client: ClientSession, isJSON: Bool
+    _ operation: RegistrationOperation, on host: ProviderHost, _ client: ClientSession, owner: UInt32? = nil, isJSON: Bool
   ) throws -> CommandOutput {
-    let report = RegistrationReport(host, client, self, operation, isJSON: isJSON)
+    let report = RegistrationReport(host, client, self, operation, owner: owner, isJSON: isJSON)
     if let failure = report.failure { throw failure }
     return isJSON ? CommandOutput(report.document) : CommandOutput(report.lines)
   }
@@ -114,7 +128,7 @@ struct RegistrationReport {
 
   init(
     _ host: ProviderHost, _ client: ClientSession, _ arguments: RegistrationArguments, _ operation: RegistrationOperation,
-    isJSON: Bool
+    owner: UInt32? = nil, isJSON: Bool
   ) {
     self.arguments = arguments
     self.operation = operation
@@ -129,7 +143,7 @@ struct RegistrationReport {
     }
     do throws(WinsockError) {
       outcomes = try host.engine.setService(
-        client, asked, operation: operation, flags: arguments.flags(for: operation))
+        client, asked, operation: operation, flags: arguments.flags(for: operation), owner: owner)
     } catch {
       failure = failure(error, isJSON)
       return

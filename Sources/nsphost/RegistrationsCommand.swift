@@ -1,7 +1,6 @@
 import ArgumentParser
 import CWinsock
 import Foundation
-import Glibc
 import Lookups
 import Providers
 import QuerySets
@@ -40,15 +39,7 @@ struct RegistrationsCommand: RunningHostCommand {
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let users = UserNames()
-    var userID: UInt32?
-    if let user {
-      userID = UInt32(user) ?? users.number(of: user)
-      guard userID != nil else {
-        throw CommandFailure(
-          kind: .usage, what: "registrations", why: "there is no user \"\(user)\"",
-          remedy: "use a name or number that `getent passwd` knows", isJSON: options.json)
-      }
-    }
+    let userID = try user.map { try UserNames.number(of: $0, for: "registrations", isJSON: options.json) }
     var page = Page(name: name, user: userID, skip: skip, limit: limit)
     for entry in try entries(of: host) {
       try page.add(entry, on: host, client)
@@ -266,33 +257,5 @@ private struct RegistrationList {
         }
         return body
       }, unknown: page.unknown.map { .init(provider: $0.provider, reason: $0.reason) }, next: next)
-  }
-}
-
-/// Users by name and number, each asked for once.
-private final class UserNames {
-  private var names: [UInt32: String?] = [:]
-  private static let room = 1 << 16
-
-  /// Nil where nobody has it, or it can't be found out.
-  func name(of number: UInt32) -> String? {
-    if let known = names[number] { return known }
-    let found = Self.find { getpwuid_r(number, $0, $1, Self.room, $2) }
-    names[number] = .some(found?.name)
-    return found?.name
-  }
-
-  func number(of name: String) -> UInt32? { Self.find { getpwnam_r(name, $0, $1, Self.room, $2) }?.number }
-
-  private static func find(
-    _ ask: (UnsafeMutablePointer<passwd>, UnsafeMutablePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<passwd>?>) ->
-      Int32
-  ) -> (name: String, number: UInt32)? {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: room) { buffer in
-      var entry = passwd()
-      var found: UnsafeMutablePointer<passwd>?
-      guard ask(&entry, buffer.baseAddress!, &found) == 0, let found, let name = found.pointee.pw_name else { return nil }
-      return (String(cString: name), found.pointee.pw_uid)
-    }
   }
 }

@@ -211,12 +211,35 @@ names = ["ann@here.test", "@alice.test"]
   strict() {
     fails 77 'no rule of providers.absorber.registrars permits b.example' alice register b.example --address 192.0.2.1:80 --provider absorber &&
       fails 77 'providers.absorber.registrars?0? gives a.example to others' mallory register a.example --address 192.0.2.1:80 --provider absorber &&
-      quietly alice register a.example --address 192.0.2.1:80 --provider absorber
+      quietly alice register a.example --address 192.0.2.1:80 --provider absorber && fails 1 WSAEOPNOTSUPP nsphost unregister a.example --owner daemon --provider absorber
   }
-  check "$mode: of a provider that can't keep owners apart the rules permit all that there is" strict
+  check "$mode: of a provider that can't keep owners apart the rules permit all that there is, and no owner is named to it" strict
   configured "$mode" ''
   withdrawn() { quietly alice register web.build.example.com --address 192.0.2.1:80 && missing nsphost lookup web.build.example.com && prints '192.0.2.1:80  web.build.example.com' alice lookup web.build.example.com; }
   check "$mode: registered again without the rule it counts for its user" withdrawn
+}
+
+taken() {
+  local mode=$1
+  quietly mallory register theirs --address 192.0.2.66:80 && quietly alice register theirs --address 192.0.2.1:80
+  of_one() {
+    prints 'unregistered theirs\n    directory  done' nsphost unregister theirs --owner nobody && missing mallory lookup theirs && prints '192.0.2.1:80  theirs' alice lookup theirs &&
+      fails 2 WSASERVICE_NOT_FOUND nsphost unregister theirs --owner 65534
+  }
+  check "$mode: NSP-268 an operator takes back what one user has registered, and nothing of another's" of_one
+  published() {
+    publishes 65534 evil@here.test 192.0.2.66 || return 1
+    quietly nsphost unregister evil@here.test --namespace email --owner 65534 && says '11001' client_of 65534 mail=evil@here.test
+    local status=$?
+    leaves
+    return $status
+  }
+  check "$mode: an e-mail address, too" published
+  others() {
+    fails 77 'only root and the host' mallory unregister theirs --owner daemon && says '10013' client_of 65534 steal=theirs,1 && prints '192.0.2.1:80  theirs' alice lookup theirs &&
+      fails 64 'there is no user "nosuch"' nsphost unregister theirs --owner nosuch
+  }
+  check "$mode: nobody else does" others
 }
 
 run() {
@@ -224,6 +247,7 @@ run() {
   visible "$1"
   reserved "$1"
   registrars "$1"
+  taken "$1"
 }
 run in-process
 run worker

@@ -2,6 +2,7 @@
    it: "ok", an address, or the code.
      register=NAME,ADDRESS  take=NAME               WSASetService
      forge=NAME,ADDRESS                             the same with NSP_SERVICE_FOR_EVERYBODY, which is the host's word
+     steal=NAME,USER                                takes back what a user has registered
      look=NAME  look-all=NAME  look-secure=NAME     WSALookupService with neither flag, LUP_ALL_OWNERS, LUP_SECURE
      resolve=NAME  resolve-all=NAME                 GetAddrInfoEx, with AI_ALL_OWNERS
      mail=ADDRESS  mail-all=ADDRESS                 the same in the name space of e-mail
@@ -33,9 +34,14 @@ static void print(const struct sockaddr *address) {
 static void change(char *words, DWORD space, WSAESETSERVICEOP operation, DWORD flags) {
   WSAQUERYSETA set = {.dwSize = sizeof set, .dwNameSpace = space, .lpszServiceInstanceName = strsep(&words, ",")};
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
+  char owner[32];
   SOCKET_ADDRESS side = {(LPSOCKADDR)&address, sizeof address};
   CSADDR_INFO where = {side, side, SOCK_STREAM, IPPROTO_TCP};
   if (words != NULL && inet_pton(AF_INET, words, &address.sin_addr) == 1) set.dwNumberOfCsAddrs = 1, set.lpcsaBuffer = &where;
+  if (words != NULL && operation == RNRSERVICE_DELETE) {
+    snprintf(owner, sizeof owner, "user=%s", words);
+    set.lpszQueryString = owner;
+  }
   say(WSASetServiceA(&set, operation, flags) == 0 ? 0 : WSAGetLastError());
 }
 
@@ -67,6 +73,7 @@ int main(int count, char **words) {
     if (strcmp(word, "register") == 0) change(rest, NS_ALL, RNRSERVICE_REGISTER, 0);
     if (strcmp(word, "forge") == 0) change(rest, NS_ALL, RNRSERVICE_REGISTER, NSP_SERVICE_FOR_EVERYBODY);
     if (strcmp(word, "take") == 0) change(rest, NS_ALL, RNRSERVICE_DELETE, 0);
+    if (strcmp(word, "steal") == 0) change(rest, NS_ALL, RNRSERVICE_DELETE, 0);
     if (strcmp(word, "publish") == 0) change(rest, NS_EMAIL, RNRSERVICE_REGISTER, 0);
     if (strcmp(word, "look") == 0) look(rest, 0);
     if (strcmp(word, "look-all") == 0) look(rest, LUP_ALL_OWNERS);
