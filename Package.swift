@@ -78,6 +78,7 @@ let package = Package(
     .systemLibrary(name: "CUUID", pkgConfig: "uuid", providers: [.apt(["uuid-dev"])]),
     .target(name: "CDynamicLinker", dependencies: ["CWinsock"]),
     .target(name: "CLastWords"),
+    .target(name: "BoundedTOML", dependencies: [.product(name: "TOMLKit", package: "TOMLKit")], swiftSettings: strict),
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "CReadableMemory"),
     .target(name: "QuerySets", dependencies: ["CReadableMemory", "CWinsock"], swiftSettings: strict),
@@ -87,14 +88,15 @@ let package = Package(
     .target(
       name: "ServiceClasses",
       dependencies: [
-        "CWinsock", "Ownership", "QuerySets", "Rundown", .product(name: "GRDB", package: "GRDB.swift"),
+        "BoundedTOML", "CWinsock", "Ownership", "QuerySets", "Rundown", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
     .target(
       name: "Providers",
       dependencies: [
-        "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CUUID", "ModuleRegistrar", "Ownership", "QuerySets", "Rundown",
+        "BoundedTOML", "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CUUID", "ModuleRegistrar", "Ownership", "QuerySets",
+        "Rundown",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
@@ -164,7 +166,8 @@ let package = Package(
     .target(
       name: "HostDaemon",
       dependencies: [
-        "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Ownership", "Providers", "QuerySets", "Rundown",
+        "BoundedTOML", "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Ownership", "Providers", "QuerySets",
+        "Rundown",
         "Sessions", "Wire",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
@@ -187,6 +190,7 @@ let package = Package(
     // A client in Swift, for the checks with real processes.
     .executableTarget(
       name: "reach", dependencies: ["NSPClient", "QuerySets"], path: "Tests/Clients/reach", swiftSettings: strict),
+    .testTarget(name: "BoundedTOMLTests", dependencies: ["BoundedTOML"], swiftSettings: strict),
     .testTarget(name: "HostSocketTests", dependencies: ["CHostSocket", "NSPClient"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),

@@ -1,3 +1,4 @@
+import BoundedTOML
 import Glibc
 import Lookups
 import Providers
@@ -35,13 +36,14 @@ public struct Configuration: Sendable {
   /// Who may install and remove service classes, besides root and the host's own user; nil: nobody.
   public var classWriters: AccessList?
   public var providers = SettingsByProvider()
-  public private(set) var entries: [Entry] = []
+  public var entries: [Entry] { noted.values.sorted { $0.key < $1.key } }
+  private var noted: [String: Entry] = [:]
 
   /// Without a file: everything is as it is by default.
   public init() {
-    for limit in Self.numbers { entries.append(Entry(key: limit.key, value: String(limit.get(limits)), source: "default")) }
-    entries.append(Entry(key: "access.network-namespaces", value: NetworkNamespaces.own.rawValue, source: "default"))
-    entries.append(Entry(key: "lookups.owners", value: Self.owners(limits.countsAllOwners), source: "default"))
+    for limit in Self.numbers { note(limit.key, String(limit.get(limits)), "default") }
+    note("access.network-namespaces", NetworkNamespaces.own.rawValue, "default")
+    note("lookups.owners", Self.owners(limits.countsAllOwners), "default")
   }
 
   private struct Number {
@@ -90,8 +92,8 @@ public struct Configuration: Sendable {
   public init(toml text: String, path: String) throws(Defect) {
     self.init()
     let table: TOMLTable
-    do { table = try TOMLTable(string: text) } catch {
-      throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
+    do throws(BoundedTOML.Defect) { table = try BoundedTOML.table(text, path: path) } catch {
+      throw Defect(detail: error.detail, remedy: error.remedy)
     }
     if let providers = table["providers"] {
       guard let settings = providers.table else { throw Self.wrong("providers", "tables, one a provider", path) }
@@ -177,9 +179,7 @@ public struct Configuration: Sendable {
   }
 
   private mutating func note(_ key: String, _ text: String, _ path: String) {
-    entries.removeAll { $0.key == key }
-    entries.append(Entry(key: key, value: text, source: path))
-    entries.sort { $0.key < $1.key }
+    noted[key] = Entry(key: key, value: text, source: path)
   }
 
   private mutating func take(provider name: String, _ value: (any TOMLValueConvertible)?, _ path: String) throws(Defect) {

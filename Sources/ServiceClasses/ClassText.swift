@@ -1,3 +1,4 @@
+import BoundedTOML
 import CWinsock
 import QuerySets
 import TOMLKit
@@ -90,8 +91,8 @@ public struct ClassFile: Sendable {
     guard !text.contains("\\u0000"), !text.contains("\\U00000000") else {
       throw Defect(detail: "\(path) has a NUL in a text", remedy: "leave it out: texts are ended by one anyway")
     }
-    do { table = try TOMLTable(string: text) } catch {
-      throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
+    do throws(BoundedTOML.Defect) { table = try BoundedTOML.table(text, path: path) } catch {
+      throw Defect(detail: error.detail, remedy: error.remedy)
     }
     if let unknown = table.keys.first(where: { $0 != "class" }) {
       throw Defect(detail: "\(path) has an unknown key \"\(unknown)\"", remedy: "begin each class with [[class]]")

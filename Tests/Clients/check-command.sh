@@ -145,6 +145,14 @@ tunables() {
 check "room for static storage is kept beside other tunables" tunables
 stop
 
+# A manifest is somebody else's text.
+mkdir -m 755 "$work/manifests" && cp "$fixtures/scripted-a.so" "$work/manifests/"
+deep() { python3 -c 'print("settings." + ".".join("a" * 30000) + " = 1")' >"$work/manifests/scripted-a.toml" && "$@"; }
+check "a manifest with 30,000 keys within each other is refused" deep says 'scripted-a.toml:1: more than 16 keys, lists or tables within each other' \
+  'write at most 16 levels' -- nsphost inspect "$work/manifests/scripted-a.so"
+many() { python3 -c 'print("[providers.one.settings]"); [print(f"k{i} = 1") for i in range(16000)]' >"$work/many.toml" && "$@"; }
+check "a configuration of 16,000 keys is read" many says 'the configuration is good' -- nsphost config check --config "$work/many.toml"
+
 # Whose state: that of another user would be that user's own; here it is that of one who has disabled a provider.
 chmod 755 "$work" && cp "$program" "$work/nsphost" && mkdir -p "$work/home/nsphost"
 stranger() {

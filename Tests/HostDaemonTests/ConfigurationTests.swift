@@ -24,6 +24,19 @@ import Testing
     #expect(configuration.entries.first { $0.key == "limits.frame-bytes" }?.source == "default")
   }
 
+  @Test(
+    "many keys take a time that grows with their number",
+    arguments: [
+      (0..<16_000).map { "[providers.p\($0)]\nenabled = true\n" }.joined(),
+      "[providers.one.settings]\n" + (0..<16_000).map { "k\($0) = 1\n" }.joined(),
+    ])
+  func manyKeys(text: String) throws {
+    let begin = ContinuousClock.now
+    let configuration = try Configuration(toml: text, path: "x.toml")
+    #expect(configuration.entries.count > 16_000)
+    #expect(begin.duration(to: .now) < .seconds(30), "quadratic: four minutes")
+  }
+
   @Test("who may write classes is said by name or number")
   func classWriters() throws {
     let configuration = try Configuration(toml: "[classes]\nwriters = [\"root\", 7]\nwriter-groups = [9]", path: "x.toml")

@@ -206,6 +206,23 @@ final class PluginFolder {
     #expect(refusal.reason == .badManifest && refusal.description.contains(expected), "\(refusal)")
   }
 
+  @Test("a sidecar with keys within each other, or with a very long one, is refused at once")
+  func strangeSidecars() throws {
+    let folder = try PluginFolder()
+    try folder.add("scripted-a")
+    let deep = Array(repeating: "a", count: 30_000).joined(separator: ".")
+    for text in ["settings.\(deep) = 1", "[x-\(deep)]"] {
+      try folder.write(text, to: "scripted-a.toml")
+      let refusal = try #require(folder.refusal())
+      #expect(refusal.reason == .badManifest && refusal.description.contains("scripted-a.toml:1: more than 16 keys"))
+    }
+    try folder.write(String(repeating: "k", count: 60_000) + " = 1", to: "scripted-a.toml")
+    let begin = ContinuousClock.now
+    let refusal = try #require(folder.refusal())
+    #expect(refusal.description.contains("unknown key \"kkkk") && refusal.description.count < 1000)
+    #expect(begin.duration(to: .now) < .seconds(5))
+  }
+
   @Test("a file without a manifest has the version-5 UUID of its name and serves every name space")
   func noManifest() throws {
     let manifest = Manifest(fileName: "thing.so")

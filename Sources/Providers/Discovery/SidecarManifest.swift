@@ -1,3 +1,4 @@
+import BoundedTOML
 import CWinsock
 import QuerySets
 import TOMLKit
@@ -14,14 +15,16 @@ extension Manifest {
   /// `x-` are the provider's own.
   init(toml text: String, path: String, over base: Manifest) throws(Defect) {
     let table: TOMLTable
-    do { table = try TOMLTable(string: text) } catch {
-      throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
+    do throws(BoundedTOML.Defect) { table = try BoundedTOML.table(text, path: path) } catch {
+      throw Defect(detail: error.detail, remedy: error.remedy)
     }
     self = base
     source = .sidecar(path)
     for key in table.keys where !Self.keys.contains(key) && !key.hasPrefix("x-") {
-      let nearest = Self.keys.min { Self.distance($0, key) < Self.distance($1, key) } ?? "id"
-      throw Defect(detail: "\(path) has an unknown key \"\(key)\"", remedy: "did you mean \"\(nearest)\"?")
+      // Of a very long one the begin is near enough.
+      let word = key.shortened
+      let nearest = Self.keys.min { Self.distance($0, word) < Self.distance($1, word) } ?? "id"
+      throw Defect(detail: "\(path) has an unknown key \"\(word)\"", remedy: "did you mean \"\(nearest)\"?")
     }
     func value<Value>(_ key: String, _ kind: String, _ read: (any TOMLValueConvertible) -> Value?) throws(Defect) -> Value? {
       guard let found = table[key] else { return nil }
@@ -147,4 +150,9 @@ extension Manifest {
     }
     return row[right.count]
   }
+}
+
+extension String {
+  /// As much of a word of somebody else as a message shows.
+  fileprivate var shortened: String { count > 64 ? prefix(64) + "…" : self }
 }
