@@ -64,6 +64,7 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-command.sh
 	Tests/Clients/check-turns.sh
 	Tests/Clients/check-faults.sh
+	Tests/Clients/check-loading.sh
 
 # The providers that ship, and glibc's door, against the real thing.
 check-plugins: test-packages windows plugins nss-module
@@ -138,7 +139,7 @@ fuzz: packages
 	Tests/Fuzz/fuzz.sh $(SECONDS)
 
 # The command, the providers that ship, the client library with nsp.pc, glibc's module, the library for programs that embed the host with
-# nsphost.pc, the headers, and the units for systemd. Providers need the headers alone. For sources written for Windows: their headers, libnspwindows.a and nsp-windows.pc.
+# nsphost.pc, the headers with nsp-provider.pc for providers, and the units for systemd. For sources written for Windows: their headers, libnspwindows.a and nsp-windows.pc.
 install: packages install-windows
 	$(RELEASE) --product nsphost
 	$(RELEASE) --product NSPHostLibrary -Xlinker -soname=libnsphost.so.0
@@ -160,7 +161,7 @@ install: packages install-windows
 	  install -m 755 "$$($(RELEASE) --show-bin-path)/lib$$name.so" "$(DESTDIR)$(PREFIX)/lib/nsp/$$name.so" && \
 	  install -m 644 Plugins/$$name/$$name.toml "$(DESTDIR)$(PREFIX)/lib/nsp/" || exit 1; done
 	install -m 644 Sources/CWinsock/include/*.h "$(DESTDIR)$(PREFIX)/include/nsphost/"
-	for name in nsphost nsp; do \
+	for name in nsphost nsp nsp-provider; do \
 	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/$$name.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" || exit 1; done
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"

@@ -79,6 +79,12 @@ extension ProviderHost {
       let process = try processes.start(image, at: candidate.path, manifest)
       return LoadedFile(path: candidate.path, version: candidate.version, manifest: manifest, process: process)
     }
+    if let file = candidate.image?.executableStack {
+      throw Refusal(
+        path: candidate.path, reason: .executableStack,
+        detail: "\(file.isEmpty ? "it" : file) wants an executable stack, and would make every stack of this process executable",
+        remedy: "build it with -z noexecstack, or run it in a worker: isolation = \"worker\" in its manifest")
+    }
     let object = try whileLoading { () throws(Refusal) in
       try SharedObject(path: candidate.path, isUnloadable: candidate.image?.isUnloadable ?? false)
     }

@@ -14,6 +14,8 @@ public final class SharedObject: Sendable {
   public let base: UInt
   public let isUnloadable: Bool
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
+  /// Every function that the host may call, by name: found once, because the dynamic linker may be busy with another file later.
+  private nonisolated(unsafe) let functions: [String: UnsafeMutableRawPointer]
 
   /// Runs the file's constructors. `isUnloadable` false keeps it mapped for the life of the process.
   /// - Parameter isAlone: The process was started for this file.
@@ -32,8 +34,16 @@ public final class SharedObject: Sendable {
     let start = nsp_module_base(handle)
     base = UInt(bitPattern: start)
     let name = path.split(separator: "/").last.map(String.init) ?? path
+    // One that only a library of the file's defines counts as missing, and so does data.
+    functions = Dictionary(
+      uniqueKeysWithValues: Self.names.compactMap { name in
+        nsp_function(handle, name).flatMap { nsp_mapping_base($0) == start ? (name, $0) : nil }
+      })
     if let start { nsp_last_words_know(start, nsp_mapping_size(start), name.printable) }
   }
+
+  private static let names =
+    ProviderRoutine.allCases.map(\.exportedName) + ["NSPModuleLoad", "NSPModuleUnload", "NSPProviderPrepare", "NSPStartup"]
 
   /// How often each path was loaded by this process.
   private static let generations = Mutex<[String: Int]>([:])
@@ -93,40 +103,34 @@ public final class SharedObject: Sendable {
     }
   }
 
-  /// The address of a symbol that the file itself defines; one that only a library of its defines counts as missing.
-  func address(of name: String) -> UnsafeMutableRawPointer? {
-    guard let address = dlsym(handle, name), contains(address) else { return nil }
-    return address
-  }
-
   /// Whether an address lies in this file.
   public func contains(_ address: UnsafeRawPointer) -> Bool { UInt(bitPattern: nsp_mapping_base(address)) == base }
 
   /// Calls the file's `NSPModuleLoad`, if it has one. Calls out.
   /// - Returns: Its status; success where it has none.
   public func callModuleLoad() -> NTSTATUS {
-    guard let address = address(of: "NSPModuleLoad") else { return 0 }
+    guard let address = functions["NSPModuleLoad"] else { return 0 }
     return unsafeBitCast(address, to: (@convention(c) () -> NTSTATUS).self)()
   }
 
   /// Calls the file's `NSPProviderPrepare`, if it has one. Calls out.
   public func callProviderPrepare(_ id: GUID) {
-    guard let address = address(of: "NSPProviderPrepare") else { return }
+    guard let address = functions["NSPProviderPrepare"] else { return }
     var id = id
     unsafeBitCast(address, to: (@convention(c) (LPGUID?) -> Void).self)(&id)
   }
 
-  public var preparesProvider: Bool { address(of: "NSPProviderPrepare") != nil }
+  public var preparesProvider: Bool { functions["NSPProviderPrepare"] != nil }
 
   /// Calls the file's `NSPModuleUnload`, if it has one. Calls out.
   public func callModuleUnload() {
-    guard let address = address(of: "NSPModuleUnload") else { return }
+    guard let address = functions["NSPModuleUnload"] else { return }
     unsafeBitCast(address, to: (@convention(c) () -> Void).self)()
   }
 
   /// Starts the version 1 provider that the file exports, for one id; nil where it exports none. Calls out.
   public func startVersion1(_ manifest: Manifest) throws(Version1Routines.Defect) -> Version1Routines? {
-    guard let address = address(of: "NSPStartup") else { return nil }
+    guard let address = functions["NSPStartup"] else { return nil }
     return try Version1Routines(
       unsafeBitCast(address, to: LPNSPSTARTUP.self), id: manifest.id, allowsPartial: manifest.allowsPartial, file: self)
   }
@@ -140,7 +144,7 @@ public final class SharedObject: Sendable {
     withUnsafeMutableBytes(of: &table) { bytes in
       for routine in ProviderRoutine.allCases {
         bytes.storeBytes(
-          of: address(of: routine.exportedName), toByteOffset: RoutineTable.entryOffset(routine),
+          of: functions[routine.exportedName], toByteOffset: RoutineTable.entryOffset(routine),
           as: UnsafeMutableRawPointer?.self)
       }
     }

@@ -141,10 +141,8 @@ struct ChangeReport {
     self.verb = verb
     if let kept = host.modules.kept.first(where: { $0.moduleID == entry.id && $0.cause != "it is being let go" }) {
       staysMapped = kept.cause
-    } else if host.candidates.first(where: { $0.path == entry.path })?.image?.isUnloadable == false {
-      staysMapped = "it can't leave a process: Swift runtime, or its own wish"
     } else {
-      staysMapped = nil
+      staysMapped = host.candidates.first { $0.path == entry.path }?.image?.whyMapped
     }
   }
 

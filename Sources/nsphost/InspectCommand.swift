@@ -144,7 +144,8 @@ struct InspectionReport {
     if let candidate { add("trust", candidate.isTrusted ? "the file and every folder above it are safe" : "refused") }
     if let image = candidate?.image {
       add("needs", image.needed.joined(separator: " "))
-      add("unload", image.isUnloadable ? "yes" : "no: it stays mapped (Swift runtime, or its own wish)")
+      add("unload", image.whyMapped.map { "no: it stays mapped: \($0)" } ?? "yes")
+      add("stack", image.executableStack.map { "\($0.isEmpty ? "it" : $0) wants an executable one: only a worker loads it" })
     }
     if candidate?.image?.exportsVersion1 == true {
       add("version 1", candidate?.image?.isVersion1 == true ? "NSPStartup serves it" : "NSPStartup too; lookups go to version 2")
@@ -204,6 +205,9 @@ struct InspectionReport {
         var size: Int?
         var unloadable: Bool?
         var needs: [String]?
+        /// Where the libraries were found, those that they need among them.
+        var libraries: [String]?
+        var executableStack: Bool?
       }
       struct Routine: Encodable {
         var name: String
@@ -260,7 +264,8 @@ struct InspectionReport {
         name: manifest?.displayName ?? path.lastPathComponent, id: manifest?.id.description,
         file: .init(
           path: path, buildId: image.map { Output.hexadecimal($0.buildID) }, size: image?.fileSize,
-          unloadable: image?.isUnloadable, needs: image?.needed),
+          unloadable: image?.isUnloadable, needs: image?.needed, libraries: image?.libraries.paths,
+          executableStack: image.map { $0.executableStack != nil }),
         manifest: manifest?.source.description, namespace: manifest?.nameSpace.rawValue, version: manifest?.version,
         trusted: candidate?.isTrusted,
         process: entry?.hosting.map { hosting in

@@ -24,6 +24,9 @@ build calls-c $cc -std=c11 calls.c
 build calls-c++ $cxx -std=c++17 -x c++ calls.c
 build "ported-waiting" $cxx -std=c++20 ported.cpp
 build "ported-synchronous" $cxx -std=c++20 -DNMR_COMPAT_SYNC_DEREGISTER ported.cpp
+[ -z "$(pkg-config --libs nsp-provider)" ]
+clang -std=c11 $strict -shared -fPIC $(pkg-config --cflags nsp-provider) ../../sample-providers/hello/hello.c -o "$work/hello.so"
+echo "ok      a provider builds with the flags of nsp-provider, which name no library"
 "$work/usr/local/bin/nsphost" --version >/dev/null
 echo "ok      the installed program runs"
 expected=$(sed -n 's/^ *\([A-Za-z0-9]*\);$/\1/p' ../../Exports/nsphost.map | sort)

@@ -15,7 +15,14 @@ public struct ELFImage: Sendable {
   }
 
   public private(set) var needed: [String] = []
-  public private(set) var runPath: [String] = []
+  /// The name by which others need it (DT_SONAME).
+  private(set) var soname: String?
+  /// Where the libraries that it needs are looked for (DT_RUNPATH), as it is written.
+  private(set) var runPath: [String]?
+  /// The same for those that its libraries need, too (DT_RPATH). Nil where there is a run path: then it does not count.
+  private(set) var inheritedPath: [String]?
+  /// Libraries are not looked for in the usual folders.
+  private(set) var avoidsDefaultFolders = false
   public private(set) var buildID: [UInt8] = []
   public let fileSize: Int
   /// The payload of the `NSP` note, if the file carries one.
@@ -30,6 +37,22 @@ public struct ELFImage: Sendable {
   /// for files that are loaded while the process runs.
   public internal(set) var staticTLS = 0
   private var usesStaticTLS = false
+  /// It has Swift code, whose runtime keeps what it has once seen.
+  private(set) var hasSwiftCode = false
+  /// The dynamic linker makes every stack of a process executable in which it loads this file.
+  private(set) var wantsExecutableStack = false
+  /// What the libraries that it needs mean for the process that loads it; as far as they were looked for.
+  public internal(set) var libraries = Libraries()
+
+  /// What comes with a file when it is loaded.
+  public struct Libraries: Sendable {
+    /// Where each was found, in the order in which the dynamic linker loads them.
+    public internal(set) var paths: [String] = []
+    /// The first that brings the Swift runtime.
+    var bringingSwift: String?
+    /// The first that wants an executable stack, and is not in the process yet.
+    var wantingExecutableStack: String?
+  }
 
   /// Whether it asks for the class of a query.
   public var asksForClasses: Bool { imported.contains { $0.name == "NSPHostCurrentServiceClass" } }
@@ -53,8 +76,25 @@ public struct ELFImage: Sendable {
   /// Whether the file's own dynamic symbol table defines a routine.
   public func defines(_ routine: ProviderRoutine) -> Bool { routines & 1 << UInt8(routine.rawValue) != 0 }
 
-  /// Whether the file can leave the process again: one that links the Swift runtime, or asks to stay, can't.
-  public var isUnloadable: Bool { !neverUnloads && !needed.contains { $0.hasPrefix("libswiftCore.so") } }
+  /// Whether the file can leave the process again.
+  public var isUnloadable: Bool { whyMapped == nil }
+
+  /// Why it stays mapped once it is loaded; nil where it can leave the process again. The Swift runtime keeps pointers into every file with
+  /// Swift code, so that such a file can't leave, nor can one that needs such a library, at whatever depth.
+  public var whyMapped: String? {
+    if neverUnloads { return "it asks to stay (-z nodelete)" }
+    if bringsSwift { return "it has Swift code, whose runtime can't be unloaded" }
+    return libraries.bringingSwift.map { "\($0) brings the Swift runtime, which can't be unloaded" }
+  }
+
+  /// It has the Swift runtime in it, or brings it along.
+  var bringsSwift: Bool { hasSwiftCode || isSwiftRuntime || needed.contains { $0.hasPrefix("libswiftCore.so") } }
+
+  private var isSwiftRuntime: Bool { soname?.hasPrefix("libswiftCore.so") == true }
+
+  /// The file that makes the stacks of a process executable when this one is loaded: itself, where the text is empty, or a library that it
+  /// needs. Nil for none.
+  public var executableStack: String? { wantsExecutableStack ? "" : libraries.wantingExecutableStack }
 
   /// Whether the file itself defines a symbol that others may bind to.
   func definesSymbol(_ name: UnsafeRawBufferPointer) -> Bool { bytes.map { symbols.find(name, in: $0) } ?? false }
@@ -75,7 +115,9 @@ public struct ELFImage: Sendable {
     guard let sections = bytes.number(40, as: UInt64.self), let size = bytes.number(58, as: UInt16.self),
       let count = bytes.number(60, as: UInt16.self), bytes.contains(sections, UInt64(size) * UInt64(count))
     else { throw .damaged("its end is missing: the section table lies outside the file") }
+    hasSwiftCode = Self.hasSwiftSections(bytes, table: sections, size: size, count: count)
     let segments = try Segments(bytes)
+    wantsExecutableStack = segments.stackIsExecutable
     for note in segments.notes { readNotes(note, bytes) }
     defer { if usesStaticTLS { staticTLS = segments.threadStorage } }
     guard let dynamic = segments.dynamic else { throw .damaged("it has no dynamic section") }
@@ -108,7 +150,9 @@ public struct ELFImage: Sendable {
     _ dynamic: (offset: UInt64, size: UInt64), _ segments: Segments, _ bytes: FileBytes
   ) throws(Defect) {
     var neededOffsets: [UInt64] = []
-    var pathOffset: UInt64?
+    var runPathOffset: UInt64?
+    var inheritedOffset: UInt64?
+    var sonameOffset: UInt64?
     var strings: UInt64?
     var position = dynamic.offset
     let end = dynamic.offset &+ dynamic.size
@@ -123,23 +167,50 @@ public struct ELFImage: Sendable {
       case 4: symbols.sysvHash = segments.fileOffset(value)
       case 5: strings = segments.fileOffset(value)
       case 6: symbols.entries = segments.fileOffset(value)
-      case 15: if pathOffset == nil { pathOffset = value }
-      case 29: pathOffset = value
+      case 14: sonameOffset = value
+      case 15: inheritedOffset = value
+      case 29: runPathOffset = value
       case 30: usesStaticTLS = value & 0x10 != 0  // DF_STATIC_TLS
       case 0x6FFF_FEF5: symbols.gnuHash = segments.fileOffset(value)
-      case 0x6FFF_FFFB: neverUnloads = value & 0x8 != 0
+      case 0x6FFF_FFFB: (neverUnloads, avoidsDefaultFolders) = (value & 0x8 != 0, value & 0x800 != 0)
       default: break
       }
     }
     guard let strings, symbols.entries != nil else { throw .damaged("its symbol or string table is missing") }
     symbols.strings = strings
     for offset in neededOffsets { needed.append(try string(strings &+ offset, bytes)) }
-    if let pathOffset { runPath = try string(strings &+ pathOffset, bytes).split(separator: ":").map(String.init) }
+    if let sonameOffset { soname = try string(strings &+ sonameOffset, bytes) }
+    if let runPathOffset {
+      runPath = Self.folders(try string(strings &+ runPathOffset, bytes))
+    } else if let inheritedOffset {
+      inheritedPath = Self.folders(try string(strings &+ inheritedOffset, bytes))
+    }
+  }
+
+  /// An empty path has no folder; an empty part of a path is the current one.
+  private static func folders(_ path: String) -> [String] {
+    path.isEmpty ? [] : path.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
   }
 
   private func string(_ offset: UInt64, _ bytes: FileBytes) throws(Defect) -> String {
     guard let text = bytes.text(offset) else { throw .damaged("a name lies outside the file") }
     return String(decoding: text, as: UTF8.self)
+  }
+
+  // MARK: Sections
+
+  /// Whether there are sections that the Swift runtime reads. Embedded Swift has none.
+  private static func hasSwiftSections(_ bytes: FileBytes, table: UInt64, size: UInt16, count: UInt16) -> Bool {
+    guard size == 64, let index = bytes.number(62, as: UInt16.self), index < count,
+      let headers = bytes.copy(table, UInt64(size) * UInt64(count))
+    else { return false }
+    func number<Number: FixedWidthInteger & BitwiseCopyable>(_ section: UInt16, _ offset: Int, as type: Number.Type) -> Number {
+      headers.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: Int(section) * 64 + offset, as: type)) }
+    }
+    guard let names = bytes.copy(number(index, 24, as: UInt64.self), number(index, 32, as: UInt64.self)) else { return false }
+    return (0..<count).contains { section in
+      names.dropFirst(Int(number(section, 0, as: UInt32.self))).starts(with: "swift5_".utf8)
+    }
   }
 
   // MARK: Symbols
@@ -157,11 +228,14 @@ public struct ELFImage: Sendable {
       let binding = info >> 4
       if section == 0 {
         if !name.isEmpty { imported.append(ImportedSymbol(name: String(decoding: name, as: UTF8.self), isWeak: binding == 2)) }
-      } else if binding == 1 || binding == 2, name.count > 9, name[0] == UInt8(ascii: "N") {
+      } else if binding == 1 || binding == 2, Self.isFunction(info), name.count > 9, name[0] == UInt8(ascii: "N") {
         note(definition: name)
       }
     }
   }
+
+  /// A function, or an indirect one (IFUNC). Data of a routine's name can't be called.
+  private static func isFunction(_ info: UInt8) -> Bool { info & 0xF == 2 || info & 0xF == 10 }
 
   private static let routineNames = ProviderRoutine.allCases.map { Array($0.exportedName.utf8) }
   private static let version1Name = Array("NSPStartup".utf8)
@@ -182,6 +256,8 @@ private struct Segments {
   private(set) var notes: [(offset: UInt64, size: UInt64)] = []
   /// Bytes of thread-local storage, with what their alignment may cost.
   private(set) var threadStorage = 0
+  /// Where no header speaks of the stack, it is: on the machines that this host is for the dynamic linker takes that for a wish.
+  private(set) var stackIsExecutable = true
 
   init(_ bytes: FileBytes) throws(ELFImage.Defect) {
     guard let table = bytes.number(32, as: UInt64.self), let size = bytes.number(54, as: UInt16.self),
@@ -197,6 +273,7 @@ private struct Segments {
       {
         threadStorage = Int(clamping: min(size, 1 << 40) &+ min(alignment, 1 << 20))
       }
+      if type == 0x6474_E551, let flags = bytes.number(header &+ 4, as: UInt32.self) { stackIsExecutable = flags & 1 != 0 }
       guard type == 1 || type == 2 || type == 4 else { continue }
       guard bytes.contains(offset, fileSize) else { throw .damaged("a segment lies outside the file") }
       switch type {

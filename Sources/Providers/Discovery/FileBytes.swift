@@ -15,6 +15,8 @@ final class FileBytes: @unchecked Sendable {
   private var isMapped = false
 
   private static let firstRead = 16 * 1024
+  /// More than any table of sections, or of their names, has.
+  private static let mostCopied: UInt64 = 4 << 20
 
   /// - Parameter descriptor: Stays open as long as the bytes are asked for; not closed here.
   init?(descriptor: Int32, size: Int) {
@@ -52,6 +54,18 @@ final class FileBytes: @unchecked Sendable {
     return UnsafeRawBufferPointer(rebasing: loaded[Int(offset)..<Int(offset) + Int(size)])
   }
 
+  /// A few bytes from anywhere in the file, without reading the rest of it.
+  func copy(_ offset: UInt64, _ size: UInt64) -> [UInt8]? {
+    guard contains(offset, size), size <= Self.mostCopied else { return nil }
+    if offset + size <= UInt64(loaded.count) { return Array(loaded[Int(offset)..<Int(offset) + Int(size)]) }
+    var isRead = true
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, have in
+      isRead = Self.read(descriptor, into: UnsafeMutableRawBufferPointer(buffer), from: Int(offset))
+      have = isRead ? Int(size) : 0
+    }
+    return isRead ? bytes : nil
+  }
+
   /// Whether a range lies inside the file; reads nothing.
   func contains(_ offset: UInt64, _ size: UInt64) -> Bool {
     offset <= UInt64(count) && UInt64(count) - offset >= size
@@ -87,10 +101,10 @@ final class FileBytes: @unchecked Sendable {
     return true
   }
 
-  private static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+  private static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, from offset: Int = 0) -> Bool {
     var done = 0
     while done < buffer.count {
-      let got = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, done)
+      let got = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, offset + done)
       if got < 0, errno == EINTR { continue }
       guard got > 0 else { return false }
       done += got

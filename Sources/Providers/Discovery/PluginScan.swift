@@ -64,27 +64,23 @@ public enum PluginDirectories {
 public struct PluginScan: Sendable {
   private let directories: [String]
   private let hostExports: Set<String>
-  private let libraryPath: String?
   private let settle: @Sendable (inout Manifest) -> Void
 
   /// - Parameters:
   ///   - hostExports: The symbols that the host supplies to providers.
-  ///   - libraryPath: Searched before the standard directories; this process's `LD_LIBRARY_PATH`, where it counts.
   ///   - settle: Has the last word on what a manifest says.
   public init(
-    directories: [String], hostExports: Set<String>, libraryPath: String? = LibrarySearch.environmentPath,
-    settle: @escaping @Sendable (inout Manifest) -> Void = { _ in }
+    directories: [String], hostExports: Set<String>, settle: @escaping @Sendable (inout Manifest) -> Void = { _ in }
   ) {
     self.directories = directories
     self.hostExports = hostExports
-    self.libraryPath = libraryPath
     self.settle = settle
   }
 
   /// Every candidate, directory by directory, sorted by name within each. A directory that doesn't exist has none.
   /// - Parameter taken: Ids that a file elsewhere has already.
   public func candidates(taken: [GUID: String] = [:]) -> [Candidate] {
-    let libraries = LibrarySearch(environmentPath: libraryPath)
+    let libraries = LibrarySearch()
     let trust = Trust()
     var owners = taken
     var candidates: [Candidate] = []
@@ -135,7 +131,7 @@ public struct PluginScan: Sendable {
     }
     return inspect(
       path, path, in: AT_FDCWD, access(sidecar, F_OK) == 0 ? sidecar : nil, mayBeLink: true, Trust(),
-      LibrarySearch(environmentPath: libraryPath), installation)
+      LibrarySearch(), installation)
   }
 
   /// - Parameter name: What to open, relative to `directory`.
@@ -173,8 +169,7 @@ public struct PluginScan: Sendable {
       manifest.concurrency = manifest.concurrency ?? Self.version1Concurrency
     }
     settle(&manifest)
-    let state = judge(path, image, manifest, libraries)
-    image.staticTLS += libraries.staticTLS(of: image, path: path)
+    let state = judge(path, &image, manifest, libraries)
     image.forgetContents()
     return Candidate(path: path, state: state, manifest: manifest, image: image, version: FileVersion(status))
   }
@@ -200,7 +195,9 @@ public struct PluginScan: Sendable {
     }
   }
 
-  private func judge(_ path: String, _ image: ELFImage, _ manifest: Manifest, _ libraries: LibrarySearch) -> Candidate.State {
+  private func judge(
+    _ path: String, _ image: inout ELFImage, _ manifest: Manifest, _ libraries: LibrarySearch
+  ) -> Candidate.State {
     func refused(_ reason: Refusal.Reason, _ detail: String, _ remedy: String) -> Candidate.State {
       .refused(Refusal(path: path, reason: reason, detail: detail, remedy: remedy))
     }
@@ -217,12 +214,23 @@ public struct PluginScan: Sendable {
           .missingRoutine, "\(missing.exportedName) is missing", "export it, or say allow-partial in the manifest")
       }
     }
-    switch libraries.examine(image, path: path, hostExports: hostExports) {
+    let isInProcess = manifest.isolation == .inProcess || image.livesInHost
+    switch libraries.examine(&image, path: path, hostExports: hostExports, isInProcess: isInProcess) {
     case .complete: return manifest.isEnabled ? .ready : .disabled
     case .missingLibrary(let name, let by):
       let whose = by == path ? "" : ", needed by \(by)"
       return refused(
         .missingLibrary, "needs \(name), which no directory has\(whose)", "install the package that contains \(name)")
+    case .brokenLibrary(let library, let what, let by):
+      let whose = by == path ? "" : ", which \(by) needs"
+      return refused(
+        .missingLibrary, "needs \(library)\(whose), and that can't be loaded: \(what)",
+        "replace it by the library for this machine")
+    case .secondHost(let library, let by):
+      let whose = by == path ? "" : ", which \(by) needs"
+      return refused(
+        .secondHost, "links a second host: \(library)\(whose)",
+        "build it without libnsphost, with the flags of `pkg-config --cflags nsp-provider`: the host supplies its functions")
     case .unresolved(let symbol):
       return refused(
         .unresolvedSymbol, "nobody supplies \(symbol)", "link the library that defines \(symbol), or remove the reference")

@@ -15,6 +15,10 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case missingRoutine = "missing-routine"
     case missingLibrary = "missing-library"
     case unresolvedSymbol = "unresolved-symbol"
+    /// It brings a second host into the host.
+    case secondHost = "second-host"
+    /// In this process it would make every stack executable.
+    case executableStack = "executable-stack"
     case badManifest = "bad-manifest"
     case superseded
     case failedToLoad = "failed-to-load"

@@ -26,7 +26,7 @@ struct SymbolTable: Sendable {
     return nil
   }
 
-  /// Whether a defined, bindable symbol has this name.
+  /// Whether a defined symbol has this name.
   func find(_ name: UnsafeRawBufferPointer, in bytes: FileBytes) -> Bool {
     guard let entries, let strings, let hash = GNUHash(gnuHash, bytes) else { return false }
     var value: UInt32 = 5381
