@@ -4,12 +4,16 @@
 #include <nsphost.h>
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <time.h>
 #include <unistd.h>
 #if defined __x86_64__ && __has_include(<sys/platform/x86.h>)
 #include <sys/platform/x86.h>
@@ -63,6 +67,64 @@ size_t nsp_mapping_size(const void *address) {
   dl_iterate_phdr(measure, &extent);
   return extent.start == NULL ? 0 : (size_t)(extent.end - extent.start);
 }
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  int count;
+  pid_t process;
+} linking = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static _Thread_local int links;
+
+/* How long destructors may take that run when the process ends. */
+enum { SECONDS = 3 };
+
+static void leave(int status, void *context) {
+  struct timespec end;
+  int count;
+  (void)context;
+  /* One's own call does not wait for itself. */
+  if (links != 0) return;
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  end.tv_sec += SECONDS;
+  if (linking.process == getpid()) {
+    pthread_mutex_lock(&linking.lock);
+    while (linking.count > 0)
+      if (pthread_cond_timedwait(&linking.changed, &linking.lock, &end) == ETIMEDOUT) break;
+    count = linking.count;
+    pthread_mutex_unlock(&linking.lock);
+  } else {
+    /* A child of fork: no other thread is there to end the call, or to let go of the lock. */
+    count = linking.count;
+  }
+  if (count == 0) return;
+  fflush_unlocked(stdout);
+  _exit(status);
+}
+
+static void prepare(void) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&linking.changed, &attributes);
+  pthread_condattr_destroy(&attributes);
+  on_exit(leave, NULL);
+}
+
+static void count_call(int more) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, prepare);
+  links += more;
+  pthread_mutex_lock(&linking.lock);
+  linking.count += more;
+  linking.process = getpid();
+  pthread_cond_broadcast(&linking.changed);
+  pthread_mutex_unlock(&linking.lock);
+}
+
+void nsp_linking_begins(void) { count_call(1); }
+
+void nsp_linking_ends(void) { count_call(-1); }
 
 /* The tables of a loaded file by which its symbols are found. */
 struct tables {

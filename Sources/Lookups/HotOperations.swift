@@ -93,6 +93,12 @@ extension ProviderHost {
       if paths[file.manifest.id] == file.path { putAway(file) } else { remove(file) }
       changes.removed.append(file.path)
     }
+    for (path, start) in shelf.withLock({ $0.starts }) where !present.contains(path) {
+      abandonStart(of: path)
+      if catalog[start.manifest.id].map({ $0.provider == nil && $0.manifest.source != .installation }) == true {
+        uninstallEntry(start.manifest.id)
+      }
+    }
     for index in candidates.indices {
       if let refusal = take(candidates[index], &changes) {
         candidates[index].state = .refused(refusal)
@@ -128,9 +134,11 @@ extension ProviderHost {
     switch candidate.state {
     case .refused: return nil
     case .superseded:
+      abandonStart(of: candidate.path)
       if let former { remove(former) }
       return nil
     case .disabled:
+      abandonStart(of: candidate.path)
       if let former { putAway(former) }
       if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path) }
       catalog.update(manifest.id) { entry in
@@ -140,7 +148,13 @@ extension ProviderHost {
       return nil
     case .ready: break
     }
-    if let former, former.version == candidate.version, former.manifest == manifest { return nil }
+    if let former, former.version == candidate.version, former.manifest == manifest {
+      // What was to take its place is no longer there.
+      if shelf.withLock({ $0.starts[candidate.path].map { !$0.isOf(candidate, manifest) } ?? false }) {
+        abandonStart(of: candidate.path)
+      }
+      return nil
+    }
     if former == nil, let entry = catalog[manifest.id], entry.path == candidate.path {
       // Put away by somebody; the sidecar decides anew only when it changed.
       let isOverruled = entry.manifest == manifest && (entry.isUnloaded || !entry.isActive)
@@ -152,6 +166,8 @@ extension ProviderHost {
       if former == nil { changes.loaded.append(candidate.path) } else { changes.replaced.append(candidate.path) }
       return nil
     } catch {
+      // It has been said; it goes on by itself.
+      if error.reason == .starting { return nil }
       if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path, failure: error) }
       note(error, of: manifest.id, candidate)
       changes.refused.append(error)
@@ -179,12 +195,36 @@ extension ProviderHost {
     }
     let served = former.map { former in catalog.entries.filter { $0.path == former.path }.map(\.id) } ?? []
     module.replace(served)
+    let file: LoadedFile
+    do throws(Refusal) { file = try load(candidate, manifest) } catch {
+      // One that is being started may register its modules yet.
+      if error.reason != .starting { module.replaced(served) }
+      throw error
+    }
     defer { module.replaced(served) }
-    let file = try load(candidate, manifest)
     shelf.withLock { $0.files[candidate.path] = file }
     guard let former else { return }
     unload(former)
     if former.manifest.id != manifest.id { uninstallEntry(former.manifest.id) }
+  }
+
+  /// Goes on with a file whose own code has returned after all. Calls out.
+  func finish(_ start: FileStart) {
+    let (path, manifest) = (start.candidate.path, start.manifest)
+    changes.take {
+      guard shelf.withLock({ $0.starts[path] === start }) else { return }
+      do throws(Refusal) {
+        try replace(shelf.withLock { $0.files[path] }, with: start.candidate, manifest)
+        HostLog.write(.info, "loaded \(path)".printable)
+      } catch {
+        note(error, of: manifest.id, start.candidate)
+        shelf.withLock { shelf in
+          guard let index = shelf.candidates.firstIndex(where: { $0.path == path }) else { return }
+          shelf.candidates[index].state = .refused(error)
+        }
+        HostLog.write(.warning, "\(path) is not used: \(error.detail): \(error.remedy)".printable)
+      }
+    }
   }
 
   /// The file is gone: so are its provider and its entry.
@@ -202,6 +242,7 @@ extension ProviderHost {
   }
 
   private func putAway(_ file: LoadedFile) {
+    abandonStart(of: file.path)
     shelf.withLock { $0.files[file.path] = nil }
     unload(file)
   }
@@ -227,7 +268,7 @@ extension ProviderHost {
   public func unload(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       guard let entry = catalog[id] else { throw .notInstalled }
-      guard shelf.withLock({ $0.files[entry.path] }) != nil else { throw .noFile }
+      guard shelf.withLock({ $0.files[entry.path] != nil || $0.starts[entry.path] != nil }) else { throw .noFile }
       putAwayProvider(id)
       catalog.update(id) { $0.isUnloaded = true }
     }
@@ -236,8 +277,9 @@ extension ProviderHost {
   func putAwayProvider(_ id: GUID) {
     // It stays advertised, and is served again when it is enabled.
     if let advertised = shelf.withLock({ $0.advertised[id] }) { deregister(advertised) }
-    guard let path = catalog[id]?.path, let file = shelf.withLock({ $0.files[path] }) else { return }
-    putAway(file)
+    guard let path = catalog[id]?.path else { return }
+    abandonStart(of: path)
+    if let file = shelf.withLock({ $0.files[path] }) { putAway(file) }
   }
 
   /// Enables a provider, for good where changes are kept, and loads its file if it is not loaded. Calls out.
@@ -285,8 +327,10 @@ extension ProviderHost {
         try replace(shelf.withLock { $0.files[entry.path] }, with: candidate, manifest)
         candidate.state = .ready
       } catch {
-        candidate.state = .refused(error)
-        note(error, of: entry.id, candidate)
+        if error.reason != .starting {
+          candidate.state = .refused(error)
+          note(error, of: entry.id, candidate)
+        }
         throw .refused(error)
       }
     case (_, nil): throw .noFile
@@ -303,6 +347,7 @@ extension ProviderHost {
     }
     watch?.stop()
     changes.take {
+      for path in shelf.withLock({ Array($0.starts.keys) }) { abandonStart(of: path) }
       closeTransports()
       module.deregister()
       let (files, advertised) = shelf.withLock { shelf in

@@ -53,6 +53,8 @@ struct Shelf {
   var candidates: [Candidate] = []
   /// By path.
   var files: [String: LoadedFile] = [:]
+  /// Files whose own code has not returned yet, by path.
+  var starts: [String: FileStart] = [:]
   /// Tables that were advertised.
   var advertised: [GUID: ProviderModule] = [:]
   var processes: (any ProviderProcesses)?
@@ -61,7 +63,8 @@ struct Shelf {
   var preparesProviders = false
 }
 
-/// Loading and unloading of single files. Only one at a time: the callers have the turn of `changes`.
+/// Loading and unloading of single files. The callers have the turn of `changes`; a file of this process whose own code takes long goes
+/// on without it, see `FileStart`.
 extension ProviderHost {
   /// Loads a file that a scan found good, and attaches what it provides. What another file of the same path provides now is
   /// replaced without a moment in which nobody serves it.
@@ -76,6 +79,8 @@ extension ProviderHost {
     if manifest.isolation == .worker, let image = candidate.image, !image.livesInHost,
       let processes = shelf.withLock({ $0.processes })
     {
+      // As it was before, it was one for this process.
+      abandonStart(of: candidate.path)
       let process = try processes.start(image, at: candidate.path, manifest)
       return LoadedFile(path: candidate.path, version: candidate.version, manifest: manifest, process: process)
     }
@@ -85,31 +90,116 @@ extension ProviderHost {
         detail: "\(file.isEmpty ? "it" : file) wants an executable stack, and would make every stack of this process executable",
         remedy: "build it with -z noexecstack, or run it in a worker: isolation = \"worker\" in its manifest")
     }
-    let object = try whileLoading { () throws(Refusal) in
-      try SharedObject(path: candidate.path, isUnloadable: candidate.image?.isUnloadable ?? false)
-    }
-    module.know(object)
-    var version1: Version1Routines?
+    let started = try started(candidate, manifest, needsVersion1: isVersion1)
     do throws(Refusal) {
-      version1 = try startVersion1(manifest, object, isNeeded: isVersion1)
-      let provided = registersItself ? nil : try provide(manifest, object, version1, servesLookups: isVersion1)
-      let status = try whileLoading { () throws(Refusal) in object.callModuleLoad() }
-      guard status >= 0 else {
-        if let provided { deregister(provided) }
-        throw Refusal(
-          path: candidate.path, reason: .failedToLoad, detail: "its NSPModuleLoad answered \(NTStatus(rawValue: status))",
-          remedy: "see what it needs to start")
-      }
-      if provided != nil, shelf.withLock({ $0.preparesProviders }) { prepare(object, manifest) }
+      let provided =
+        registersItself ? nil : try provide(manifest, started.object, started.version1, servesLookups: isVersion1)
+      if provided != nil, shelf.withLock({ $0.preparesProviders }) { prepare(started.object, manifest) }
       return LoadedFile(
-        path: candidate.path, version: candidate.version, manifest: manifest, object: object, module: provided,
-        version1: version1)
+        path: candidate.path, version: candidate.version, manifest: manifest, object: started.object, module: provided,
+        version1: started.version1)
     } catch {
-      version1?.cleanup(keeping: object)
-      takeBackModules(of: object)
-      module.forget(object)
+      takeBack(started)
       throw error
     }
+  }
+
+  // MARK: Starting in this process
+
+  /// How long the host waits for a file's own code before it goes on with other work.
+  private static let startPatience: Duration = .seconds(3)
+
+  /// Starts a file in this process, or takes what its start has come to. Throws `starting` where its code has not returned for some time:
+  /// when it does, `finish` goes on. Calls out.
+  private func started(
+    _ candidate: Candidate, _ manifest: Manifest, needsVersion1: Bool
+  ) throws(Refusal) -> FileStart.Started {
+    let path = candidate.path
+    let known = shelf.withLock { $0.starts[path] }.flatMap { $0.isOf(candidate, manifest) ? $0 : nil }
+    if known == nil { abandonStart(of: path) }
+    let start = known ?? FileStart(candidate, manifest)
+    if known == nil {
+      shelf.withLock { $0.starts[path] = start }
+      start.begin { [self] start in
+        run(start, needsVersion1: needsVersion1)
+      } late: { [self] in
+        finish(start)
+      } dispose: { [self] started in
+        takeBack(started)
+      }
+    }
+    guard let result = start.wait(for: known == nil ? Self.startPatience : .zero) else {
+      let reason = start.reason
+      catalog.update(manifest.id) { $0.start = reason }
+      if known == nil {
+        HostLog.write(
+          .warning, provider: manifest.displayName,
+          "\(path) does not serve yet: \(reason); it serves when that is over, others are served meanwhile".printable)
+      }
+      throw Refusal(
+        path: path, reason: .starting, detail: reason,
+        remedy: "see what it does when it is loaded; it serves when that is over; a worker would be killed and started again")
+    }
+    forget(start)
+    return try result.get()
+  }
+
+  private func forget(_ start: FileStart) {
+    shelf.withLock { if $0.starts[start.candidate.path] === start { $0.starts[start.candidate.path] = nil } }
+    catalog.update(start.manifest.id) { $0.start = nil }
+  }
+
+  /// Lets go of a file that is still being started: it is taken back when its code returns. Calls out.
+  func abandonStart(of path: String) {
+    guard let start = shelf.withLock({ $0.starts[path] }) else { return }
+    forget(start)
+    module.replaced(catalog.entries.filter { $0.path == path }.map(\.id))
+    if let started = start.abandon() { takeBack(started) }
+  }
+
+  /// The file's own code, on a thread for it alone. Calls out.
+  private func run(_ start: FileStart, needsVersion1: Bool) -> Result<FileStart.Started, Refusal> {
+    let (candidate, manifest) = (start.candidate, start.manifest)
+    return Result { () throws(Refusal) in
+      let object = try start.link { () throws(Refusal) in
+        try whileLoading { () throws(Refusal) in
+          try SharedObject(path: candidate.path, isUnloadable: candidate.image?.isUnloadable ?? false)
+        }
+      }
+      guard let object else {
+        throw Refusal(
+          path: candidate.path, reason: .starting, detail: "nobody wants it any more", remedy: "enable or reload it")
+      }
+      module.know(object)
+      var version1: Version1Routines?
+      do throws(Refusal) {
+        start.enter(.startup)
+        version1 = try startVersion1(manifest, object, isNeeded: needsVersion1)
+        start.enter(.moduleLoad)
+        let status = try whileLoading { () throws(Refusal) in object.callModuleLoad() }
+        guard status >= 0 else {
+          throw Refusal(
+            path: candidate.path, reason: .failedToLoad, detail: "its NSPModuleLoad answered \(NTStatus(rawValue: status))",
+            remedy: "see what it needs to start")
+        }
+        return FileStart.Started(object: object, version1: version1)
+      } catch {
+        letGo(object, version1)
+        throw error
+      }
+    }
+  }
+
+  /// Takes back what a file's start has come to. Calls out.
+  private func takeBack(_ started: FileStart.Started) {
+    started.object.callModuleUnload()
+    letGo(started.object, started.version1)
+  }
+
+  private func letGo(_ object: SharedObject, _ version1: Version1Routines?) {
+    version1?.cleanup(keeping: object)
+    takeBackModules(of: object)
+    module.forget(object)
   }
 
   /// Has providers of this process make themselves ready, those that are loaded and those that will be: from then on one that can answer

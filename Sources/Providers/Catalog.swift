@@ -18,6 +18,8 @@ public final class Catalog: Sendable {
     public var failure: Refusal?
     /// How it stands with the process that it runs in; nil where that is the host's own.
     public var hosting: ProviderHosting?
+    /// Why its file, which is loaded into the host's own process, does not serve yet; nil where it is not being loaded there.
+    public var start: String?
     /// Somebody asked for its file to be unloaded: it comes back when it is enabled or reloaded, or when the file changes.
     public var isUnloaded = false
     /// Which contents of the file could not be loaded: they are not tried again.
@@ -28,9 +30,12 @@ public final class Catalog: Sendable {
 
     public var id: GUID { manifest.id }
 
-    /// The process that the host runs it in is not there, and is to come back: how it stands. Nil where it is there, or is not expected.
+    /// The process that the host runs it in is not there, and is to come back, or its file is being loaded: how it stands. Nil where it is
+    /// there, or is not expected.
     public var awaitedProcess: ProviderHosting.State? {
-      guard provider == nil, failure == nil, !isUnloaded, let hosting, hosting.advertiser == nil else { return nil }
+      guard provider == nil, failure == nil, !isUnloaded else { return nil }
+      if start != nil { return .starting }
+      guard let hosting, hosting.advertiser == nil else { return nil }
       // Between its end and what the host makes of it.
       return hosting.state == .running ? .restarting : hosting.state
     }

@@ -25,7 +25,10 @@ public final class SharedObject: Sendable {
     let flags = RTLD_NOW | RTLD_LOCAL | (isUnloadable ? 0 : RTLD_NODELETE)
     _ = dlerror()
     let alias = Self.nextAlias(of: path)
-    guard let handle = dlopen(alias, flags) else {
+    nsp_linking_begins()
+    let opened = dlopen(alias, flags)
+    nsp_linking_ends()
+    guard let handle = opened else {
       let text = dlerror().map { String(naming: $0) } ?? "the dynamic linker gave no reason"
       let said = LoaderMessage(Self.plain(text, alias, of: path), path: path, isAlone: isAlone)
       throw Refusal(path: path, reason: said.reason, detail: said.text, remedy: said.remedy)
@@ -99,7 +102,9 @@ public final class SharedObject: Sendable {
 
     func close() {
       if let forgotten { nsp_last_words_forget(forgotten) }
+      nsp_linking_begins()
       dlclose(handle)
+      nsp_linking_ends()
     }
   }
 

@@ -141,6 +141,7 @@ struct InspectionReport {
       }
     }
     add("failing", failing?.printable)
+    add("loading", entry?.start?.printable)
     if let candidate { add("trust", candidate.isTrusted ? "the file and every folder above it are safe" : "refused") }
     if let image = candidate?.image {
       add("needs", image.needed.joined(separator: " "))

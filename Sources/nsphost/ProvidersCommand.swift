@@ -195,7 +195,7 @@ extension Catalog.Entry {
     if !isActive { return "disabled" }
     if failure != nil { return "failed" }
     if isReady { return isFailing ? "failing" : "ready" }
-    return hosting.map(\.state.rawValue) ?? "waiting"
+    return awaitedProcess?.rawValue ?? hosting?.state.rawValue ?? "waiting"
   }
 
   var isReady: Bool { isActive && (provider != nil || manifest.source == .builtIn) }

@@ -218,4 +218,54 @@ stacks() {
   [ -z "$(executable_stacks $host)" ] && "$program" inspect stack >said && says "stack: it wants an executable one: only a worker loads it" && stop
 }
 check "a file that wants an executable stack runs in a worker only" hosted stacks
+
+# A file's own code that does not return, while it is loaded into the host.
+provider early.so early 20
+provider hang.so hang 21 -DHANGS="\"$work/go\""
+provider late.so z-late 22
+provider other.so other 23 && echo 'isolation = "worker"' >other.toml
+provider module.so module 24 -DLOAD_HANGS="\"$work/go\""
+eventually() { for _ in $(seq 200); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done; "$@"; }
+state() { "$program" providers | awk -v name="$1" '$2 == name { print $NF }'; }
+is_at() { [ "$(state "$1")" = "$2" ] || { "$program" providers; return 1; }; }
+ends() { # within so many seconds of SIGTERM
+  local begin=$SECONDS
+  kill $host && timeout "$1" tail --pid=$host -f /dev/null || { echo "it does not end"; return 1; }
+  wait $host
+  local status=$?
+  host=
+  [ $status = 0 ] || { echo "it ends with $status"; cat serve.err; return 1; }
+}
+hangs_at_start() {
+  rm -f go
+  serve in-process early.so hang.so late.so module.so other.so other.toml || return 1
+  says "hang.so does not serve yet: its constructors have not returned" serve.err || return 1
+  answers "$(id 20)" && answers "$(id 23)" && is_at hang starting && is_at z-late starting && is_at module starting || return 1
+  "$program" inspect z-late >said && says "loading: it waits for .*/hang.so: its constructors have not returned" || return 1
+  timeout 5 "$program" lookup that --provider "$(id 21)" >said 2>&1
+  says "WSATRY_AGAIN" || return 1
+  # Workers come and go, and so does what is loaded.
+  provider plugins/new.so new 25 && echo 'isolation = "worker"' >plugins/new.toml
+  rm plugins/new.so && provider plugins/new.so new 25 && eventually answers "$(id 25)" || return 1
+  timeout 8 "$program" disable early >/dev/null && timeout 8 "$program" disable z-late >/dev/null && is_at z-late disabled || return 1
+  touch go
+  eventually answers "$(id 21)" && eventually answers "$(id 24)" && is_at hang ready && is_at z-late disabled || return 1
+  "$program" enable z-late >/dev/null && "$program" enable early >/dev/null && answers "$(id 22)" && answers "$(id 20)" && ends 10
+}
+check "constructors that do not return: the host starts, others are served, and it serves when they do" hosted hangs_at_start
+module_hangs() {
+  rm -f go
+  serve in-process module.so z-late.so || return 1
+  says "module.so does not serve yet: its NSPModuleLoad has not returned" serve.err && is_at module starting && answers "$(id 22)" && ends 10
+}
+cp late.so z-late.so
+check "an NSPModuleLoad that does not return holds up no other file, nor the end of the host" hosted module_hangs
+hangs_later() {
+  rm -f go
+  serve in-process early.so other.so other.toml && cp hang.so plugins/.hang && mv plugins/.hang plugins/hang.so || return 1
+  eventually says "hang.so does not serve yet" serve.err && answers "$(id 20)" && answers "$(id 23)" && is_at hang starting || return 1
+  timeout 8 "$program" reload other >/dev/null && answers "$(id 23)" && ends 10
+}
+check "constructors of a file that comes later: others are served and reloaded, SIGTERM ends the host" hosted hangs_later
+
 exit $((failed > 0))

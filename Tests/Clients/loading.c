@@ -3,7 +3,8 @@
      DATA_STARTUP, DATA_END   a routine's name is one of data
      INDIRECT                 Begin is an indirect function (IFUNC)
      NEEDS                    a function of a library that it needs
-     HANGS                    its constructor returns when the file of this name is there */
+     HANGS                    its constructor returns when the file of this name is there
+     LOAD_HANGS               its NSPModuleLoad does */
 #define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <stdlib.h>
@@ -22,6 +23,13 @@ NSP_EXPORT int needed(void) { return NEEDS(); }
 #ifdef HANGS
 __attribute__((constructor)) static void hang(void) {
   while (access(HANGS, F_OK) != 0) usleep(20000);
+}
+#endif
+
+#ifdef LOAD_HANGS
+NTSTATUS NSPModuleLoad(void) {
+  while (access(LOAD_HANGS, F_OK) != 0) usleep(20000);
+  return 0;
 }
 #endif
 

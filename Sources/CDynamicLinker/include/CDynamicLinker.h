@@ -11,6 +11,11 @@ void *nsp_mapping_base(const void *address);
 /* The start of the mapping of a file opened with dlopen; NULL when the handle is none. */
 void *nsp_module_base(void *handle);
 
+/* To be called on the thread that calls dlopen or dlclose, before and after. A process that ends waits 3 s for such calls on other
+   threads; then it ends without the destructors of its files, because the dynamic linker would wait for the call without end. */
+void nsp_linking_begins(void);
+void nsp_linking_ends(void);
+
 /* The address of a function that the file itself defines: for an indirect function, what its resolver answers. NULL for a name that
    only a library of the file defines, and for a symbol that is no function. Waits while another file is being loaded. */
 void *nsp_function(void *handle, const char *name);

@@ -38,8 +38,9 @@ NSP_EXTERN_C_BEGIN
 
 /* A file may register network modules itself (netioddk.h), of any interface: in a constructor, or in the first of these two, which
    it may export. The host calls NSPModuleLoad once the file is loaded, and refuses the file when it answers a failure; it calls
-   NSPModuleUnload before it unloads the file, also when it ends in good order. Modules that are still registered then are deregistered by the host, which waits until
-   that is complete before the file goes. Both run on a thread of the host's, never at once. Threads that the file has started
+   NSPModuleUnload before it unloads the file, also when it ends in good order. Modules that are still registered then are deregistered by
+   the host, which waits until that is complete before the file goes. Both run on a thread of the host's, never at once for one file. A host
+   does not wait for an NSPModuleLoad, or a constructor, that does not return. Threads that the file has started
    must have ended when its destructors, or NSPModuleUnload, have run. */
 NSP_EXPORT NTSTATUS NSPModuleLoad(void);
 NSP_EXPORT VOID NSPModuleUnload(void);

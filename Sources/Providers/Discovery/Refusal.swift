@@ -22,6 +22,8 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case badManifest = "bad-manifest"
     case superseded
     case failedToLoad = "failed-to-load"
+    /// Its own code has not returned yet.
+    case starting
 
     public var title: String { rawValue.replacing("-", with: " ").replacing("elf", with: "ELF") }
   }
@@ -43,6 +45,7 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     switch reason {
     case .missingRoutine, .notAProvider: .invalidProcedureTable
     case .untrusted: .accessDenied
+    case .starting: .tryAgain
     default: .providerFailedInit
     }
   }
