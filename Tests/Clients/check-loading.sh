@@ -7,7 +7,7 @@ cd "$(dirname "$0")" || exit 1
 needs cc clang swiftc python3 pgrep timeout
 root=../..
 work=$(realpath "$(mktemp -d)") && chmod 755 "$work"
-host=
+host= under=
 trap '[ -z "$host" ] || kill -9 $host 2>/dev/null; rm -rf "$work"' EXIT
 export NSP_SOCKET=$work/socket STATE_DIRECTORY=$work/state
 binaries=$(realpath "$(cd $root && swift build --show-bin-path)")
@@ -116,7 +116,7 @@ serve() { # isolation, files...
   rm -rf plugins "$STATE_DIRECTORY" && mkdir -m 755 plugins && echo "isolation = \"$1\"" >nsphost.toml && shift
   local file
   for file in "$@"; do cp "$file" "plugins/$(basename "$file")" || return 1; done
-  LD_LIBRARY_PATH=$swift_libraries "$program" serve --plugins "$work/plugins" --config nsphost.toml >serve.log 2>serve.err &
+  LD_LIBRARY_PATH=$swift_libraries $under "$program" serve --plugins "$work/plugins" --config nsphost.toml >serve.log 2>serve.err &
   host=$!
   for _ in $(seq 500); do [ -S "$NSP_SOCKET" ] && "$program" providers >/dev/null 2>&1 && return; sleep 0.02; done
   cat serve.err
@@ -268,4 +268,26 @@ hangs_later() {
 }
 check "constructors of a file that comes later: others are served and reloaded, SIGTERM ends the host" hosted hangs_later
 
+# No page that can be written is ever executed.
+cc -Wall -Wextra -Werror "$sources/mdwe.c" -o mdwe || exit 1
+fixtures=${NSPHOST_FIXTURES:-$sources/$root/build/fixtures}
+mdwe() { # isolation
+  local name
+  cp "$fixtures/version1.so" "$fixtures/partial-set.so" .
+  serve "$1" plain.so version1.so partial-set.so || return 1
+  [ "$(./mdwe of $host)" = in-force ] || { echo "the host does not run under it"; return 1; }
+  answers "$(id 2)" || return 1
+  timeout 20 "$program" lookup records-1 --provider version1 >answer 2>&1 && says record answer || return 1
+  timeout 20 "$program" lookup that --provider partial-set >answer 2>&1
+  says WSAEOPNOTSUPP answer && "$program" inspect partial-set >said && says "LookupServiceBegin +stub +WSAEOPNOTSUPP +[1-9]" || return 1
+  for name in plain version1 partial-set; do "$program" reload "$name" >/dev/null || { cat serve.err; return 1; }; done
+  answers "$(id 2)" && ends 15
+}
+if ./mdwe true 2>/dev/null; then
+  under=./mdwe
+  check "the host under PR_SET_MDWE: providers of both versions and stubs, in its process" hosted mdwe in-process
+  check "the same in workers" hosted mdwe worker
+else
+  echo "skipped: the host under PR_SET_MDWE: this kernel does not have it (Linux 6.3)"
+fi
 exit $((failed > 0))
