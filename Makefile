@@ -65,6 +65,7 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-turns.sh
 	Tests/Clients/check-faults.sh
 	Tests/Clients/check-loading.sh
+	Tests/Clients/check-ends.sh
 
 # The providers that ship, and glibc's door, against the real thing.
 check-plugins: test-packages windows plugins nss-module

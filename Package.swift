@@ -12,7 +12,7 @@ let strict: [SwiftSetting] =
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
   ] + (sanitizer == "thread" ? [.define("NSPHOST_THREAD_SANITIZER")] : [])
 
-/// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.map` names it.
+/// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.map` names it. Not each program defines all of it.
 ///
 /// A sanitizer's runtime lives in the program and must be seen by the libraries, so builds with one (`NSPHOST_SANITIZER` set)
 /// export everything.
@@ -20,7 +20,8 @@ let exports: [LinkerSetting] = [
   .unsafeFlags(
     ["-use-ld=lld", "-Xlinker", "--export-dynamic"]
       + (sanitizer == nil
-        ? ["-Xlinker", "--version-script=\(Context.packageDirectory)/Exports/nsphost.map"] : []))
+        ? ["-Xlinker", "--undefined-version", "-Xlinker", "--version-script=\(Context.packageDirectory)/Exports/nsphost.map"]
+        : []))
 ]
 
 let embedded: [SwiftSetting] = [
@@ -79,6 +80,8 @@ let package = Package(
     .target(name: "CDynamicLinker", dependencies: ["CWinsock"]),
     .target(name: "CLastWords"),
     .target(name: "BoundedTOML", dependencies: [.product(name: "TOMLKit", package: "TOMLKit")], swiftSettings: strict),
+    // In the program that hosts providers alone: what it defines counts for the whole process.
+    .target(name: "CEnding", dependencies: ["CLastWords"]),
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "CReadableMemory"),
     .target(name: "QuerySets", dependencies: ["CReadableMemory", "CWinsock"], swiftSettings: strict),
@@ -106,7 +109,8 @@ let package = Package(
     .target(
       name: "Lookups",
       dependencies: [
-        "CDynamicLinker", "CLinux", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets", "Rundown",
+        "CDynamicLinker", "CLastWords", "CLinux", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets",
+        "Rundown",
         "ServiceClasses",
       ],
       swiftSettings: strict, linkerSettings: exports),
@@ -175,7 +179,8 @@ let package = Package(
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CConfinement", "CDynamicLinker", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar",
+        "CConfinement", "CDynamicLinker", "CEnding", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups",
+        "ModuleRegistrar",
         "NSPClient", "Serving", "Wire", "Sessions",
         "Providers", "QuerySets", "ServiceClasses", "StateBackups",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -112,7 +112,7 @@ int nsp_client_numeric(const char *text, void *address) {
   return memcpy(address, &six, sizeof six), (int)sizeof six;
 }
 
-static const int own_fault[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+static const int own_fault[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 struct work {
   void (*work)(void *);
   void *context;

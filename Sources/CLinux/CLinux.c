@@ -92,6 +92,24 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input, si
   posix_spawnattr_destroy(&attributes);
   return status == 0 ? process : -1;
 }
+int nsp_spawn(const char *program, char *const arguments[]) {
+  extern char **environ;
+  posix_spawnattr_t attributes;
+  sigset_t none, all;
+  pid_t process = -1;
+  int status;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  status = posix_spawn(&process, program, NULL, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  errno = status;
+  return status == 0 ? process : -1;
+}
 void nsp_await_end(int process) {
   siginfo_t info;
   while (waitid(P_PID, (id_t)process, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {}

@@ -197,7 +197,12 @@ final class AsyncCall: Sendable {
 
   /// Copies the record deeply out of the provider's memory: after the completion returns that memory is the provider's again.
   private func receive() -> CallOutcome {
-    guard let delivery = state.withLock({ $0.phase.isAbandoned ? nil : $0.delivery }) else { return CallOutcome() }
+    let (delivery, provider) = state.withLock { ($0.phase.isAbandoned ? nil : $0.delivery, $0.session?.provider) }
+    guard let delivery, let provider else { return CallOutcome() }
+    return provider.reading { receive(delivery) }
+  }
+
+  private func receive(_ delivery: Delivery) -> CallOutcome {
     do throws(QuerySetError) {
       let bytes = UnsafeRawBufferPointer(start: block.start, count: block.capacity)
       var view = try QuerySetView(

@@ -163,7 +163,8 @@ extension ProviderHost {
     return Result { () throws(Refusal) in
       let object = try start.link { () throws(Refusal) in
         try whileLoading { () throws(Refusal) in
-          try SharedObject(path: candidate.path, isUnloadable: candidate.image?.isUnloadable ?? false)
+          try SharedObject(
+            path: candidate.path, name: manifest.displayName, isUnloadable: candidate.image?.isUnloadable ?? false)
         }
       }
       guard let object else {

@@ -71,7 +71,7 @@ private final class ThreadPool: @unchecked Sendable {
     var (all, previous) = (sigset_t(), sigset_t())
     sigfillset(&all)
     // Those that a routine brings upon itself: blocked, they would end the process without a word.
-    for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] { sigdelset(&all, number) }
+    for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS] { sigdelset(&all, number) }
     pthread_sigmask(SIG_SETMASK, &all, &previous)
     var thread = pthread_t()
     // The pool lives as long as the process; its threads only borrow it.

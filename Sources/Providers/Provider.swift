@@ -124,6 +124,13 @@ public final class Provider: Sendable {
     return timed(routine)
   }
 
+  /// Reads what the provider has delivered: a death meanwhile is not one of its routine.
+  public func reading<Result>(_ read: () -> Result) -> Result {
+    let outer = nsp_mark_reading(mark)
+    defer { nsp_mark_restore(outer) }
+    return read()
+  }
+
   private func turns(for entry: ProviderRoutine?) -> RoutineTurns? {
     if let entry, routines.entry(entry) == .stub { return nil }
     return turns

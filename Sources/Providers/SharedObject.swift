@@ -16,19 +16,27 @@ public final class SharedObject: Sendable {
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
   /// Every function that the host may call, by name: found once, because the dynamic linker may be busy with another file later.
   private nonisolated(unsafe) let functions: [String: UnsafeMutableRawPointer]
+  /// For what the process says when it dies in one of the file's functions.
+  private nonisolated(unsafe) let mark: UnsafeMutablePointer<CChar>?
 
   /// Runs the file's constructors. `isUnloadable` false keeps it mapped for the life of the process.
-  /// - Parameter isAlone: The process was started for this file.
-  public init(path: String, isUnloadable: Bool, isAlone: Bool = false) throws(Refusal) {
+  /// - Parameters:
+  ///   - name: What people call the provider that is in it; nil: as the file.
+  ///   - isAlone: The process was started for this file.
+  public init(path: String, name: String? = nil, isUnloadable: Bool, isAlone: Bool = false) throws(Refusal) {
+    let fileName = path.split(separator: "/").last.map(String.init) ?? path
+    let mark = strdup((name ?? fileName).printable)
+    self.mark = mark
     self.path = path
     self.isUnloadable = isUnloadable
     let flags = RTLD_NOW | RTLD_LOCAL | (isUnloadable ? 0 : RTLD_NODELETE)
     _ = dlerror()
     let alias = Self.nextAlias(of: path)
     nsp_linking_begins()
-    let opened = dlopen(alias, flags)
+    let opened = Self.marked(mark, "a constructor") { dlopen(alias, flags) }
     nsp_linking_ends()
     guard let handle = opened else {
+      free(mark)
       let text = dlerror().map { String(naming: $0) } ?? "the dynamic linker gave no reason"
       let said = LoaderMessage(Self.plain(text, alias, of: path), path: path, isAlone: isAlone)
       throw Refusal(path: path, reason: said.reason, detail: said.text, remedy: said.remedy)
@@ -36,17 +44,26 @@ public final class SharedObject: Sendable {
     self.handle = handle
     let start = nsp_module_base(handle)
     base = UInt(bitPattern: start)
-    let name = path.split(separator: "/").last.map(String.init) ?? path
     // One that only a library of the file's defines counts as missing, and so does data.
     functions = Dictionary(
       uniqueKeysWithValues: Self.names.compactMap { name in
         nsp_function(handle, name).flatMap { nsp_mapping_base($0) == start ? (name, $0) : nil }
       })
-    if let start { nsp_last_words_know(start, nsp_mapping_size(start), name.printable) }
+    if let start { nsp_last_words_know(start, nsp_mapping_size(start), fileName.printable) }
   }
 
   private static let names =
     ProviderRoutine.allCases.map(\.exportedName) + ["NSPModuleLoad", "NSPModuleUnload", "NSPProviderPrepare", "NSPStartup"]
+
+  static func marked<Result>(_ mark: UnsafePointer<CChar>?, _ what: StaticString, _ call: () -> Result) -> Result {
+    let outer = nsp_mark_provider(mark)
+    nsp_mark_routine(what.utf8Start)
+    defer { nsp_mark_restore(outer) }
+    return call()
+  }
+
+  /// Calls one of the file's functions: where the process dies in it, that is what it says. Calls out.
+  func calling<Result>(_ function: StaticString, _ call: () -> Result) -> Result { Self.marked(mark, function, call) }
 
   /// How often each path was loaded by this process.
   private static let generations = Mutex<[String: Int]>([:])
@@ -88,7 +105,7 @@ public final class SharedObject: Sendable {
   /// The last reference may go on a thread of the provider, inside a completion: unmapping the file there would leave that
   /// thread nothing to return to. So a thread of the host does it, later if a provider's thread was here just now.
   deinit {
-    let closing = Closing(handle: handle, forgotten: isUnloadable ? UnsafeRawPointer(bitPattern: base) : nil)
+    let closing = Closing(handle: handle, mark: mark, forgotten: isUnloadable ? UnsafeRawPointer(bitPattern: base) : nil)
     let last = lastReturn.load(ordering: .relaxed)
     let left = last == 0 ? 0 : last + Self.graceNanoseconds - MonotonicTime.coarse.nanoseconds
     guard left > 0 else { return HostThreads.run { closing.close() } }
@@ -97,14 +114,17 @@ public final class SharedObject: Sendable {
 
   private struct Closing: @unchecked Sendable {
     let handle: UnsafeMutableRawPointer
+    let mark: UnsafeMutablePointer<CChar>?
     /// Where the file is that leaves; nil for one that stays mapped.
     let forgotten: UnsafeRawPointer?
 
     func close() {
-      if let forgotten { nsp_last_words_forget(forgotten) }
       nsp_linking_begins()
-      dlclose(handle)
+      SharedObject.marked(mark, "a destructor") { _ = dlclose(handle) }
       nsp_linking_ends()
+      free(mark)
+      let now: UnsafeMutableRawPointer? = forgotten.flatMap { nsp_mapping_base($0) }
+      if let forgotten, now.map({ UnsafeRawPointer($0) }) != forgotten { nsp_last_words_forget(forgotten) }
     }
   }
 
@@ -115,14 +135,14 @@ public final class SharedObject: Sendable {
   /// - Returns: Its status; success where it has none.
   public func callModuleLoad() -> NTSTATUS {
     guard let address = functions["NSPModuleLoad"] else { return 0 }
-    return unsafeBitCast(address, to: (@convention(c) () -> NTSTATUS).self)()
+    return calling("NSPModuleLoad") { unsafeBitCast(address, to: (@convention(c) () -> NTSTATUS).self)() }
   }
 
   /// Calls the file's `NSPProviderPrepare`, if it has one. Calls out.
   public func callProviderPrepare(_ id: GUID) {
     guard let address = functions["NSPProviderPrepare"] else { return }
     var id = id
-    unsafeBitCast(address, to: (@convention(c) (LPGUID?) -> Void).self)(&id)
+    calling("NSPProviderPrepare") { unsafeBitCast(address, to: (@convention(c) (LPGUID?) -> Void).self)(&id) }
   }
 
   public var preparesProvider: Bool { functions["NSPProviderPrepare"] != nil }
@@ -130,7 +150,7 @@ public final class SharedObject: Sendable {
   /// Calls the file's `NSPModuleUnload`, if it has one. Calls out.
   public func callModuleUnload() {
     guard let address = functions["NSPModuleUnload"] else { return }
-    unsafeBitCast(address, to: (@convention(c) () -> Void).self)()
+    calling("NSPModuleUnload") { unsafeBitCast(address, to: (@convention(c) () -> Void).self)() }
   }
 
   /// Starts the version 1 provider that the file exports, for one id; nil where it exports none. Calls out.

@@ -62,9 +62,9 @@ public final class Worker: Sendable {
     WorkerDoors.current = Doors(self)
     // For what is said where it dies meanwhile.
     let outer = nsp_mark_provider(WorkerAdvertisement.mark)
-    nsp_mark_routine(("a constructor" as StaticString).utf8Start)
     defer { nsp_mark_restore(outer) }
-    let object = try SharedObject(path: path, isUnloadable: isUnloadable, isAlone: true)
+    let name = WorkerAdvertisement.mark.map { String(cString: $0) }
+    let object = try SharedObject(path: path, name: name, isUnloadable: isUnloadable, isAlone: true)
     file.withLock { $0 = (object, nil) }
     // What it says of itself then is known before anybody can ask for it.
     object.callProviderPrepare(id)
@@ -183,6 +183,8 @@ public final class Worker: Sendable {
     init(_ worker: Worker) { self.worker = worker }
 
     func complete(_ handle: UnsafeMutableRawPointer?, _ code: Int32) -> WinsockError? {
+      let outer = nsp_mark_reading(WorkerAdvertisement.mark)
+      defer { nsp_mark_restore(outer) }
       let status = PendingCalls.shared.complete(handle, code)
       return status == 0 ? nil : WinsockError(rawValue: status)
     }

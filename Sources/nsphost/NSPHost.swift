@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLastWords
 import CallManagement
 import Glibc
 import Lookups
@@ -163,6 +164,7 @@ struct HostOptions: ParsableArguments {
   func makeHost() -> ProviderHost {
     for defect in PluginDirectories.defects(of: namedDirectories) { Output.warn(defect.detail, help: defect.remedy) }
     let isClaimed = claimState()
+    nsp_last_words_install()
     let host = ProviderHost()
     if let stateDirectory {
       host.keepChanges(in: CatalogFile(directory: stateDirectory), environment: ProcessEnvironment.variables)

@@ -42,13 +42,16 @@ struct ServeCommand: ParsableCommand {
   @Flag(
     name: .long,
     help: ArgumentHelp(
-      "Serve in a process of its own, and start it again when it dies.",
-      discussion: "For where no service manager does it. A provider that crashes takes the host with it, which says who it was."))
+      "Serve in a process of its own, and start it again when it ends and nobody has asked for that.",
+      discussion: """
+        For where no service manager does it. A provider in the host's process that crashes or exits takes the host with it; the last line \
+        says which provider it was.
+        """))
   var supervise = false
 
-  /// The process that --supervise has started: it goes with the one that watches over it.
-  @Flag(name: .long, help: .hidden)
-  var supervised = false
+  /// The process that --supervise has started: it goes with the one that watches over it, and keeps its record in this descriptor.
+  @Option(name: .long, help: .hidden)
+  var supervised: Int32?
 
   func run() throws {
     if supervise {
@@ -58,10 +61,15 @@ struct ServeCommand: ParsableCommand {
           kind: .usage, what: "serve", why: "with --supervise the socket of the service manager can't be handed on",
           remedy: "leave out --supervise: the service manager starts the host again", isJSON: options.json)
       }
-      let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--supervise" } + ["--supervised"]
+      let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--supervise" }
       throw ExitCode(try Supervision(Array(arguments)).run())
     }
-    if supervised { nsp_end_with_parent() }
+    if let supervised {
+      nsp_end_with_parent()
+      _ = nsp_record_use(supervised)
+    }
+    // However it ends from here on, the host itself has decided it.
+    defer { nsp_record_end() }
     nsp_last_words_install()
     nsp_bound_arenas()
     // Who reads the log may go; the host stays.

@@ -33,6 +33,10 @@ int nsp_rename_new(const char *old, const char *new_name);
 enum { NSP_WORKER_INPUT = 3 };
 int nsp_spawn_worker(const char *program, char *const arguments[], int input, size_t static_tls);
 
+/* Starts a program in a process group of its own, with no signal blocked or ignored, and with every descriptor that is not closed on exec.
+   Its process id, or -1 with errno. */
+int nsp_spawn(const char *program, char *const arguments[]);
+
 /* Waits until a child of this process has ended, and leaves it to be collected: its id is nobody else's until then. */
 void nsp_await_end(int process);
 

@@ -1,3 +1,4 @@
+import CLastWords
 import CWinsock
 import Dispatch
 import QuerySets
@@ -40,8 +41,11 @@ public final class Version1Routines: ServiceClassRoutines {
     table.initialize(to: NSP_ROUTINE())
     table.pointee.cbSize = UInt32(MemoryLayout<NSP_ROUTINE>.size)
     var given = id
-    WSASetLastError(0)
-    if let failure = WinsockError(returned: startup(&given, table)) {
+    let failure = file.calling("NSPStartup") {
+      WSASetLastError(0)
+      return WinsockError(returned: startup(&given, table))
+    }
+    if let failure {
       table.deallocate()
       throw .startupFailed(failure)
     }
@@ -83,9 +87,10 @@ public final class Version1Routines: ServiceClassRoutines {
     let returned = DispatchSemaphore(value: 0)
     let finish: @Sendable () -> Void = { [self] in
       var id = id
-      WSASetLastError(0)
-      _ = table.pointee.NSPCleanup?(&id)
-      withExtendedLifetime(file) {}
+      file.calling("NSPCleanup") {
+        WSASetLastError(0)
+        _ = table.pointee.NSPCleanup?(&id)
+      }
       returned.signal()
     }
     // On a thread of its own: one that takes its time holds up nobody for longer than that.
@@ -189,9 +194,11 @@ public final class Version1Routines: ServiceClassRoutines {
         WSASetLastError(0)
         let failure = WinsockError(returned: routine(&id, &length, info))
         if failure == nil {
+          let outer = nsp_mark_reads()
           do throws(QuerySetError) {
             found = try ServiceClass(reading: info, in: .packed(UnsafeRawBufferPointer(block)))
           } catch { NSPHostLog(nil, DWORD(NSP_LOG_WARNING), "its class is refused: \(error)") }
+          nsp_mark_restore(outer)
         }
         // What can't be read is no answer.
         guard failure == .fault else { return failure ?? (found == nil ? .systemCallFailure : nil) }

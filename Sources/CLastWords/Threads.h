@@ -1,0 +1,21 @@
+/* The host's own threads, one place each. */
+#ifndef NSPHOST_THREADS_H
+#define NSPHOST_THREADS_H
+
+#include "CLastWords.h"
+
+#include <stdatomic.h>
+
+enum { NSP_THREADS = 1024, NSP_TEXT = 60 };
+struct nsp_thread {
+  _Atomic int number; /* 0: the place is free */
+  /* What it runs of whose, where marks are published. */
+  char provider[NSP_TEXT], routine[NSP_TEXT];
+};
+struct nsp_thread *nsp_threads(void);
+
+/* The calling thread takes a place, or gives its own back. */
+void nsp_thread_enter(void);
+void nsp_thread_leave(void);
+
+#endif
