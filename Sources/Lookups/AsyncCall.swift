@@ -176,14 +176,10 @@ final class AsyncCall: Sendable {
   }
 
   private func completed(_ outcome: CallOutcome) {
-    let (isLate, effect, owner, purpose, provider) = state.withLock { state in
-      (
-        state.phase.isAbandoned, state.phase.completed(outcome), state.owner, state.purpose,
-        state.session?.provider ?? state.forsaken
-      )
+    let (isLate, effect, owner, purpose) = state.withLock { state in
+      (state.phase.isAbandoned, state.phase.completed(outcome), state.owner, state.purpose)
     }
     if isLate { owner?.late(outcome) }
-    if effect != .nothing { provider?.file?.noteReturn() }
     switch effect {
     case .nothing: break
     case .release: release()

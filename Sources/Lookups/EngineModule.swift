@@ -20,6 +20,8 @@ final class EngineModule: Sendable {
     var own: [UInt: ProviderModule] = [:]
     /// The files that are loaded, for modules that register themselves.
     var files: [SharedObject] = []
+    /// The numbers of all files that were loaded for this engine.
+    var numbers: Set<UInt64> = []
     /// Ids whose provider may be taken over by a module that registers itself: its file is being replaced.
     var replaceable: Set<GUID> = []
     var retired: [Retired] = []
@@ -70,7 +72,10 @@ final class EngineModule: Sendable {
 
   /// A file has been loaded: providers that it registered meanwhile are in it.
   func know(_ file: SharedObject) {
-    state.withLock { $0.files.append(file) }
+    state.withLock { state in
+      state.files.append(file)
+      state.numbers.insert(file.number)
+    }
     for entry in catalog.entries {
       guard let provider = entry.provider, provider.file == nil, file.contains(provider.routines.address(.lookupServiceBegin))
       else { continue }
@@ -83,6 +88,12 @@ final class EngineModule: Sendable {
   func path(of code: UnsafeRawPointer) -> String? { state.withLock { $0.files }.first { $0.contains(code) }?.path }
 
   func forget(_ file: SharedObject) { state.withLock { $0.files.removeAll { $0 === file } } }
+
+  /// The files of this engine's that nobody calls any more and that stay mapped all the same.
+  var keptFiles: [MappedFiles.Kept] {
+    let numbers = state.withLock { $0.numbers }
+    return MappedFiles.kept.filter { numbers.contains($0.number) }
+  }
 
   /// Providers that were detached and are still in use somewhere: a call that never completed, a routine that never returned.
   var retired: [(retired: Retired, provider: Provider)] {

@@ -36,7 +36,8 @@ public struct ModulesReport: Sendable {
   /// A provider that was detached and whose file stays mapped.
   public struct Kept: Sendable {
     public var name: String
-    public var moduleID: GUID
+    /// Nil for a file of which no provider is known any more.
+    public var moduleID: GUID?
     public var path: String?
     public var cause: String
     public var age: Duration
@@ -68,7 +69,9 @@ extension ProviderHost {
             }
             return report(provider, bindings, entries, retired.map(\.provider))
           })
-      }, kept: retired.filter { !$0.provider.isBeingDetached(in: snapshot) }.map { kept($0.retired, $0.provider) })
+      },
+      kept: retired.filter { !$0.provider.isBeingDetached(in: snapshot) }.map { kept($0.retired, $0.provider) }
+        + module.keptFiles.map { file in .init(file, entries.first { $0.path == file.path }) })
   }
 
   private static let interfaceNames: [InterfaceID: String] = [InterfaceID(.nspv2): "NSPv2", InterfaceID(.transport): "transport"]
@@ -112,6 +115,14 @@ extension ProviderHost {
     }
     return ModulesReport.Kept(
       name: retired.name, moduleID: retired.id, path: retired.path, cause: cause, age: MonotonicTime.now - retired.since)
+  }
+}
+
+extension ModulesReport.Kept {
+  /// Something of the file still runs, though nobody calls it.
+  fileprivate init(_ file: MappedFiles.Kept, _ entry: Catalog.Entry?) {
+    let name = entry?.manifest.displayName ?? String(file.path.split(separator: "/").last ?? "")
+    self.init(name: name, moduleID: entry?.id, path: file.path, cause: file.cause, age: MonotonicTime.now - file.since)
   }
 }
 

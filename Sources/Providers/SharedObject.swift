@@ -5,7 +5,7 @@ import Glibc
 import QuerySets
 import Synchronization
 
-/// A provider's file in this process: mapped by `init`, unmapped by `deinit`.
+/// A provider's file in this process: mapped by `init`; `deinit` has it unmapped, when nothing of it runs any more (`MappedFiles`).
 ///
 /// Whoever may still call into the file keeps it alive, so it is unmapped only after the last call has returned.
 public final class SharedObject: Sendable {
@@ -13,6 +13,8 @@ public final class SharedObject: Sendable {
   /// Where it is mapped, as `nsp_mapping_base` says of its code; 0 where that is not known.
   public let base: UInt
   public let isUnloadable: Bool
+  /// Of all that this process has loaded.
+  public let number: UInt64
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
   /// Every function that the host may call, by name: found once, because the dynamic linker may be busy with another file later.
   private nonisolated(unsafe) let functions: [String: UnsafeMutableRawPointer]
@@ -41,6 +43,14 @@ public final class SharedObject: Sendable {
       let said = LoaderMessage(Self.plain(text, alias, of: path), path: path, isAlone: isAlone)
       throw Refusal(path: path, reason: said.reason, detail: said.text, remedy: said.remedy)
     }
+    // The dynamic linker gives out the file that is there, and constructs nothing.
+    if MappedFiles.isOver(handle) {
+      dlclose(handle)
+      free(mark)
+      throw Refusal(
+        path: path, reason: .failedToLoad, detail: "it was unloaded, and is still mapped, since something still runs in it",
+        remedy: "replace it by another copy; have it end its threads in NSPModuleUnload")
+    }
     self.handle = handle
     let start = nsp_module_base(handle)
     base = UInt(bitPattern: start)
@@ -50,6 +60,8 @@ public final class SharedObject: Sendable {
         nsp_function(handle, name).flatMap { nsp_mapping_base($0) == start ? (name, $0) : nil }
       })
     if let start { nsp_last_words_know(start, nsp_mapping_size(start), fileName.printable) }
+    number = MappedFiles.add(
+      .init(path: path, handle: handle, mark: mark, base: UInt(bitPattern: start), isUnloadable: isUnloadable))
   }
 
   private static let names =
@@ -92,41 +104,8 @@ public final class SharedObject: Sendable {
     return text
   }
 
-  /// When a thread of the provider's own last came out of the host, and returned into this file; 0 for never.
-  private let lastReturn = Atomic<Int64>(0)
-
-  /// How long such a thread is given to leave the file. One that stays longer is joined by the file's destructors or by its
-  /// `NSPModuleUnload`: that is the provider's part.
-  private static let graceNanoseconds: Int64 = 1_000_000_000
-
-  /// A thread that is not inside a routine that the host called returns into the file.
-  public func noteReturn() { lastReturn.store(MonotonicTime.coarse.nanoseconds, ordering: .relaxed) }
-
-  /// The last reference may go on a thread of the provider, inside a completion: unmapping the file there would leave that
-  /// thread nothing to return to. So a thread of the host does it, later if a provider's thread was here just now.
-  deinit {
-    let closing = Closing(handle: handle, mark: mark, forgotten: isUnloadable ? UnsafeRawPointer(bitPattern: base) : nil)
-    let last = lastReturn.load(ordering: .relaxed)
-    let left = last == 0 ? 0 : last + Self.graceNanoseconds - MonotonicTime.coarse.nanoseconds
-    guard left > 0 else { return HostThreads.run { closing.close() } }
-    HostTimers.after(.nanoseconds(left)) { closing.close() }
-  }
-
-  private struct Closing: @unchecked Sendable {
-    let handle: UnsafeMutableRawPointer
-    let mark: UnsafeMutablePointer<CChar>?
-    /// Where the file is that leaves; nil for one that stays mapped.
-    let forgotten: UnsafeRawPointer?
-
-    func close() {
-      nsp_linking_begins()
-      SharedObject.marked(mark, "a destructor") { _ = dlclose(handle) }
-      nsp_linking_ends()
-      free(mark)
-      let now: UnsafeMutableRawPointer? = forgotten.flatMap { nsp_mapping_base($0) }
-      if let forgotten, now.map({ UnsafeRawPointer($0) }) != forgotten { nsp_last_words_forget(forgotten) }
-    }
-  }
+  /// The last reference may go on a thread of the provider, inside a completion.
+  deinit { MappedFiles.leave(number) }
 
   /// Whether an address lies in this file.
   public func contains(_ address: UnsafeRawPointer) -> Bool { UInt(bitPattern: nsp_mapping_base(address)) == base }

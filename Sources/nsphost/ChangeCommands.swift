@@ -16,11 +16,13 @@ struct ProviderChoice: ParsableArguments {
   func entry(in host: ProviderHost, for what: String) throws -> Catalog.Entry {
     let entries = host.catalog.entries
     let id = try provider.find(among: entries.known, isJSON: options.json)
-    guard let entry = entries.first(where: { $0.id == id }) else {
+    guard var entry = entries.first(where: { $0.id == id }) else {
       throw CommandFailure(
         kind: .nothingFound, what: "\(what) \(provider.text)", why: "there is no provider of this name",
         remedy: "nsphost providers lists the names", isJSON: options.json)
     }
+    // Held here, it would keep its file.
+    entry.provider = nil
     return entry
   }
 
@@ -47,11 +49,17 @@ extension SwitchCommand {
       if Self.enables { try host.enable(entry.id) } else { try host.disable(entry.id) }
     } catch { throw choice.failure(verb, error) }
     let (name, catalog) = (entry.manifest.displayName, host.catalogFile?.path)
+    let isElsewhere = entry.hosting != nil
+    let mapped = Self.enables || isElsewhere ? nil : ChangeReport(host, entry, "disabled").staysMapped
     if options.json {
-      return CommandOutput(SwitchDocument(change: .init(name: name, file: entry.path, catalog: catalog, enabled: Self.enables)))
+      return CommandOutput(
+        SwitchDocument(
+          change: .init(
+            name: name, file: entry.path, catalog: catalog, enabled: Self.enables, mapped: mapped != nil, cause: mapped)))
     }
     let howLong = catalog.map { "for good: kept in \($0)" } ?? "until the host ends: it keeps no state"
-    return CommandOutput(["\(verb)d \(name), \(howLong)"])
+    let staysMapped = mapped.map { ["    its file stays mapped: \($0)"] } ?? []
+    return CommandOutput(["\(verb)d \(name), \(howLong)"] + staysMapped)
   }
 }
 
@@ -61,6 +69,8 @@ private struct SwitchDocument: Encodable {
     var file: String
     var catalog: String?
     var enabled: Bool
+    var mapped: Bool
+    var cause: String?
   }
   let schema = "nsphost.change/1"
   let host = HostEnvelope()
@@ -142,9 +152,15 @@ struct ChangeReport {
     if let kept = host.modules.kept.first(where: { $0.moduleID == entry.id && $0.cause != "it is being let go" }) {
       staysMapped = kept.cause
     } else {
-      staysMapped = host.candidates.first { $0.path == entry.path }?.image?.whyMapped
+      let current = host.catalog[entry.id]?.provider?.file?.number
+      staysMapped =
+        host.candidates.first { $0.path == entry.path }?.image?.whyMapped
+        ?? MappedFiles.cause(of: entry.path, besides: current, within: Self.patience)
     }
   }
+
+  /// How long a file may take to leave.
+  private static let patience: Duration = .seconds(2)
 
   var line: String {
     "\(verb) \(name): " + (staysMapped.map { "what was loaded before stays mapped: \($0)" } ?? "nothing of before stays mapped")

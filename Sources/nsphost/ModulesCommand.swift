@@ -84,7 +84,7 @@ private struct ModulesDocument: Encodable {
   }
   struct Kept: Encodable {
     var module: String
-    var id: String
+    var id: String?
     var file: String?
     var binding = "unbound"
     var mapped = true
@@ -108,7 +108,7 @@ private struct ModulesDocument: Encodable {
     }
     kept = report.kept.map {
       Kept(
-        module: $0.name, id: $0.moduleID.description, file: $0.path, cause: $0.cause,
+        module: $0.name, id: $0.moduleID?.description, file: $0.path, cause: $0.cause,
         ageUs: withAges ? Int($0.age.microseconds) : 0)
     }
   }

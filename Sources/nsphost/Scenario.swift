@@ -199,19 +199,26 @@ final class Scenario {
   private typealias Change = ProviderHost.ChangeFailure
 
   private func change(_ name: String, _ verb: String, _ make: (GUID) throws(Change) -> Void) throws(Failure) -> String {
-    let entries = host.catalog.entries
-    let id: GUID?
-    do throws(CommandFailure) { id = try ProviderReference(argument: name)?.find(among: entries.known, isJSON: false) } catch {
-      throw Failure(why: error.why, remedy: error.remedy)
-    }
-    guard let entry = entries.first(where: { $0.id == id }) else {
-      throw Failure(why: "there is no provider \(name)", remedy: "providers lists them")
-    }
+    let entry = try entry(name)
     do throws(Change) { try make(entry.id) } catch {
       let (why, remedy) = error.text
       throw Failure(why: why, remedy: remedy)
     }
     return verb == "enabled" ? "enabled \(name)" : ChangeReport(host, entry, verb).line
+  }
+
+  /// Without its provider, which would keep its file.
+  private func entry(_ name: String) throws(Failure) -> Catalog.Entry {
+    let entries = host.catalog.entries
+    let id: GUID?
+    do throws(CommandFailure) { id = try ProviderReference(argument: name)?.find(among: entries.known, isJSON: false) } catch {
+      throw Failure(why: error.why, remedy: error.remedy)
+    }
+    guard var entry = entries.first(where: { $0.id == id }) else {
+      throw Failure(why: "there is no provider \(name)", remedy: "providers lists them")
+    }
+    entry.provider = nil
+    return entry
   }
 
   // MARK: Words

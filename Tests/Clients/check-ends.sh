@@ -125,4 +125,45 @@ refused() {
 }
 check "a configuration that is refused is not tried again" refused
 
+echo "what outlives its file"
+stays() { # what it leaves, what is said
+  served in-process "" "$fixtures/stays/stays-$1.so" "$samples/hello.so" || return 1
+  nsphost disable "stays-$1" >"$work/said" && grep -qE "^    its file stays mapped: $2" "$work/said" || { cat "$work/said"; stops; return 1; }
+  nsphost modules | grep -qE "^    stays-$1 +unbound +kept mapped: $2" && nsphost modules --json | grep -q '"mapped":true' && answers && nsphost enable "stays-$1" >/dev/null && answers || { nsphost modules; return 1; }
+  stops
+}
+check "in-process: a thread" stays thread 'its thread [0-9]+ \(.*\) has not ended'
+check "in-process: a thread that never rests" stays spinning 'thread [0-9]+ \(.*\) does not rest, and may be in it'
+check "in-process: a timer" stays timer 'a timer calls it \(SIGEV_THREAD\)'
+check "in-process: a destructor of thread-specific data" stays key 'a destructor of thread-specific data \(pthread_key_create\) is in it'
+gone() { ! grep -q "$1" /proc/$host/maps && ! nsphost modules | grep -q 'kept mapped'; }
+leaves() { # what it leaves
+  served in-process "" "$fixtures/stays/stays-$1.so" "$samples/hello.so" && nsphost disable "stays-$1" >"$work/said" && within 8 gone "stays-$1" && answers && stops
+}
+check "in-process: a thread that ends a little later: the file goes then" leaves late
+check "in-process: the handler of a signal" stays handler 'it handles SIGUSR2'
+check "in-process: a thread that the file's destructor waits for" leaves joined
+over() {
+  served in-process "" "$fixtures/stays/stays-over.so" "$samples/hello.so" && nsphost disable stays-over | grep -q 'its thread' &&
+    ! nsphost enable stays-over >"$work/said" 2>&1 && grep -q 'is still mapped' "$work/said" && cp "$fixtures/stays/stays-over.so" "$work/plugins/.new" &&
+    mv "$work/plugins/.new" "$work/plugins/stays-over.so" && nsphost enable stays-over >/dev/null && answers && stops || { cat "$work/said"; nsphost providers; return 1; }
+}
+check "in-process: a file that is over and can't leave is not used again; a copy of it is" over
+check "in-process: handlers of exit and of fork go with their file" leaves none
+named() {
+  leaves_unseen() { served in-process "" "$fixtures/stays/stays-unseen.so" && nsphost disable stays-unseen >/dev/null && within 8 gone stays-unseen; }
+  leaves_unseen || return 1
+  kill $host
+  ended 139 && says '^nsphost: stays-unseen.so: died in its code, which was unmapped: SIGSEGV$'
+}
+check "in-process: a death in what was unmapped names the file" named
+rehearsal() {
+  rm -rf "$work/plugins" && mkdir -m 755 "$work/plugins" && cp "$fixtures/stays/stays-$1.so" "$work/plugins/" &&
+    STATE_DIRECTORY=$work/other nsphost unload "stays-$1" --plugins "$work/plugins" >"$work/said" && grep -qE "$2" "$work/said" || { cat "$work/said"; return 1; }
+}
+check "unload says that a thread keeps it" rehearsal thread '^unloaded stays-thread: what was loaded before stays mapped: its thread [0-9]+'
+check "unload says that nothing does" rehearsal none '^unloaded stays-none: nothing of before stays mapped$'
+served worker "" "$fixtures/stays/stays-thread.so" "$samples/hello.so"
+check "worker: it goes with its process" eval "nsphost disable stays-thread >$work/said && ! grep -q mapped $work/said && answers"
+check "worker: the host ends in order" stops
 [ $failed = 0 ] || { echo "$failed checks failed"; exit 1; }
