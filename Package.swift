@@ -83,6 +83,7 @@ let package = Package(
     // In the program that hosts providers alone: what it defines counts for the whole process.
     .target(name: "CEnding", dependencies: ["CLastWords"]),
     .target(name: "CMappedFiles", dependencies: ["CLastWords"]),
+    .target(name: "CProcessState"),
     .target(name: "Rundown", swiftSettings: strict),
     .target(name: "CReadableMemory"),
     .target(name: "QuerySets", dependencies: ["CReadableMemory", "CWinsock"], swiftSettings: strict),
@@ -99,8 +100,7 @@ let package = Package(
     .target(
       name: "Providers",
       dependencies: [
-        "BoundedTOML", "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CMappedFiles", "CUUID", "ModuleRegistrar",
-        "Ownership", "QuerySets", "Rundown",
+        "BoundedTOML", "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CMappedFiles", "CProcessState", "CUUID", "ModuleRegistrar", "Ownership", "QuerySets", "Rundown",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),

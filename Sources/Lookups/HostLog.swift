@@ -1,4 +1,5 @@
 import CWinsock
+import Providers
 import QuerySets
 import Synchronization
 
@@ -50,6 +51,19 @@ public enum HostLog {
   public static func write(_ level: LogLevel, provider: String? = nil, query: QueryID? = nil, _ text: @autoclosure () -> String) {
     guard isOpen(for: level), let sink = sink.withLock({ $0 }) else { return }
     sink.take(LogEntry(level: level, provider: provider?.printable, query: query, text: line(text())))
+  }
+
+  /// Watches over what belongs to the whole process: a provider that changes it is named, and it is set back. For programs that are a host and
+  /// nothing else, before their first file is loaded.
+  public static func watchProcess() {
+    ProcessState.watch { providers, changes in
+      let who =
+        providers.count == 1 ? "" : providers.isEmpty ? "code of a provider: " : "\(providers.joined(separator: " or ")): "
+      write(
+        .warning, provider: providers.count == 1 ? providers[0] : nil,
+        "\(who)changed what belongs to the whole host, which is set back: \(changes): isolation = \"worker\" gives the provider a process of its own"
+      )
+    }
   }
 
   /// Nobody writes lines of their own into the log: what ends a line or moves along it is a space there, the rest an escape.

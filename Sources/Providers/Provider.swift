@@ -40,6 +40,10 @@ public final class Provider: Sendable {
   private nonisolated(unsafe) let mark: UnsafeMutablePointer<CChar>?
 
   private let keptFile: Mutex<SharedObject?>
+  /// Its routines are code of this process.
+  private let isHere: Atomic<Bool>
+  /// For `ProcessState`.
+  private let notedCall = Atomic<UInt64>(0)
   /// Where so many of its routines may run at a time (nsp.md T5), or an End waits for a NextEx.
   private let turns: RoutineTurns?
   private let provedSlow: Atomic<Bool>
@@ -67,6 +71,7 @@ public final class Provider: Sendable {
     self.manifest = manifest
     self.routines = routines
     keptFile = Mutex(file)
+    isHere = Atomic(file != nil)
   }
 
   deinit { free(mark) }
@@ -75,7 +80,10 @@ public final class Provider: Sendable {
   public var file: SharedObject? { keptFile.withLock { $0 } }
 
   /// Keeps the file of a module that registered itself while the file was still being loaded.
-  public func keep(_ file: SharedObject) { keptFile.withLock { $0 = file } }
+  public func keep(_ file: SharedObject) {
+    keptFile.withLock { $0 = file }
+    isHere.store(true, ordering: .relaxed)
+  }
 
   /// Whether its Begin and SetServiceEx are given what is known of a query's class.
   public var takesClasses: Bool { routines.traits.contains(.takesClasses) }
@@ -105,12 +113,12 @@ public final class Provider: Sendable {
     _ entry: ProviderRoutine? = nil, as role: RoutineRole = .other, while isWanted: () -> Bool = { true },
     _ routine: (RoutineTable) -> Result
   ) -> Result? {
-    guard let turns = turns(for: entry) else { return isWanted() ? timed(routine) : nil }
+    guard let turns = turns(for: entry) else { return isWanted() ? timed(entry, routine) : nil }
     let (seconds, attoseconds) = deadline.components
     let end = DispatchTime.now() + .seconds(Int(seconds)) + .nanoseconds(Int(attoseconds / 1_000_000_000))
     guard turns.enter(role, until: end) else { return nil }
     defer { turns.leave(role) }
-    return isWanted() ? timed(routine) : nil
+    return isWanted() ? timed(entry, routine) : nil
   }
 
   /// Calls a routine that ends a lookup or a session, which must be called, however long its turn does not come: whoever waits is on a
@@ -118,10 +126,10 @@ public final class Provider: Sendable {
   public func end<Result>(
     _ entry: ProviderRoutine? = nil, as role: RoutineRole = .other, _ routine: (RoutineTable) -> Result
   ) -> Result {
-    guard let turns = turns(for: entry) else { return timed(routine) }
+    guard let turns = turns(for: entry) else { return timed(entry, routine) }
     _ = turns.enter(role, until: .distantFuture)
     defer { turns.leave(role) }
-    return timed(routine)
+    return timed(entry, routine)
   }
 
   /// Reads what the provider has delivered: a death meanwhile is not one of its routine.
@@ -136,12 +144,19 @@ public final class Provider: Sendable {
     return turns
   }
 
-  private func timed<Result>(_ routine: (RoutineTable) -> Result) -> Result {
+  private func timed<Result>(_ entry: ProviderRoutine?, _ routine: (RoutineTable) -> Result) -> Result {
+    let watches = ProcessState.watches && isHere.load(ordering: .relaxed)
+    if watches { ProcessState.called(name, notedCall) }
     let start = MonotonicTime.coarse
     let outer = nsp_mark_provider(mark)
     let result = routine(routines)
     nsp_mark_restore(outer)
-    if MonotonicTime.coarse.nanoseconds - start.nanoseconds > Self.patienceNanoseconds {
+    let end = MonotonicTime.coarse
+    if watches {
+      ProcessState.called(name, notedCall)
+      ProcessState.returned(at: end, isFinal: entry == .startup || entry == .cleanup || entry == .clientSessionRundown)
+    }
+    if end.nanoseconds - start.nanoseconds > Self.patienceNanoseconds {
       provedSlow.store(true, ordering: .relaxed)
     }
     return result

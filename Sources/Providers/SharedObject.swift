@@ -71,7 +71,7 @@ public final class SharedObject: Sendable {
     let outer = nsp_mark_provider(mark)
     nsp_mark_routine(what.utf8Start)
     defer { nsp_mark_restore(outer) }
-    return call()
+    return ProcessState.guarding(mark, call)
   }
 
   /// Calls one of the file's functions: where the process dies in it, that is what it says. Calls out.

@@ -1,11 +1,16 @@
 import CLinux
 import Dispatch
 import Glibc
+import Providers
 import Synchronization
 
 /// Signals of a host, as something to wait for: each is taken from its default effect. One of these in a process.
 struct Signals {
-  init(_ numbers: [Int32]) { nsp_take_signals(numbers, UInt32(numbers.count)) }
+  init(_ numbers: [Int32]) {
+    nsp_take_signals(numbers, UInt32(numbers.count))
+    // Their dispositions are the host's own from here on.
+    ProcessState.keepAgain()
+  }
 
   /// The next one that comes; nil when the time is over first. Without a time for ever: a server waits for nothing else.
   func wait(for span: Duration? = nil) -> Int32? {
@@ -22,13 +27,19 @@ final class Interruption: @unchecked Sendable {
   private var sources: [any DispatchSourceSignal] = []
 
   init() {
-    for number in [SIGINT, SIGTERM] {
+    let registered = DispatchGroup()
+    sources = [SIGINT, SIGTERM].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler { [arrived] in arrived.signal() }
+      registered.enter()
+      source.setRegistrationHandler { registered.leave() }
       source.resume()
-      sources.append(source)
+      return source
     }
+    // No deadline: Dispatch registers each. It gives the signals dispositions of its own then, which are the host's.
+    registered.wait()
+    ProcessState.keepAgain()
   }
 
   /// Until it has come. No deadline: for what stays until somebody ends it.

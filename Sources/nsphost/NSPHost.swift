@@ -165,6 +165,7 @@ struct HostOptions: ParsableArguments {
     for defect in PluginDirectories.defects(of: namedDirectories) { Output.warn(defect.detail, help: defect.remedy) }
     let isClaimed = claimState()
     nsp_last_words_install()
+    HostLog.watchProcess()
     let host = ProviderHost()
     if let stateDirectory {
       host.keepChanges(in: CatalogFile(directory: stateDirectory), environment: ProcessEnvironment.variables)

@@ -123,6 +123,7 @@ struct ServeCommand: ParsableCommand {
     }
     host.isolate(
       isolate ? .worker : configuration.isolation ?? Self.defaultIsolation, isForced: isolate, in: server.workers)
+    HostLog.watchProcess()
     host.prepareProviders()
     let configured = options.directories.isEmpty ? configuration.plugins : nil
     for defect in PluginDirectories.defects(of: configured ?? options.namedDirectories) {

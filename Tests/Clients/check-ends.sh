@@ -125,6 +125,38 @@ refused() {
 }
 check "a configuration that is refused is not tried again" refused
 
+echo "what belongs to the whole process"
+state() { echo "$(readlink /proc/$host/cwd) $(awk '/^Umask/ { print $2 }' /proc/$host/status) $(awk '/^Sig(Ign|Cgt)/ { print $2 }' /proc/$host/status)"; }
+set_back() { # name, what is said
+  nsphost lookup "$1" >/dev/null 2>&1
+  # At most once a second on behalf of a routine: the startup of the next session looks again.
+  nsphost lookup fine >/dev/null 2>&1
+  says "^warning: ends: changed what belongs to the whole host, which is set back: $2" && [ "$(state)" = "$before" ] || { echo "was $before"; echo "is  $(state)"; return 1; }
+}
+served in-process "" "$fixtures/ends/ends.so"
+before=$(state)
+check "in-process: the working directory" set_back directory-begin 'the working directory \(/proc\)'
+check "in-process: the umask" set_back mask-next 'the umask \(0777\)'
+check "in-process: the locale" set_back locale-begin 'the locale \(C.UTF-8\)'
+check "in-process: dispositions of signals" set_back handler-begin 'the disposition of SIGSEGV, the disposition of SIGTERM'
+check "and the host ends in order" stops
+export ENDS_STARTUP=mask
+served in-process "" "$fixtures/ends/ends.so"
+unset ENDS_STARTUP
+before=$(state)
+check "in-process: in a startup" set_back fine 'the umask \(0777\)'
+check "the host ends in order" stops
+served in-process "" "$fixtures/ends/ends-unload.so" "$fixtures/ends/ends-state-constructor.so"
+check "in-process: in a constructor" eval "says 'ends: changed .*the working directory' && [[ \$(state) == \"$work/run 0022\"* ]]"
+nsphost disable e2d50003 >/dev/null
+check "in-process: when it is unloaded" eval "says 'ends: changed .*the umask' && [[ \$(state) == \"$work/run 0022\"* ]]"
+stops
+served worker "" "$fixtures/ends/ends.so"
+before=$(state)
+worker_changes() { nsphost lookup mask-begin >/dev/null 2>&1; nsphost lookup directory-begin >/dev/null 2>&1; [ "$(state)" = "$before" ] && ! says 'changed'; }
+check "worker: it is the worker's own" worker_changes
+stops
+
 echo "what outlives its file"
 stays() { # what it leaves, what is said
   served in-process "" "$fixtures/stays/stays-$1.so" "$samples/hello.so" || return 1
@@ -141,7 +173,7 @@ leaves() { # what it leaves
   served in-process "" "$fixtures/stays/stays-$1.so" "$samples/hello.so" && nsphost disable "stays-$1" >"$work/said" && within 8 gone "stays-$1" && answers && stops
 }
 check "in-process: a thread that ends a little later: the file goes then" leaves late
-check "in-process: the handler of a signal" stays handler 'it handles SIGUSR2'
+check "in-process: the handler of a signal is set back, and goes with its file" leaves handler
 check "in-process: a thread that the file's destructor waits for" leaves joined
 over() {
   served in-process "" "$fixtures/stays/stays-over.so" "$samples/hello.so" && nsphost disable stays-over | grep -q 'its thread' &&
