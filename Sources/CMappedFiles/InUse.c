@@ -156,7 +156,8 @@ static int has_destructor(struct search search, char *text, size_t size) {
   return 0;
 }
 
-/* The kernel lists a process's timers. The value of one that starts a thread leads to libc's record of it, and that has the function. */
+/* The kernel lists a process's timers. One that starts a thread signals a thread of libc's, with a value that leads to libc's record of it, and
+   that has the function. */
 static int has_timer(struct search search, char *text, size_t size) {
   FILE *timers = fopen("/proc/self/timers", "re");
   char line[128];
@@ -164,7 +165,7 @@ static int has_timer(struct search search, char *text, size_t size) {
   unsigned long value = 0;
   while (timers != NULL && !found && fgets(line, sizeof line, timers) != NULL) {
     if (sscanf(line, "signal: %*d/%lx", &value) == 1) continue;
-    if (strncmp(line, "notify: thread", 14) == 0) found = leads_to(search, value, value + 128);
+    if (strncmp(line, "notify: ", 8) == 0 && strstr(line, "/tid.") != NULL) found = leads_to(search, value, value + 128);
   }
   if (timers != NULL) fclose(timers);
   if (found) snprintf(text, size, "a timer calls it (SIGEV_THREAD)");

@@ -30,6 +30,7 @@ listens() { nsphost sessions >/dev/null 2>&1; }
 serve() { # isolation, words of the command line, files...
   local isolation=$1 words=$2
   shift 2
+  [ -z "$host" ] || { kill -9 $host && wait $host; } 2>/dev/null
   rm -rf "$work/plugins" "$work/run/socket" && mkdir -m 755 "$work/plugins" && cp "$@" "$work/plugins/"
   printf 'isolation = "%s"\n' "$isolation" >"$work/nsphost.toml"
   # shellcheck disable=SC2086
@@ -176,7 +177,7 @@ check "in-process: a thread that ends a little later: the file goes then" leaves
 check "in-process: the handler of a signal is set back, and goes with its file" leaves handler
 check "in-process: a thread that the file's destructor waits for" leaves joined
 over() {
-  served in-process "" "$fixtures/stays/stays-over.so" "$samples/hello.so" && nsphost disable stays-over | grep -q 'its thread' &&
+  served in-process "" "$fixtures/stays/stays-over.so" "$samples/hello.so" && nsphost disable stays-over >"$work/said" && grep -q 'its thread' "$work/said" &&
     ! nsphost enable stays-over >"$work/said" 2>&1 && grep -q 'is still mapped' "$work/said" && cp "$fixtures/stays/stays-over.so" "$work/plugins/.new" &&
     mv "$work/plugins/.new" "$work/plugins/stays-over.so" && nsphost enable stays-over >/dev/null && answers && stops || { cat "$work/said"; nsphost providers; return 1; }
 }
