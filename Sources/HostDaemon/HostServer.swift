@@ -71,10 +71,12 @@ public final class HostServer: Sendable {
   /// - Parameters:
   ///   - networks: From which network namespaces glibc's module is answered.
   ///   - isOpen: Otherwise it serves its own workers at first, and everybody else from `open` on.
+  ///   - restartsWorkers: Otherwise a worker that dies stays dead.
   ///   - control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
   ///   time.
   public init(
     _ host: ProviderHost, path: String, limits: Limits = Limits(), networks: NetworkNamespaces = .own, isOpen: Bool = true,
+    restartsWorkers: Bool = true,
     control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) throws(ListenFailure) {
     guard let poll = SocketPoll(), let processes = ProcessWatch() else {
@@ -94,7 +96,7 @@ public final class HostServer: Sendable {
     self.poll = poll
     self.processes = processes
     quotas = UserQuotas(limits)
-    workers = Workers(host, socket: listener.path)
+    workers = Workers(host, socket: listener.path, restarts: restartsWorkers)
     advertisements = Advertisements(host, workers)
     resolvers = ResolverSessions(host)
     requests = Requests(

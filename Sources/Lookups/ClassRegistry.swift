@@ -102,7 +102,8 @@ public final class ClassRegistry: Sendable {
       return known
     }
     guard let provider = entry.provider else {
-      throw entry.awaitedProcess != nil ? .tryAgain : entry.failure == nil ? .serviceNotFound : .providerFailedInit
+      throw entry.awaitedProcess != nil || entry.death != nil
+        ? .tryAgain : entry.failure == nil ? .serviceNotFound : .providerFailedInit
     }
     guard let version1 = provider.version1 else { throw .operationNotSupported }
     let answer = ask(provider, within: provider.deadline) { version1.serviceClass(id) }

@@ -9,6 +9,8 @@ public enum Outage: Sendable, Hashable {
   case restarting
   /// Its process has died too often, and waits for an operator.
   case quarantined
+  /// Its process has died, how, and is not started again.
+  case died(String)
   /// The provider says itself that it cannot answer, and why.
   case failing(String)
   case failedStartup(WinsockError)
@@ -26,6 +28,7 @@ public enum Outage: Sendable, Hashable {
     case .starting: "starting"
     case .restarting: "restarting"
     case .quarantined: "quarantined"
+    case .died: "died"
     case .failing: "failing"
     case .failedStartup: "failed-startup"
     case .late: "timed-out"
@@ -41,6 +44,7 @@ public enum Outage: Sendable, Hashable {
     case .starting: "its process is being started"
     case .restarting: "its process has died and is being restarted"
     case .quarantined: "its process has died too often and is quarantined"
+    case .died(let how): "its process has died: \(how)"
     case .failing(let reason): "it is failing: \(reason)"
     case .failedStartup(let error): "its startup failed: \(error.meaning) (\(error.symbolicName))"
     case .late: "no answer in time"

@@ -58,6 +58,9 @@ extension ProviderHost {
   /// Every candidate file of the last scan, with its state; a file that was found good but could not be loaded is refused here.
   public var candidates: [Candidate] { shelf.withLock { $0.candidates } }
 
+  /// Whether it loads no file, and lists them only.
+  public var listsOnly: Bool { shelf.withLock { $0.rule.listsOnly } }
+
   // MARK: Directories
 
   /// Where providers come from.
@@ -66,9 +69,19 @@ extension ProviderHost {
   /// Scans directories, loads every file that is ready, and installs each in the order in which it was found.
   /// A bad file never stops the others: it is named in `candidates`. Calls out.
   @discardableResult
-  public func load(from directories: [String]) -> Changes {
-    shelf.withLock { $0.directories = directories }
+  public func load(from directories: [String], _ rule: LoadingRule = .everything) -> Changes {
+    shelf.withLock { ($0.directories, $0.rule) = (directories, rule) }
     return rescan()
+  }
+
+  /// Loads one file, wherever it is, as the only one of this host. What became of it is in `candidates`. Calls out.
+  public func load(file path: String, _ rule: LoadingRule) {
+    self.changes.take {
+      shelf.withLock { $0.rule = rule }
+      var (candidate, changes) = (scan().candidate(at: path), Changes())
+      if let refusal = take(candidate, &changes) { candidate.state = .refused(refusal) }
+      shelf.withLock { $0.candidates = [candidate] }
+    }
   }
 
   /// Looks at the directories again: loads files that are new, replaces those whose contents changed, unloads those that are
@@ -148,6 +161,10 @@ extension ProviderHost {
       return nil
     case .ready: break
     }
+    guard shelf.withLock({ $0.rule }).loads(candidate) else {
+      list(candidate, manifest)
+      return nil
+    }
     if let former, former.version == candidate.version, former.manifest == manifest {
       // What was to take its place is no longer there.
       if shelf.withLock({ $0.starts[candidate.path].map { !$0.isOf(candidate, manifest) } ?? false }) {
@@ -175,6 +192,16 @@ extension ProviderHost {
     }
   }
 
+  /// What registers its modules itself has no entry until it has done so.
+  private func list(_ candidate: Candidate, _ manifest: Manifest) {
+    guard candidate.image?.exportsRoutines == true || manifest.advertises else { return }
+    if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path) }
+    catalog.update(manifest.id) { entry in
+      guard entry.provider == nil else { return }
+      (entry.path, entry.isListed) = (candidate.path, true)
+    }
+  }
+
   private func note(_ refusal: Refusal, of id: GUID, _ candidate: Candidate) {
     catalog.update(id) { entry in
       if entry.provider == nil {
@@ -190,6 +217,7 @@ extension ProviderHost {
     catalog.update(manifest.id) { entry in
       entry.isActive = true
       entry.isUnloaded = false
+      entry.isListed = false
       entry.failure = nil
       entry.path = candidate.path
     }

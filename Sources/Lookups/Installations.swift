@@ -40,8 +40,8 @@ extension ProviderHost {
   public func configure(_ settings: SettingsByProvider) { keeping.withLock { $0.settings = settings } }
 
   /// Where providers run that do not say it themselves, or all of them. To be called before the first `load`.
-  /// - Parameter processes: Where those run that are not to be in this process.
-  public func isolate(_ isolation: Manifest.Isolation, isForced: Bool, in processes: any ProviderProcesses) {
+  /// - Parameter processes: Where those run that are not to be in this process; nil for a host that loads none.
+  public func isolate(_ isolation: Manifest.Isolation, isForced: Bool, in processes: (any ProviderProcesses)?) {
     keeping.withLock { ($0.isolation, $0.isForced) = (isolation, isForced) }
     shelf.withLock { $0.processes = processes }
   }

@@ -46,8 +46,37 @@ final class LoadedFile: Sendable {
   }
 }
 
+/// Which of the good files a host loads. It lists the others.
+public struct LoadingRule: Sendable {
+  /// Whether a file may be loaded into this process. Otherwise only files are loaded that run in a process of their own.
+  let mayLoadHere: Bool
+  let isWanted: @Sendable (Candidate) -> Bool
+  private(set) var listsOnly = false
+  /// Told of each file before it is loaded into this process; nil: it has been, can't be, or goes on without its host.
+  let loadsHere: @Sendable (Candidate?) -> Void
+
+  /// Loads every file.
+  public static let everything = LoadingRule(mayLoadHere: true) { _ in true }
+  /// Loads no file: no code of a provider runs.
+  public static let nothing: LoadingRule = {
+    var rule = LoadingRule(mayLoadHere: false) { _ in false }
+    rule.listsOnly = true
+    return rule
+  }()
+
+  public init(
+    mayLoadHere: Bool, loadsHere: @escaping @Sendable (Candidate?) -> Void = { _ in },
+    isWanted: @escaping @Sendable (Candidate) -> Bool
+  ) {
+    (self.mayLoadHere, self.isWanted, self.loadsHere) = (mayLoadHere, isWanted, loadsHere)
+  }
+
+  func loads(_ candidate: Candidate) -> Bool { isWanted(candidate) && (mayLoadHere || candidate.image?.livesInHost != true) }
+}
+
 /// What the host has loaded, and from where.
 struct Shelf {
+  var rule = LoadingRule.everything
   var directories: [String] = []
   /// What the last scan found, file by file.
   var candidates: [Candidate] = []
@@ -70,8 +99,7 @@ extension ProviderHost {
   /// replaced without a moment in which nobody serves it.
   func load(_ candidate: Candidate, _ manifest: Manifest) throws(Refusal) -> LoadedFile {
     let isVersion1 = candidate.image?.isVersion1 == true
-    let exports = isVersion1 || ProviderRoutine.allCases.contains { candidate.image?.defines($0) == true }
-    let registersItself = !exports || manifest.advertises
+    let registersItself = candidate.image?.exportsRoutines != true || manifest.advertises
     if !registersItself || manifest.advertises {
       // Before its constructors run: one of them may advertise.
       if catalog[manifest.id] == nil { try install(manifest, candidate.path) }
@@ -90,6 +118,15 @@ extension ProviderHost {
         detail: "\(file.isEmpty ? "it" : file) wants an executable stack, and would make every stack of this process executable",
         remedy: "build it with -z noexecstack, or run it in a worker: isolation = \"worker\" in its manifest")
     }
+    let rule = shelf.withLock { $0.rule }
+    guard rule.mayLoadHere else {
+      throw Refusal(
+        path: candidate.path, reason: .failedToLoad,
+        detail: "it can't run in a process of its own, and this host loads no file into its own",
+        remedy: "start a host that serves: nsphost serve")
+    }
+    rule.loadsHere(candidate)
+    defer { rule.loadsHere(nil) }
     let started = try started(candidate, manifest, needsVersion1: isVersion1)
     do throws(Refusal) {
       let provided =

@@ -66,6 +66,8 @@ struct RouteRequest: Sendable {
       standing = .callable(provider)
     } else if let process = entry.awaitedProcess {
       standing = .down(Outage(process))
+    } else if let death = entry.death {
+      standing = .down(.died(death))
     } else {
       return .absent(entry.failure == nil ? .notAdvertised : .failedToLoad)
     }
@@ -133,6 +135,7 @@ extension Outage {
     case .starting: self = .starting
     case .running, .restarting: self = .restarting
     case .quarantined: self = .quarantined
+    case .dead: self = .gone
     }
   }
 }

@@ -22,6 +22,8 @@ public final class Catalog: Sendable {
     public var start: String?
     /// Somebody asked for its file to be unloaded: it comes back when it is enabled or reloaded, or when the file changes.
     public var isUnloaded = false
+    /// Its file was found good, and this host does not load it.
+    public var isListed = false
     /// Which contents of the file could not be loaded: they are not tried again.
     public var failedVersion: FileVersion?
     /// The books of providers that served this entry before, so that those of the whole host still balance.
@@ -35,10 +37,13 @@ public final class Catalog: Sendable {
     public var awaitedProcess: ProviderHosting.State? {
       guard provider == nil, failure == nil, !isUnloaded else { return nil }
       if start != nil { return .starting }
-      guard let hosting, hosting.advertiser == nil else { return nil }
+      guard let hosting, hosting.advertiser == nil, hosting.state != .dead else { return nil }
       // Between its end and what the host makes of it.
       return hosting.state == .running ? .restarting : hosting.state
     }
+
+    /// How its process has died; nil where it has not, or is started again.
+    public var death: String? { hosting.flatMap { $0.state == .dead ? $0.lastDeath : nil } }
 
     /// What the sessions of this entry came to, over every provider that served it.
     public var figures: SessionLedger.Figures {

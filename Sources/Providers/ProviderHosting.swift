@@ -7,6 +7,8 @@ public struct ProviderHosting: Sendable {
     case restarting
     /// It has died too often: it waits until somebody enables or reloads it.
     case quarantined
+    /// It has died, and is not started again: its host lives for one command.
+    case dead
   }
 
   public var state: State

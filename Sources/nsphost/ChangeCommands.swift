@@ -12,7 +12,7 @@ struct ProviderChoice: ParsableArguments {
   @Argument(help: "A provider's name, its id, or the first digits of that.")
   var provider: ProviderReference
 
-  /// Its entry in a host that has loaded everything.
+  /// Its entry in a host that knows every file.
   func entry(in host: ProviderHost, for what: String) throws -> Catalog.Entry {
     let entries = host.catalog.entries
     let id = try provider.find(among: entries.known, isJSON: options.json)
@@ -40,6 +40,9 @@ protocol SwitchCommand: HostCommand {
 
 extension SwitchCommand {
   var options: HostOptions { choice.options }
+
+  func needed(of files: [Candidate]) -> [Candidate] { Self.enables ? choice.provider.files(among: files) : [] }
+  func loadsItself(_ file: Candidate) -> Bool { file.hasEntry }
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let verb = Self.enables ? "enable" : "disable"
@@ -109,6 +112,9 @@ struct ReloadCommand: HostCommand {
   @OptionGroup var choice: ProviderChoice
   var options: HostOptions { choice.options }
 
+  func needed(of files: [Candidate]) -> [Candidate] { choice.provider.files(among: files) }
+  func loadsItself(_ file: Candidate) -> Bool { file.hasEntry }
+
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let entry = try choice.entry(in: host, for: "reload")
     do throws(ProviderHost.ChangeFailure) { try host.reload(entry.id) } catch { throw choice.failure("reload", error) }
@@ -125,16 +131,16 @@ struct ReloadCommand: HostCommand {
 struct UnloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unload", abstract: "Load a provider, unload it again, and show whether its file left the process.",
-    discussion: "A rehearsal inside this command: it says what disabling or replacing the provider would come to.")
+    discussion: "A rehearsal in a process of its own: it says what disabling or replacing the provider would come to.")
 
   @OptionGroup var choice: ProviderChoice
 
   func run() throws {
-    let host = choice.options.makeHost()
-    defer { host.stop() }
-    let entry = try choice.entry(in: host, for: "unload")
-    do throws(ProviderHost.ChangeFailure) { try host.unload(entry.id) } catch { throw choice.failure("unload", error) }
-    try ChangeReport(host, entry, "unloaded").output(nil, choice.options).show()
+    try choice.options.performAlone(.rehearsal, choose: choice.provider.files) { own in
+      let entry = try choice.entry(in: own.host, for: "unload")
+      do throws(ProviderHost.ChangeFailure) { try own.host.unload(entry.id) } catch { throw choice.failure("unload", error) }
+      try ChangeReport(own.host, entry, "unloaded").output(nil, choice.options).show()
+    }
   }
 }
 

@@ -25,6 +25,7 @@ struct ListClassesCommand: HostCommand {
   var installed = false
 
   static let isForOperators = false
+  static let mayBeRepeated = true
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let schema = host.engine.classes.schema
@@ -60,6 +61,7 @@ struct ShowClassCommand: HostCommand {
   @OptionGroup var choice: ClassChoice
 
   static let isForOperators = false
+  static let mayBeRepeated = true
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let found = choice.reference.candidates(in: host.engine.classes.schema)
@@ -113,16 +115,17 @@ struct InstallClassesCommand: HostCommand {
   private static let maximumSize = 1 << 19
 
   func run() throws {
-    let text = try contents()
-    // Before a host is asked, which may not be there.
-    _ = try classes(text)
     if let running = try options.runningHost() {
+      let text = try contents()
+      // Before the host is asked.
+      _ = try classes(text)
       return try show(running, ["classes", "install", "--text=" + text] + (options.json ? ["--json"] : []) + ["--", file])
     }
     try options.requireState(for: "classes install")
-    let host = options.makeHost()
-    defer { host.stop() }
-    try install(text, on: host, ProcessEnvironment.identity).show()
+    // Standard input is read by the process that installs.
+    try options.performAlone { own in
+      try install(try contents(), on: own.host, ProcessEnvironment.identity).show()
+    }
   }
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {

@@ -4,16 +4,24 @@ import Foundation
 import HostDaemon
 import Lookups
 import NSPClient
+import Providers
 import Sessions
 
-/// A command that asks a host something. The same command is performed by a running host when there is one, else by a host that
-/// this process makes for itself.
+/// A command that asks a host something. The same command is performed by a running host when there is one, else by a host of the
+/// command's own.
 protocol HostCommand: ParsableCommand {
   var options: HostOptions { get }
   /// - Parameter client: The session of whoever asks; opened when it is needed.
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput
   /// Operators alone may ask this of a host that serves others.
   static var isForOperators: Bool { get }
+
+  /// Which of the files that are good a host of the command's own has to load.
+  func needed(of files: [Candidate]) -> [Candidate]
+  /// Which of these it loads itself.
+  func loadsItself(_ file: Candidate) -> Bool
+  /// Whether it can be done again when a host has died of it: it changes nothing.
+  static var mayBeRepeated: Bool { get }
 }
 
 /// What a command prints, and how it ends.
@@ -33,12 +41,32 @@ struct CommandOutput {
 
 extension HostCommand {
   static var isForOperators: Bool { true }
+  static var mayBeRepeated: Bool { false }
+
+  func needed(of files: [Candidate]) -> [Candidate] { files }
+  func loadsItself(_ file: Candidate) -> Bool { false }
 
   func run() throws {
     if let running = try options.runningHost() { return try show(running) }
-    let host = options.makeHost()
-    defer { host.stop() }
-    try perform(on: host, for: { try options.connect(to: host, what: Self._commandName) }).show()
+    try options.performAlone(mayRepeat: Self.mayBeRepeated, choose: needed, later: loadsItself) { own in
+      try perform(on: own.host, for: own.session).show()
+    }
+  }
+}
+
+/// A command that shows what there is. Without a running host it shows what is in the files, and runs none of their code.
+protocol ListingCommand: HostCommand {}
+
+extension ListingCommand {
+  func run() throws {
+    if let running = try options.runningHost() { return try show(running) }
+    try list()
+  }
+
+  func list() throws {
+    let own = OwnHost(options, what: CommandWords.ofProcess.name)
+    defer { own.stop() }
+    try perform(on: own.host, for: own.session).show()
   }
 }
 

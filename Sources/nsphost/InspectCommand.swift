@@ -4,7 +4,7 @@ import Providers
 import QuerySets
 import Sessions
 
-struct InspectCommand: HostCommand {
+struct InspectCommand: ListingCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "Show all that is known of a provider, or of a file.")
 
@@ -20,7 +20,7 @@ struct InspectCommand: HostCommand {
   func run() throws {
     guard isFile else {
       if let running = try options.runningHost() { return try show(running) }
-      return try showHere(options.makeHost())
+      return try list()
     }
     // A host knows more of its own files: it has loaded them. Others are looked at by whoever asks, because what a host may read is not for
     // everybody.
@@ -29,28 +29,34 @@ struct InspectCommand: HostCommand {
       let answer = try running.ask(["inspect"] + (options.json ? ["--json"] : []) + ["--", path])
       if answer.status == 0 || !subject.fileExists { return try show(answer) }
     }
-    // A file that is there is read, not run; nor is any other.
-    try showHere(subject.fileExists ? ProviderHost() : options.makeHost())
+    guard subject.fileExists else { return try list() }
+    let candidate = PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: path)
+    guard candidate.isReady, candidate.image?.livesInHost != true else {
+      return try output(InspectionReport(candidate, isLoadable: false)).show()
+    }
+    // The dynamic linker has the last word on a file.
+    try options.performAlone(choose: noneOf) { own in
+      var candidate = candidate
+      if let refusal = try own.tryLoading(path) { candidate.state = .refused(refusal) }
+      try output(InspectionReport(candidate, isLoadable: true)).show()
+    }
   }
 
-  private func showHere(_ host: ProviderHost) throws {
-    defer { host.stop() }
-    try report(on: host, mayRead: true).show()
-  }
+  /// The file is loaded alone.
+  private func noneOf(_ files: [Candidate]) -> [Candidate] { [] }
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    try report(on: host, mayRead: false)
-  }
-
-  /// - Parameter mayRead: A file that the host does not know, too.
-  private func report(on host: ProviderHost, mayRead: Bool) throws -> CommandOutput {
-    if !ProcessEnvironment.isServing, !isFile { host.prepareProviders() }
-    guard let report = try InspectionReport(host, subject, mayRead: mayRead, isJSON: options.json) else {
+    if !ProcessEnvironment.isServing { host.prepareProviders() }
+    guard let report = try InspectionReport(host, subject, isJSON: options.json) else {
       throw CommandFailure(
         kind: .nothingFound, what: "inspect \(subject)", why: "there is no provider and no file of this name",
         remedy: "nsphost providers lists the names", isJSON: options.json)
     }
-    return options.json ? CommandOutput(report.document) : CommandOutput(report.lines)
+    return output(report)
+  }
+
+  private func output(_ report: InspectionReport) -> CommandOutput {
+    options.json ? CommandOutput(report.document) : CommandOutput(report.lines)
   }
 }
 
@@ -63,10 +69,17 @@ struct InspectionReport {
 
   /// The file was looked at, and is no host's.
   let isExamined: Bool
+  /// A worker has loaded such a file.
+  private var isLoadable = false
 
-  /// Nil when neither a provider nor a file is meant.
-  /// - Parameter mayRead: A file that the host does not know is read.
-  init?(_ host: ProviderHost, _ subject: String, mayRead: Bool, isJSON: Bool) throws(CommandFailure) {
+  /// Of a file that no host has.
+  /// - Parameter isLoadable: A worker has loaded it, where it was not refused.
+  init(_ candidate: Candidate, isLoadable: Bool) {
+    (self.candidate, entry, isExamined, self.isLoadable) = (candidate, nil, true, isLoadable)
+  }
+
+  /// Nil when neither a provider nor a file of the host is meant.
+  init?(_ host: ProviderHost, _ subject: String, isJSON: Bool) throws(CommandFailure) {
     let entries = host.catalog.entries
     let id = try ProviderReference(argument: subject)?.find(among: entries.known, isJSON: isJSON)
     if let entry = entries.first(where: { $0.id == id }) {
@@ -81,10 +94,9 @@ struct InspectionReport {
       candidate.path == subject || candidate.path.printable == subject || candidate.path.lastPathComponent.printable == subject
         || candidate.path.absolutePath == subject
     }
-    guard known != nil || mayRead && subject.fileExists else { return nil }
-    let candidate = known ?? PluginScan(directories: [], hostExports: ProviderHost.exports).candidate(at: subject)
+    guard let candidate = known else { return nil }
     self.candidate = candidate
-    isExamined = known == nil
+    isExamined = false
     entry = entries.first { $0.path == candidate.path }
   }
 
@@ -137,7 +149,7 @@ struct InspectionReport {
         add("state", "refused: \(refusal.reason.title): \(refusal.detail)")
         add("do", refusal.remedy)
       } else {
-        add("state", isExamined ? "examined: its tables are good, and it was not loaded" : stateName)
+        add("state", stateText)
       }
     }
     add("failing", failing?.printable)
@@ -156,16 +168,16 @@ struct InspectionReport {
     lines.append("    routines:")
     for routine in ProviderRoutine.allCases {
       let name = routine.shortName + String(repeating: " ", count: 22 - routine.shortName.count)
-      guard let provider = entry?.provider else {
+      guard let kind = entry?.provider?.routines.entry(routine) ?? listed(routine) else {
         lines.append("        \(name)\(candidate?.image?.defines(routine) == true ? "exported" : "missing")")
         continue
       }
-      switch provider.routines.entry(routine) {
+      switch kind {
       case .direct: lines.append("        \(name)direct")
       case .version1: lines.append("        \(name)by its version 1 routine")
       case .proxy: lines.append("        \(name)in its own process")
       case .stub:
-        let calls = provider.routines.interceptions(routine)
+        let calls = entry?.provider?.routines.interceptions(routine) ?? 0
         lines.append("        \(name)stub    WSAEOPNOTSUPP   \(Output.count(calls, "call", "calls"))")
       }
     }
@@ -174,11 +186,35 @@ struct InspectionReport {
         "sessions",
         "\(figures.live) live   \(figures.startups) started   \(figures.cleanups) cleaned up   \(figures.rundowns) run down")
     }
-    if let provider = entry?.provider { add("deadline", Output.text(provider.deadline)) }
+    if let provider = entry?.provider {
+      add("deadline", Output.text(provider.deadline))
+    } else if let entry, entry.isListed {
+      add("deadline", Output.text(entry.manifest.deadline ?? Provider.defaultDeadline))
+    }
     return lines
   }
 
-  private var stateName: String { entry?.stateName(isFailing: failing != nil) ?? "ready" }
+  private var stateName: String {
+    if registersModules { return "registers modules" }
+    return entry?.stateName(isFailing: failing != nil) ?? "ready"
+  }
+
+  /// It is for a host to load, and none has done it.
+  private var registersModules: Bool {
+    entry?.isListed != false && candidate?.isReady == true && candidate?.image?.livesInHost == true
+  }
+
+  private var stateText: String {
+    if !isExamined { return stateName }
+    if isLoadable { return "examined: its tables are good, and a process of its own can load it" }
+    return "examined: its tables are good; it registers modules, so only a host loads it"
+  }
+
+  /// What a host makes of a routine of a file that is listed; nil where that is not known before it is loaded.
+  private func listed(_ routine: ProviderRoutine) -> RoutineTable.Entry? {
+    guard entry?.isListed == true, let image = candidate?.image, image.exportsRoutines, !image.isVersion1 else { return nil }
+    return image.defines(routine) ? .direct : .stub
+  }
 
   /// Where it runs, and why.
   private func isolation(_ manifest: Manifest) -> String {
@@ -189,7 +225,7 @@ struct InspectionReport {
     }
     guard manifest.isolation == .worker else { return "in-process" }
     return candidate?.image?.livesInHost == true
-      ? "in-process: it registers modules, and those live in the host" : "worker, where a host serves; in-process here"
+      ? "in-process: it registers modules, and those live in the host" : "worker"
   }
 
   /// What is in force in its process, and what is not.
@@ -277,12 +313,12 @@ struct InspectionReport {
         routines: manifest?.source == .builtIn
           ? []
           : ProviderRoutine.allCases.map { routine in
-            guard let provider = entry?.provider else {
+            guard let kind = entry?.provider?.routines.entry(routine) ?? listed(routine) else {
               return .init(name: routine.exportedName, entry: image?.defines(routine) == true ? "exported" : "missing")
             }
             return .init(
-              name: routine.exportedName, entry: provider.routines.entry(routine).rawValue,
-              intercepted: provider.routines.entry(routine) == .stub ? provider.routines.interceptions(routine) : nil)
+              name: routine.exportedName, entry: kind.rawValue,
+              intercepted: kind == .stub ? entry?.provider?.routines.interceptions(routine) ?? 0 : nil)
           }))
   }
 }

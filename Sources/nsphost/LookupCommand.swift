@@ -19,6 +19,9 @@ struct LookupCommand: HostCommand {
   var noLegend = false
 
   static let isForOperators = false
+  static let mayBeRepeated = true
+
+  func needed(of files: [Candidate]) -> [Candidate] { query.needed(of: files) }
 
   func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
     let report = LookupReport(host, try client(), query, isJSON: options.json)
@@ -76,6 +79,18 @@ struct QueryArguments: ParsableArguments {
 
   func validate() throws {
     if version != nil, atLeast != nil { throw ValidationError("--service-version and --at-least exclude each other") }
+  }
+
+  /// The files whose providers may be asked. A file that registers modules says only then whose they are.
+  func needed(of files: [Candidate]) -> [Candidate] {
+    if let provider {
+      return provider.files(among: files) + (serviceClass == nil ? [] : files.filter { $0.manifest?.storesClasses == true })
+    }
+    return files.filter { file in
+      guard file.image?.livesInHost != true, let manifest = file.manifest else { return true }
+      // Those are asked for the classes of others' queries.
+      return manifest.storesClasses || manifest.nameSpaces.serve(namespace)
+    }
   }
 
   func querySet(class id: GUID?, provider: GUID?) -> QuerySet {

@@ -5,7 +5,7 @@ import Lookups
 import Providers
 import QuerySets
 
-struct ModulesCommand: WatchingCommand {
+struct ModulesCommand: WatchingCommand, ListingCommand {
   static let configuration = CommandConfiguration(
     commandName: "modules", abstract: "Show the network modules and what is bound to what.",
     discussion: """
@@ -23,25 +23,28 @@ struct ModulesCommand: WatchingCommand {
       if watch { return try watch(running) }
       return try show(running)
     }
-    let host = options.makeHost()
-    defer { host.stop() }
-    guard watch else { return try output(of: host, withAges: true).show() }
-    guard host.watch() else {
-      throw CommandFailure(
-        what: "watch", why: String(cString: strerror(errno)), remedy: "raise fs.inotify.max_user_instances", isJSON: options.json)
+    guard watch else { return try list() }
+    try options.performAlone(.host, staysUp: true) { own in
+      guard own.host.watch() else {
+        throw CommandFailure(
+          what: "watch", why: String(cString: strerror(errno)), remedy: "raise fs.inotify.max_user_instances",
+          isJSON: options.json)
+      }
+      watch(own.host)
     }
-    watch(host)
   }
 
   func output(of host: ProviderHost, withAges: Bool) -> CommandOutput {
     let report = host.modules
-    return options.json
-      ? CommandOutput(ModulesDocument(report, withAges: withAges)) : CommandOutput(report.lines(withAges: withAges))
+    let files = host.listsOnly ? host.candidates.filter(\.isReady) : []
+    if options.json { return CommandOutput(ModulesDocument(report, files, withAges: withAges)) }
+    return CommandOutput(report.lines(files, withAges: withAges))
   }
 }
 
 extension ModulesReport {
-  func lines(withAges: Bool) -> [String] {
+  /// - Parameter files: Good ones that are not loaded.
+  func lines(_ files: [Candidate] = [], withAges: Bool) -> [String] {
     var lines: [String] = []
     for interface in interfaces {
       let clients = interface.clients.isEmpty ? "no client" : "client " + interface.clients.joined(separator: ", ")
@@ -58,12 +61,21 @@ extension ModulesReport {
     for one in kept {
       lines.append("    \(one.name)  unbound  kept mapped: \(one.cause)\(withAges ? ", " + Output.age(one.age) : "")")
     }
+    if !files.isEmpty {
+      lines.append("not loaded, because no host serves")
+      lines += Output.columns(files.map { ["  ", $0.manifest?.displayName ?? $0.path.lastPathComponent, $0.loadedAs] })
+    }
     if !lines.isEmpty { lines.append("") }
     lines.append(
       Output.count(modules, "module", "modules") + ", " + Output.count(bindings, "binding", "bindings") + "; "
         + Output.count(pendingDetaches, "detach", "detaches") + " pending")
     return lines
   }
+}
+
+extension Candidate {
+  /// What a host makes of the file.
+  fileprivate var loadedAs: String { image?.livesInHost == true ? "registers modules" : "provider" }
 }
 
 private struct ModulesDocument: Encodable {
@@ -94,9 +106,17 @@ private struct ModulesDocument: Encodable {
   let schema = "nsphost.modules/1"
   let host = HostEnvelope()
   var npis: [Interface]
+  struct File: Encodable {
+    var name: String?
+    var file: String
+    var state: String
+  }
   var kept: [Kept]
+  /// Good ones that are not loaded.
+  var files: [File]?
 
-  init(_ report: ModulesReport, withAges: Bool) {
+  init(_ report: ModulesReport, _ files: [Candidate], withAges: Bool) {
+    if !files.isEmpty { self.files = files.map { .init(name: $0.manifest?.displayName, file: $0.path, state: $0.loadedAs) } }
     npis = report.interfaces.map { interface in
       Interface(
         name: interface.name, id: interface.id.description, clients: interface.clients,

@@ -67,7 +67,7 @@ struct HostOptions: ParsableArguments {
   @Flag(name: .long, help: "Print JSON instead of text.")
   var json = false
 
-  @Flag(name: .long, help: "Do it in this process, also where a host is running.")
+  @Flag(name: .long, help: "Do it with a host of this command's own, also where one is running.")
   var local = false
 
   @Option(
@@ -97,9 +97,22 @@ struct HostOptions: ParsableArguments {
   }
 
   var silence: Duration { timeout.map { .seconds($0) } ?? HostSocket.usualSilence }
+  /// This process is the host of another one that has this very command line, which reads on this descriptor how far it is (`HostChild`).
+  @Option(name: .long, help: .hidden)
+  var hostFor: Int32?
+
+  /// The folder that such a process has its socket in.
+  @Option(name: .long, help: .hidden)
+  var hostFolder: String?
+
+  /// Files that such a process does not load.
+  @Option(name: .long, parsing: .singleValue, help: .hidden)
+  var without: [String] = []
 
   /// The host that serves this machine. Nil when there is none, or the command is about directories of its own.
   func runningHost() throws -> RunningHost? {
+    // The one that asked for it has looked.
+    if hostFor != nil { return nil }
     guard !local, directories.isEmpty else { return note("in this process") }
     if let running = try RunningHost(socket, silence: silence) {
       if verbose { Output.aside("asking the host on \(running.path)") }
@@ -144,7 +157,7 @@ struct HostOptions: ParsableArguments {
 
   /// Keeps a restore from replacing the state folder while this process uses it, until it ends. While one is going on the command ends: what it
   /// would keep would be lost. False where the folder is not used, which is said.
-  private func claimState() -> Bool {
+  func claimState() -> Bool {
     guard let stateDirectory else { return true }
     do throws(StateFailure) {
       if let claim = try StateClaim.share(stateDirectory, creating: false) { _ = Unmanaged.passRetained(claim) }
@@ -157,31 +170,6 @@ struct HostOptions: ParsableArguments {
       let failure = CommandFailure(what: CommandWords.ofProcess.name, why: error.why, remedy: error.remedy, isJSON: json)
       failure.report()
       NSPHost.exit(withError: ExitCode(failure.status))
-    }
-  }
-
-  /// A host with every provider loaded.
-  func makeHost() -> ProviderHost {
-    for defect in PluginDirectories.defects(of: namedDirectories) { Output.warn(defect.detail, help: defect.remedy) }
-    let isClaimed = claimState()
-    nsp_last_words_install()
-    HostLog.watchProcess()
-    let host = ProviderHost()
-    if let stateDirectory {
-      host.keepChanges(in: CatalogFile(directory: stateDirectory), environment: ProcessEnvironment.variables)
-    }
-    host.load(from: resolvedDirectories)
-    host.keepClasses(in: SchemaProvider(directory: stateDirectory))
-    if isClaimed, let defect = host.catalogDefect { Output.warn(defect.detail, help: defect.remedy) }
-    return host
-  }
-
-  /// This process as a client of its own host.
-  func connect(to host: ProviderHost, what: String) throws -> ClientSession {
-    do throws(NDISStatus) { return try host.open(ProcessEnvironment.identity).session } catch {
-      throw CommandFailure(
-        kind: error == .notAccepted ? .notPermitted : .failed, what: what, why: "the host refused the call with \(error)",
-        remedy: "see who may have a session", isJSON: json)
     }
   }
 }

@@ -35,8 +35,11 @@ struct CommandFailure: Error {
 
   func report() {
     if let document { print(document) }
-    for line in lines { Output.aside(line, prefix: "") }
+    reportAside()
   }
+
+  /// For people only: what programs read is still to come.
+  func reportAside() { for line in lines { Output.aside(line, prefix: "") } }
 
   /// What and why, then what to do.
   var lines: [String] {

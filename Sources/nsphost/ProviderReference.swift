@@ -37,6 +37,15 @@ struct ProviderReference: ExpressibleByArgument, Sendable {
       remedy: "choose one by its id: \(found.map { "\($0.id) (\($0.name))" }.joined(separator: ", "))", isJSON: isJSON)
   }
 
+  /// The files that it may mean. A file that registers modules says only when it is loaded whose they are.
+  func files(among files: [Candidate]) -> [Candidate] {
+    let named = files.filter { file in
+      guard let manifest = file.manifest, file.hasEntry else { return false }
+      return !candidates(among: [.init(id: manifest.id, name: manifest.displayName)]).isEmpty
+    }
+    return named.isEmpty ? files.filter { $0.image?.livesInHost == true } : named
+  }
+
   /// For a query or a registration. An id that is whole is one, whether or not there is such a provider: who is asked says so.
   func one(among known: [Known], isJSON: Bool) throws(CommandFailure) -> GUID {
     if let id = try find(among: known, isJSON: isJSON) ?? GUID(text) { return id }

@@ -6,7 +6,7 @@ import Providers
 import QuerySets
 import Sessions
 
-struct ProvidersCommand: HostCommand {
+struct ProvidersCommand: ListingCommand {
   static let configuration = CommandConfiguration(
     commandName: "providers", abstract: "List the providers, in the order in which they are asked.")
 
@@ -42,12 +42,21 @@ struct ProvidersCommand: HostCommand {
 struct ProviderReport {
   let entries: [Catalog.Entry]
   let refusals: [(path: String, refusal: Refusal)]
+  /// The files of entries that are listed and not loaded, by path.
+  private let listed: [String: Candidate]
+  /// Files that no host has loaded yet: which modules they register is not known before.
+  let modules: [Candidate]
   /// Why providers that are loaded can answer nothing.
   let failures: [GUID: String]
 
   init(_ host: ProviderHost) {
     let entries = host.catalog.entries
     self.entries = entries
+    let (own, candidates) = (Set(entries.map(\.path)), host.candidates)
+    listed = Dictionary(
+      entries.filter(\.isListed).compactMap { entry in candidates.first { $0.path == entry.path }.map { (entry.path, $0) } },
+      uniquingKeysWith: { first, _ in first })
+    modules = host.listsOnly ? candidates.filter { $0.isReady && !own.contains($0.path) } : []
     failures = Dictionary(
       entries.compactMap { entry in host.failure(of: entry).map { (entry.id, $0) } }, uniquingKeysWith: { first, _ in first })
     let files: [(path: String, refusal: Refusal)] = host.candidates.compactMap { candidate in
@@ -78,14 +87,28 @@ struct ProviderReport {
     return (8...36).first { length in Set(ids.map { $0.prefix(length) }).count == ids.count } ?? 36
   }
 
+  private static let registersModules = "registers modules"
+
+  private func stateName(_ entry: Catalog.Entry) -> String {
+    if entry.isActive, listed[entry.path]?.image?.livesInHost == true { return Self.registersModules }
+    return entry.stateName(isFailing: failures[entry.id] != nil)
+  }
+
+  private func routineSummary(_ entry: Catalog.Entry) -> String {
+    guard let file = listed[entry.path] else { return entry.routineSummary }
+    return file.image?.directCount.map(Catalog.Entry.routineSummary) ?? "-"
+  }
+
   func lines(directories: [String], withWholeIDs: Bool = false) -> [String] {
     let idLength = withWholeIDs ? 36 : idLength
-    let rows = entries.enumerated().map { order, entry in
+    var rows = entries.enumerated().map { order, entry in
       [
         entry.isActive ? String(order + 1) : "-", entry.manifest.displayName, entry.manifest.nameSpace.description,
-        String(entry.id.description.prefix(idLength)), entry.fileName, entry.routineSummary,
-        entry.stateName(isFailing: failures[entry.id] != nil),
+        String(entry.id.description.prefix(idLength)), entry.fileName, routineSummary(entry), stateName(entry),
       ]
+    }
+    rows += modules.map {
+      ["-", $0.manifest?.displayName ?? "-", "-", "-", $0.path.lastPathComponent, "-", Self.registersModules]
     }
     var lines = Output.table(
       ["ORDER", "NAME", "NS", "ID", "FILE", "ROUTINES", "STATE"], rows, rightAligned: [0])
@@ -150,8 +173,19 @@ struct ProviderReport {
     }
     let schema = "nsphost.providers/1"
     let host = HostEnvelope()
+    struct ModuleBody: Encodable {
+      var name: String?
+      var file: String
+      var state: String
+    }
     var providers: [ProviderBody]?
+    var modules: [ModuleBody]?
     var refused: [RefusedBody]
+  }
+
+  private func isolation(_ entry: Catalog.Entry) -> Manifest.Isolation {
+    guard let file = listed[entry.path] else { return entry.hosting == nil ? .inProcess : .worker }
+    return file.image?.livesInHost == true ? .inProcess : entry.manifest.isolation ?? .inProcess
   }
 
   func document(onlyRefused: Bool) -> Document {
@@ -164,16 +198,32 @@ struct ProviderReport {
             namespace: .init(number: entry.manifest.nameSpace.rawValue, name: entry.manifest.nameSpace.description),
             enumerated: entry.manifest.nameSpaces.enumerated.map { .init(number: $0.rawValue, name: $0.description) },
             version: entry.manifest.version, file: entry.path.isEmpty ? nil : entry.path,
-            routines: entry.provider.map { provider in
-              .init(direct: provider.directCount, stub: ProviderRoutine.allCases.count - provider.directCount)
+            routines: (entry.provider?.directCount ?? listed[entry.path]?.image?.directCount).map { direct in
+              .init(direct: direct, stub: ProviderRoutine.allCases.count - direct)
             },
-            isolation: (entry.hosting == nil ? Manifest.Isolation.inProcess : .worker).rawValue,
-            state: entry.stateName(isFailing: failures[entry.id] != nil), reason: failures[entry.id])
+            isolation: isolation(entry).rawValue, state: stateName(entry), reason: failures[entry.id])
+        },
+      modules: onlyRefused || modules.isEmpty
+        ? nil
+        : modules.map {
+          .init(name: $0.manifest?.displayName, file: $0.path, state: Self.registersModules)
         },
       refused: refusals.map { path, refusal in
         .init(file: path, reason: refusal.reason.rawValue, detail: refusal.detail, remedy: refusal.remedy)
       })
   }
+}
+
+extension ELFImage {
+  /// How many routines are its own; nil for one of version 1, which tells when it is started.
+  var directCount: Int? { isVersion1 ? nil : ProviderRoutine.allCases.count { defines($0) } }
+}
+
+extension Candidate {
+  /// Whether it is in the catalog before it is loaded. A file that registers modules says only then which providers they are.
+  var hasEntry: Bool { image?.exportsRoutines == true || manifest?.advertises == true }
+
+  var isReady: Bool { if case .ready = state { true } else { false } }
 }
 
 extension Provider {
@@ -184,8 +234,10 @@ extension Catalog.Entry {
   /// `7`, or `3+4 stub`: the provider's own routines and those that the host fills in.
   var routineSummary: String {
     if manifest.source == .builtIn { return "classes" }
-    guard let provider else { return "-" }
-    let direct = provider.directCount
+    return provider.map { Self.routineSummary($0.directCount) } ?? "-"
+  }
+
+  static func routineSummary(_ direct: Int) -> String {
     let stubs = ProviderRoutine.allCases.count - direct
     return stubs == 0 ? "\(direct)" : "\(direct)+\(stubs) stub"
   }
@@ -198,7 +250,8 @@ extension Catalog.Entry {
     return awaitedProcess?.rawValue ?? hosting?.state.rawValue ?? "waiting"
   }
 
-  var isReady: Bool { isActive && (provider != nil || manifest.source == .builtIn) }
+  /// One that is listed and not loaded counts as what its file promises.
+  var isReady: Bool { isActive && (provider != nil || isListed || manifest.source == .builtIn) }
 
   var fileName: String { path.isEmpty ? "-" : path.lastPathComponent }
 

@@ -34,6 +34,11 @@ struct RunCommand: ParsableCommand {
   var script: String
 
   func run() throws {
+    // The process of the host reads the script, too.
+    try options.performAlone(.rehearsal) { try perform(on: $0.host) }
+  }
+
+  private func perform(on host: ProviderHost) throws {
     let text: String
     do {
       let data = script == "-" ? FileHandle.standardInput.readDataToEndOfFile() : try Data(contentsOf: URL(filePath: script))
@@ -42,9 +47,10 @@ struct RunCommand: ParsableCommand {
       throw CommandFailure(
         what: script, why: "it can't be read", remedy: "give the path of a script", isJSON: options.json)
     }
-    let scenario = Scenario(options, in: URL(filePath: script == "-" ? "./-" : script).deletingLastPathComponent().path)
-    defer { scenario.stop() }
+    let scenario = Scenario(options, host, in: URL(filePath: script == "-" ? "./-" : script).deletingLastPathComponent().path)
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      // What was done is to be seen, whatever a provider does next.
+      fflush(nil)
       do throws(Scenario.Failure) { try scenario.perform(String(line)) } catch {
         throw CommandFailure(
           error: error.error, what: "\(script) line \(number + 1)", why: error.why, remedy: error.remedy, isJSON: options.json)

@@ -24,13 +24,9 @@ final class Scenario {
   private var nextProcessID: Int32 = 1
 
   /// - Parameter folder: What the paths of files in the script begin at.
-  init(_ options: HostOptions, in folder: String) {
-    self.options = options
-    self.folder = folder
-    host = options.makeHost()
+  init(_ options: HostOptions, _ host: ProviderHost, in folder: String) {
+    (self.options, self.host, self.folder) = (options, host, folder)
   }
-
-  func stop() { host.stop() }
 
   func perform(_ line: String) throws(Failure) {
     var words = try Self.words(of: line)

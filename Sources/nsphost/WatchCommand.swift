@@ -25,34 +25,13 @@ struct WatchCommand: ParsableCommand {
   var once = false
 
   func run() throws {
-    // Where no host runs, this process is one for itself.
+    // Where no host runs, this command has one of its own.
     guard let running = try options.runningHost() else { return try runLocally() }
     try watch(running.path)
   }
 
   private func runLocally() throws {
-    let directory = try temporaryDirectory()
-    defer { try? FileManager.default.removeItem(atPath: directory) }
-    let host = options.makeHost()
-    defer { host.stop() }
-    let server: HostServer
-    do throws(ListenFailure) {
-      server = try HostServer(host, path: directory + "/socket") { _, _, _ in ControlAnswer(status: 64, output: "", errors: "") }
-    } catch { throw CommandFailure(what: "watch", why: error.why, remedy: error.remedy, isJSON: options.json) }
-    defer { server.stop() }
-    try watch(server.path)
-  }
-
-  /// A new folder, which nobody else can write.
-  private func temporaryDirectory() throws(CommandFailure) -> String {
-    let folder = FileManager.default.temporaryDirectory.path
-    var template = Array("\(folder)/nsphost-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else {
-      throw CommandFailure(
-        what: "watch", why: "\(folder): \(String(cString: strerror(errno)))", remedy: "name another folder in TMPDIR",
-        isJSON: options.json)
-    }
-    return template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    try options.performAlone(staysUp: !once, choose: query.needed) { try watch($0.socket()) }
   }
 
   private func watch(_ path: String) throws {

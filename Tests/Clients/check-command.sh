@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the command says of files that can't be loaded, of names that no terminal should see, and of whose state it uses: the real program
-# against real hosts, in both isolation modes.
+# against real hosts, in both isolation modes. And what it says without a host of providers that die or hang.
 #   check-command.sh            needs the package's own build, the samples and the fixtures, and a C compiler
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
@@ -152,6 +152,90 @@ check "a manifest with 30,000 keys within each other is refused" deep says 'scri
   'write at most 16 levels' -- nsphost inspect "$work/manifests/scripted-a.so"
 many() { python3 -c 'print("[providers.one.settings]"); [print(f"k{i} = 1") for i in range(16000)]' >"$work/many.toml" && "$@"; }
 check "a configuration of 16,000 keys is read" many says 'the configuration is good' -- nsphost config check --config "$work/many.toml"
+# Without a host: providers run in workers, files that register modules in a process that is their host. One that dies or hangs is named,
+# takes nothing else along, and leaves a status that is not 0.
+temporary=${TMPDIR:-}
+export NSP_SOCKET=$work/nobody TMPDIR=$work/temporary
+mkdir -m 755 "$work/temporary"
+has() { [ -z "$2" ] || grep -q "$1" -- "$2" "$3"; }
+alone() { # status, pattern of what is said, text that is printed, command...
+  local status=$1 said=$2 printed=$3 got=0
+  shift 3
+  timeout 20 "$program" "$@" >"$work/printed" 2>"$work/said" || got=$?
+  [ $got = "$status" ] && has -F "$printed" "$work/printed" && has -E "$said" "$work/said" ||
+    { echo "status $got, printed:"; cat "$work/printed"; echo "said:"; cat "$work/said"; return 1; }
+}
+quiet() { # command... ends well, and says nothing: what runs a provider of these would
+  alone 0 '' '' "$@" && { [ ! -s "$work/said" ] || { cat "$work/said"; return 1; }; }
+}
+record='192.0.2.1:7  hello'
+beside() { # file, milliseconds: a folder with this file, which may take so long, and one that serves
+  rm -rf "$work/alone" && mkdir -m 755 "$work/alone"
+  cp "$samples/hello.so" "$1" "$work/alone/"
+  printf 'deadline-ms = 1000\ngrace-ms = %s\n' "$2" >"$work/alone/$(basename "$1" .so).toml"
+}
+printf 'providers\nopen ann\nlookup ann hello\n' >"$work/hello.nsp"
+constructors() { # fault, how it is told, kind of files, all or some
+  local name=constructor-$1 how=$2 kind=$3 of
+  beside "$fixtures/$kind/$name.so" 1000
+  # A worker is told by the provider, a process that is a host by the file that it loaded.
+  [ "$kind" = faults ] && of="^nsphost: $name: its process has died: $how.* while it was being loaded" ||
+    of="^nsphost: .*/$name.so: its process has died: $how.* while it was being loaded"
+  local here="--plugins $work/alone" at="$kind, $1 when it is loaded:"
+  check "$at lookup prints what others have" alone 1 "$of" "$record" lookup hello $here
+  check "$at lookup of what nobody has" alone 1 "$name.*(died: $how|died: killed)" '' lookup nosuch $here
+  check "$at lookup of another provider does not load it" quiet lookup hello --provider hello $here
+  for words in providers 'providers --json' 'providers --refused' "providers --exists hello" modules 'modules --json' 'inspect hello' "inspect $name"; do
+    check "$at $words runs nothing" quiet $words $here
+  done
+  if [ "$kind" = faults ]; then
+    check "$at inspect of the file" alone 1 "$of" "refused: failed to load: its process has died: $how" inspect "$work/alone/$name.so" $here
+  else
+    check "$at it is listed" alone 0 '' "$name.so  3+4 stub  registers modules" providers $here
+    check "$at inspect of the file" alone 0 '' 'registers modules, so only a host loads it' inspect "$work/alone/$name.so" $here
+  fi
+  check "$at reload" alone 1 "$how.* while it was being loaded" '' reload $name $here
+  [ "$4" = all ] || return
+  check "$at lookup in JSON" alone 1 "$of" '"address":"192.0.2.1:7"' lookup hello --json $here
+  check "$at classes" alone 1 "$of" 'classes' classes $here
+  check "$at register" alone 1 "$name" '' register x.example --address 192.0.2.3:1 $here
+  check "$at watch" alone 1 '' '+ 192.0.2.1:7  hello  hello' watch hello --once $here
+  check "$at reload of another" quiet reload hello $here
+  check "$at enable" alone 1 "$how.* while it was being loaded" '' enable $name $here
+  check "$at unload of another" quiet unload hello $here
+  check "$at unload" alone 1 "/$name.so: its process has died: $how.* while it was being loaded" '' unload $name $here
+  check "$at run" alone 1 "/$name.so: its process has died: $how.* while it was being loaded" '' run "$work/hello.nsp" $here
+}
+disables() { rm -rf "$STATE_DIRECTORY" && quiet disable hello --plugins "$work/alone" && quiet enable hello --plugins "$work/alone"; }
+routines() { # fault, how it is told, kind of files
+  local name=$1-begin how=$2 kind=$3 of
+  beside "$fixtures/$kind/faults.so" 5000
+  cp "$fixtures/faults/harmless.so" "$work/alone/"
+  local here="--plugins $work/alone" at="$kind, $1 in a routine:"
+  if [ "$kind" = faults ]; then of="^nsphost: faults: its process has died: $how.* in NSPv2LookupServiceBegin"; else of="^nsphost: lookup: the process of its host has died: $how"; fi
+  check "$at lookup prints what others have" alone 1 "$of" "192.0.2.9:7  $name" lookup $name $here
+  check "$at and what another provider is asked for" quiet lookup $name --provider harmless $here
+  check "$at a script" alone 1 "^nsphost: run: the process of its host has died: $how" '> open ann' run - $here <<<"open ann
+lookup ann $name"
+}
+for kind in faults hosted; do
+  constructors abort SIGABRT $kind all
+  check "$kind: another provider is disabled and enabled beside it" disables
+  constructors exit0 'exit with status 0' $kind all
+  constructors segfault SIGSEGV $kind some
+  constructors spin 'killed, because it did not return' $kind some
+  routines abort SIGABRT $kind
+  routines exit0 'exit with status 0' $kind
+  routines segfault SIGSEGV $kind
+done
+check "the process of a host says which routine it was" alone 1 '^nsphost: hosted-faults: died in NSPv2LookupServiceBegin: SIGSEGV' '' lookup segfault-begin --plugins "$work/alone"
+beside "$fixtures/faults/faults.so" 5000
+for where in begin next; do
+  check "a routine that does not return, $where: its provider could not answer" alone 1 'faults could not answer: no answer in time' '' lookup spin-$where --plugins "$work/alone"
+done
+check "nothing is left behind" rmdir "$work/temporary"
+[ -z "$temporary" ] && unset TMPDIR || TMPDIR=$temporary
+NSP_SOCKET=$work/run/socket
 
 # Whose state: that of another user would be that user's own; here it is that of one who has disabled a provider.
 chmod 755 "$work" && cp "$program" "$work/nsphost" && mkdir -p "$work/home/nsphost"

@@ -1,6 +1,7 @@
 // A provider that misbehaves as it is told. The name that is looked up says how and where:
 //
 //   segfault abort exit throw kill     die of it
+//   exit0                              exits with status 0
 //   heap                               overruns a block, then frees its neighbour
 //   memory                             uses memory until there is none, at most 4 GiB, then the pointer that it did not get
 //   spin deadlock                      never go on
@@ -8,7 +9,8 @@
 //   fork                               starts 1000 children at most, which sleep for 20 seconds with all descriptors open, then goes on
 //
 // followed by -begin, -next or -thread: in Begin, in NextEx, or on a thread that NextEx has started, and then the call stays
-// unanswered. `fine` has one record, and so has whatever goes on. With CONSTRUCTOR_FAULT the file does it when it is loaded.
+// unanswered. `fine` has one record, and so has whatever goes on. With CONSTRUCTOR_FAULT the file does it when it is loaded, with HARMLESS
+// never. With LIVES_IN_HOST it registers modules, and is loaded by hosts only.
 #define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
 #include <pthread.h>
@@ -21,7 +23,7 @@
 
 #ifdef CONSTRUCTOR_FAULT
 #define FIXTURE_NAME "constructor-" CONSTRUCTOR_FAULT
-#else
+#elif !defined FIXTURE_NAME
 #define FIXTURE_NAME "faults"
 #define FIXTURE_NUMBER 0
 #endif
@@ -37,6 +39,7 @@ void segfault() { *reinterpret_cast<volatile int *>(nowhere) = 1; }
 void throw_one() { throw std::runtime_error("nobody catches this"); }
 void die_by_signal() { raise(SIGKILL); }
 void leave() { exit(3); }
+void leave_well() { exit(0); }
 
 void corrupt_heap() {
   char *block = static_cast<char *>(malloc(2000)), *neighbour = static_cast<char *>(malloc(2000));
@@ -85,10 +88,13 @@ const struct {
 } faults[] = {
     {"segfault", segfault}, {"abort", abort},         {"exit", leave},  {"throw", throw_one},   {"kill", die_by_signal},
     {"heap", corrupt_heap}, {"memory", use_memory},   {"spin", spin},   {"deadlock", deadlock}, {"closefds", close_descriptors},
-    {"fork", start_children},
+    {"fork", start_children}, {"exit0", leave_well},
 };
 
 void commit(const std::string &name) {
+#ifdef HARMLESS
+  return (void)name;
+#endif
   for (const auto &fault : faults)
     if (name == fault.name) fault.commit();
 }
@@ -135,6 +141,10 @@ __attribute__((constructor)) void fault_when_loaded() { commit(CONSTRUCTOR_FAULT
 #endif
 
 } // namespace
+
+#ifdef LIVES_IN_HOST
+extern "C" __attribute__((visibility("default"))) NTSTATUS NSPModuleLoad() { return STATUS_SUCCESS; }
+#endif
 
 INT NSPv2LookupServiceBegin(LPGUID, LPWSAQUERYSET2W query, DWORD, LPVOID, LPHANDLE handle) {
   char name[64] = "";

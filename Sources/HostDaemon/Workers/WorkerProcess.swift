@@ -13,6 +13,8 @@ final class WorkerProcess: ProviderProcess {
   let path: String
   let manifest: Manifest
   private let socket: String
+  /// Whether it is started again when it has died.
+  private let restarts: Bool
   private let image: ELFImage
   private let told: @Sendable (ProviderHosting) -> Void
   private let whenOver: @Sendable (WorkerProcess) -> Void
@@ -48,10 +50,11 @@ final class WorkerProcess: ProviderProcess {
   }
 
   init(
-    _ image: ELFImage, at path: String, _ manifest: Manifest, socket: String, told: @escaping @Sendable (ProviderHosting) -> Void,
+    _ image: ELFImage, at path: String, _ manifest: Manifest, socket: String, restarts: Bool,
+    told: @escaping @Sendable (ProviderHosting) -> Void,
     whenOver: @escaping @Sendable (WorkerProcess) -> Void
   ) {
-    (self.path, self.manifest, self.socket, self.image) = (path, manifest, socket, image)
+    (self.path, self.manifest, self.socket, self.image, self.restarts) = (path, manifest, socket, image, restarts)
     (self.told, self.whenOver) = (told, whenOver)
     state = Mutex(State())
   }
@@ -76,8 +79,10 @@ final class WorkerProcess: ProviderProcess {
 
   /// Waits until it serves, or has died once. A refusal by the file is for good.
   func settled() -> Refusal? {
+    // How one that hangs was killed is waited for where that is its end.
+    let patience = restarts ? startDeadline : startDeadline + .seconds(2)
     // One that is attached takes its time only while another one leaves.
-    while settling.wait(timeout: .now() + startDeadline.interval) == .timedOut,
+    while settling.wait(timeout: .now() + patience.interval) == .timedOut,
       state.withLock({ $0.hasAdvertised && $0.hosting.state != .running })
     {}
     return state.withLock { $0.refusal }
@@ -191,6 +196,11 @@ final class WorkerProcess: ProviderProcess {
     ended.signal()
   }
 
+  /// Waits for the end of one that is not started again.
+  func awaitEnd(until deadline: MonotonicTime) {
+    if ended.wait(timeout: .now() + (deadline - MonotonicTime.now).interval) == .success { ended.signal() }
+  }
+
   func revive() -> Bool {
     if state.withLock({ $0.isOver }) { return false }
     while settling.wait(timeout: .now()) == .success {}
@@ -275,6 +285,16 @@ final class WorkerProcess: ProviderProcess {
       state.hosting.deaths += 1
       state.hosting.lastDeath = name + place
       state.refusal = nil
+      guard restarts else {
+        (state.hosting.state, course) = (.dead, .over)
+        if !wasServing {
+          state.refusal = Refusal(
+            path: path, reason: .failedToLoad, detail: "its process has died: \(name)\(place)",
+            remedy: "see what it does when it is loaded")
+        }
+        line = "\(name)\(place)"
+        return
+      }
       if state.deaths.count >= Self.mostDeaths {
         state.hosting.state = .quarantined
         line =
@@ -292,17 +312,8 @@ final class WorkerProcess: ProviderProcess {
   }
 
   private static func name(of status: Int32, isKilled: Bool) -> String {
-    let signal = status & 0x7F
-    if isKilled { return "killed, because it did not return" }
-    if signal == 0 { return "exit with status \(status >> 8 & 0xFF)" }
-    return signalNames[signal] ?? "signal \(signal)"
+    isKilled ? "killed, because it did not return" : ProcessEnd.text(status)
   }
-
-  private static let signalNames: [Int32: String] = [
-    SIGSEGV: "SIGSEGV", SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGILL: "SIGILL", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL",
-    SIGTERM: "SIGTERM", SIGXCPU: "SIGXCPU (its processor time is over)", SIGSYS: "SIGSYS", SIGPIPE: "SIGPIPE",
-    SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGALRM: "SIGALRM", SIGTRAP: "SIGTRAP",
-  ]
 
   private func rest(until end: DispatchTime) {
     while wake.wait(timeout: end) == .success {
@@ -390,6 +401,22 @@ final class WorkerProcess: ProviderProcess {
     return nsp_spawn_worker(
       program.flatMap { access($0, X_OK) == 0 ? $0 : nil } ?? "/proc/self/exe", &arguments, input, staticTLS)
   }
+}
+
+/// How processes end, in words.
+public enum ProcessEnd {
+  /// - Parameter status: As `waitpid` gives it.
+  public static func text(_ status: Int32) -> String {
+    let signal = status & 0x7F
+    if signal == 0 { return "exit with status \(status >> 8 & 0xFF)" }
+    return signalNames[signal] ?? "signal \(signal)"
+  }
+
+  private static let signalNames: [Int32: String] = [
+    SIGSEGV: "SIGSEGV", SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGILL: "SIGILL", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL",
+    SIGTERM: "SIGTERM", SIGXCPU: "SIGXCPU (its processor time is over)", SIGSYS: "SIGSYS", SIGPIPE: "SIGPIPE",
+    SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGALRM: "SIGALRM", SIGTRAP: "SIGTRAP",
+  ]
 }
 
 extension Duration {

@@ -9,12 +9,15 @@ import Synchronization
 public final class Workers: ProviderProcesses {
   private let host: ProviderHost
   private let socket: String
+  private let restarts: Bool
   private let known = Mutex<[GUID: [WorkerProcess]]>([:])
 
-  init(_ host: ProviderHost, socket: String) { (self.host, self.socket) = (host, socket) }
+  init(_ host: ProviderHost, socket: String, restarts: Bool) {
+    (self.host, self.socket, self.restarts) = (host, socket, restarts)
+  }
 
   public func start(_ image: ELFImage, at path: String, _ manifest: Manifest) throws(Refusal) -> any ProviderProcess {
-    let worker = WorkerProcess(image, at: path, manifest, socket: socket) { [host] hosting in
+    let worker = WorkerProcess(image, at: path, manifest, socket: socket, restarts: restarts) { [host] hosting in
       host.catalog.update(manifest.id) { $0.hosting = hosting }
     } whenOver: { [weak self] worker in
       self?.known.withLock { known in
@@ -24,7 +27,8 @@ public final class Workers: ProviderProcesses {
     }
     known.withLock { $0[manifest.id, default: []].append(worker) }
     worker.start()
-    let refusal = worker.settled() ?? (host.catalog[manifest.id]?.provider == nil ? nil : worker.failureToStart)
+    let mayBeLate = restarts && host.catalog[manifest.id]?.provider == nil
+    let refusal = worker.settled() ?? (mayBeLate ? nil : worker.failureToStart)
     if let refusal {
       worker.stop()
       throw refusal
@@ -68,6 +72,16 @@ public final class Workers: ProviderProcesses {
   /// The connection of a worker is gone.
   /// - Parameter running: The routines that ran.
   func lost(_ processID: Int32, running: [String]) { worker(processID)?.lost(processID, running: running) }
+
+  /// Waits until what became of the processes is known that have left their providers; two seconds at most. For a host that does not start
+  /// them again.
+  public func awaitDeaths() {
+    let lost = host.catalog.entries.filter { entry in
+      entry.hosting?.state == .running && entry.provider?.condition.isGone != false
+    }
+    let deadline = MonotonicTime.now + .seconds(2)
+    for worker in lost.compactMap({ entry in known.withLock { $0[entry.id]?.last } }) { worker.awaitEnd(until: deadline) }
+  }
 
   /// Everything that it has said was heard.
   func parted(_ processID: Int32) { worker(processID)?.hasParted() }

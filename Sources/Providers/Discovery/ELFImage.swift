@@ -57,6 +57,9 @@ public struct ELFImage: Sendable {
   /// Whether it asks for the class of a query.
   public var asksForClasses: Bool { imported.contains { $0.name == "NSPHostCurrentServiceClass" } }
 
+  /// Whether it exports routines of a provider, of either version.
+  public var exportsRoutines: Bool { isVersion1 || ProviderRoutine.allCases.contains { defines($0) } }
+
   /// Whether it takes part in what lives in the host alone: modules, transports, call management.
   public var livesInHost: Bool {
     exportsModuleLoad || imported.contains { symbol in ["Nmr", "Ndis", "Nsp"].contains { symbol.name.hasPrefix($0) } }
