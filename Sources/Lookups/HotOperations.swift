@@ -112,10 +112,8 @@ extension ProviderHost {
         uninstallEntry(start.manifest.id)
       }
     }
-    for index in candidates.indices {
-      if let refusal = take(candidates[index], &changes) {
-        candidates[index].state = .refused(refusal)
-      }
+    for (index, refusal) in takeAll(candidates, &changes).enumerated() {
+      if let refusal { candidates[index].state = .refused(refusal) }
       if case .refused(let refusal) = candidates[index].state, index >= candidates.count - installed.count {
         note(refusal, of: installed[index - (candidates.count - installed.count)].installation.id)
       }
@@ -129,6 +127,53 @@ extension ProviderHost {
   /// An installed provider stays in the catalog without its file.
   func note(_ refusal: Refusal, of id: GUID) {
     catalog.update(id) { entry in if entry.provider == nil { entry.failure = refusal } }
+  }
+
+  /// Brings the host in line with the candidates, in the order in which they were found. Of those that are new and run in processes of their
+  /// own, some that follow each other start at the same time. Answers of each what `take` answers.
+  private func takeAll(_ candidates: [Candidate], _ changes: inout Changes) -> [Refusal?] {
+    var refusals: [Refusal?] = []
+    while refusals.count < candidates.count {
+      let group = candidates[refusals.count...].prefix(Self.startsAtOnce).prefix(while: startsProcess)
+      guard group.count > 1 else {
+        refusals.append(take(candidates[refusals.count], &changes))
+        continue
+      }
+      for candidate in group {
+        // Whoever is ready first does not come first.
+        guard let manifest = candidate.manifest, catalog[manifest.id] == nil else { continue }
+        _ = try? catalog.install(manifest, path: candidate.path)
+      }
+      let taken = Taken()
+      HostThreads.runEach(Array(group.indices)) { [self] index in
+        var own = Changes()
+        let refusal = take(candidates[index], &own)
+        taken.all.withLock { $0[index] = (refusal, own) }
+      }
+      for (_, outcome) in taken.all.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+        refusals.append(outcome.refusal)
+        changes.loaded += outcome.changes.loaded
+        changes.refused += outcome.changes.refused
+      }
+    }
+    return refusals
+  }
+
+  private final class Taken: Sendable {
+    let all = Mutex<[Int: (refusal: Refusal?, changes: Changes)]>([:])
+  }
+
+  /// More would not be ready any sooner, and each has a deadline.
+  private static let startsAtOnce = max(2, 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+
+  /// Whether a process is to be started for a file from which nothing is loaded now.
+  private func startsProcess(_ candidate: Candidate) -> Bool {
+    guard case .ready = candidate.state, let manifest = candidate.manifest, manifest.id != SchemaProvider.id,
+      manifest.isolation == .worker, candidate.image?.livesInHost == false
+    else { return false }
+    return shelf.withLock { shelf in
+      shelf.processes != nil && shelf.files[candidate.path] == nil && shelf.rule.loads(candidate)
+    }
   }
 
   /// Brings the host in line with one candidate. Answers why its file could not be loaded, now or when it was tried last; what is new is noted
