@@ -28,7 +28,8 @@ public struct Limits: Sendable {
   public var sessionsPerUser = 2048
   /// Names that processes have registered and not taken back.
   public var registrationsPerUser = 16_384
-  /// Of requests that were not served yet and answers that were not read yet.
+  /// Of requests that were not served yet and answers that were not read yet; and as many of what is kept for lookups and
+  /// registrations.
   public var bytesPerUser = 64 << 20
   /// How long glibc's module waits for one name, in milliseconds, all providers together. It is told with the answer to its hello.
   public var resolveBudget = 5_000

@@ -198,15 +198,16 @@ struct Requests: Sendable {
     var flags = LookupFlags(rawValue: given)
     if unsaid == .asConfigured, limits.countsAllOwners, !flags.contains(.secure) { flags.insert(.allOwners) }
     let user = session.identity.userID
-    guard session.resources.count < limits.lookupsPerClient, quotas.lookups.take(user) else { throw .noBuffers }
+    let size = payload.count
+    guard session.resources.count < limits.lookupsPerClient, quotas.open(lookupOf: size, user) else { throw .noBuffers }
     let lookup: Lookup
     do throws(WinsockError) {
       lookup = try host.engine.begin(session, try query(payload, at: 8), flags: flags)
     } catch {
-      quotas.lookups.giveBack(user)
+      quotas.close(lookupOf: size, user)
       throw error
     }
-    lookup.afterEnd { [quotas] in quotas.lookups.giveBack(user) }
+    lookup.afterEnd { [quotas] in quotas.close(lookupOf: size, user) }
     guard let handle = lookup.handle else { throw .cancelled }
     answer.append(handle.rawValue)
   }

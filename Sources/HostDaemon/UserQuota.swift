@@ -1,3 +1,4 @@
+import Lookups
 import QuerySets
 import Sessions
 import Synchronization
@@ -40,6 +41,8 @@ final class UserQuotas: Sendable {
   let lookups: UserQuota
   /// Of frames that were not served yet, and of answers that were not read yet.
   let bytes: UserQuota
+  /// Of what is kept for lookups and registrations, in bytes. Apart from the others: a user who has used it up can still be answered.
+  private let kept: UserQuota
   private let sessions: UserQuota
   private let registrations: UserQuota
   private let known = Mutex<[UInt64: Counted]>([:])
@@ -47,8 +50,12 @@ final class UserQuotas: Sendable {
   /// What is known of a session.
   private struct Counted {
     var isAdmitted: Bool
-    var names: Set<RegisteredName> = []
+    /// With the bytes that are counted for each.
+    var names: [RegisteredName: Int] = [:]
   }
+
+  /// What the host keeps of a lookup, or of a registration, besides what its caller has said: about.
+  private static let headBytes = 1024
 
   /// What a process has registered, as far as it went through this host: it may do so again without having more.
   private struct RegisteredName: Hashable {
@@ -62,6 +69,7 @@ final class UserQuotas: Sendable {
     requests = quota(limits.requestsPerUser)
     lookups = quota(limits.lookupsPerUser)
     bytes = quota(limits.bytesPerUser)
+    kept = quota(limits.bytesPerUser)
     sessions = quota(limits.sessionsPerUser)
     registrations = quota(limits.registrationsPerUser)
   }
@@ -77,32 +85,73 @@ final class UserQuotas: Sendable {
     }
     guard isNew else { return isAdmitted }
     session.afterEnd { [self] in
-      let counted = known.withLock { $0.removeValue(forKey: session.number) }
+      let counted = known.withLock { known in
+        defer { if known.count * 8 < known.capacity { known = Dictionary(uniqueKeysWithValues: known.map { $0 }) } }
+        return known.removeValue(forKey: session.number)
+      }
       if counted?.isAdmitted == true { sessions.giveBack(user) }
-      registrations.giveBack(user, counted?.names.count ?? 0)
+      guard let names = counted?.names, !names.isEmpty else { return }
+      registrations.giveBack(user, names.count)
+      let sum = names.values.reduce(0, +)
+      kept.giveBack(user, sum)
+      FreedMemory.note(sum)
     }
     return isAdmitted
   }
 
-  /// Performs a registration, if the user may have one more; one that is taken back, that failed, or whose process ends no longer
+  /// Counts what a lookup keeps until it has ended: once more than what its request has. False when that is too much for the user.
+  func open(lookupOf request: Int, _ user: UInt32) -> Bool {
+    guard lookups.take(user) else { return false }
+    if kept.take(user, request + Self.headBytes) { return true }
+    lookups.giveBack(user)
+    return false
+  }
+
+  func close(lookupOf request: Int, _ user: UInt32) {
+    lookups.giveBack(user)
+    kept.giveBack(user, request + Self.headBytes)
+  }
+
+  /// Performs a registration, if the user may have one more of its size; one that is taken back, that failed, or whose process ends no longer
   /// counts.
   func register(_ set: QuerySet, _ session: ClientSession, isAdding: Bool, _ perform: () throws(WinsockError) -> Void)
     throws(WinsockError)
   {
     let name = RegisteredName(name: set.serviceInstanceName, nameSpace: set.nameSpace.rawValue)
     let user = session.identity.userID
-    let isNew = isAdding && known.withLock { $0[session.number]?.names.contains(name) == false }
+    // What a name has had before is counted: once more of the same takes no more.
+    let former = isAdding ? known.withLock { $0[session.number].map { $0.names[name] } } : .none
+    let isNew = if case .some(.none) = former { true } else { false }
+    let more = former.map { max(Self.bytes(of: set) - ($0 ?? 0), 0) } ?? 0
     if isNew, !registrations.take(user) { throw .noBuffers }
-    do throws(WinsockError) { try perform() } catch {
+    func giveBack() {
       if isNew { registrations.giveBack(user) }
+      kept.giveBack(user, more)
+    }
+    guard more == 0 || kept.take(user, more) else {
+      if isNew { registrations.giveBack(user) }
+      throw .noBuffers
+    }
+    do throws(WinsockError) { try perform() } catch {
+      giveBack()
       throw error
     }
-    let surplus = known.withLock { known in
-      guard var counted = known.removeValue(forKey: session.number) else { return isNew }
+    let surplus: (names: Int, bytes: Int) = known.withLock { known in
+      // Out of the table while it changes, so that nothing is copied.
+      guard var counted = known.removeValue(forKey: session.number) else { return (isNew ? 1 : 0, more) }
       defer { known[session.number] = counted }
-      if isAdding { return !counted.names.insert(name).inserted && isNew }
-      return counted.names.remove(name) != nil
+      guard isAdding else { return counted.names.removeValue(forKey: name).map { (1, $0) } ?? (0, 0) }
+      let there = counted.names[name]
+      counted.names[name] = (there ?? 0) + more
+      return (there != nil && isNew ? 1 : 0, 0)
     }
-    if surplus { registrations.giveBack(user) }
+    registrations.giveBack(user, surplus.names)
+    kept.giveBack(user, surplus.bytes)
+  }
+
+  /// What the host keeps of a registration, about.
+  private static func bytes(of set: QuerySet) -> Int {
+    headBytes + (set.serviceInstanceName?.utf8.count ?? 0) + (set.context?.utf8.count ?? 0)
+      + set.addresses.reduce(0) { $0 + 64 + $1.remote.bytes.count }
   }
 }

@@ -1,4 +1,3 @@
-import CLinux
 import CWinsock
 import Foundation
 import Providers
@@ -67,8 +66,6 @@ public final class RegistrationIndex: Sendable {
   private let bytesPerUser: Int
   /// What the leavings of a user may take.
   private static let leftBytes = 64 << 10
-  /// What must have been freed at once for its pages to be given back to the system.
-  private static let worthGivingBack = 1 << 20
 
   /// - Parameter bytesPerUser: About how much memory the entries of a user may take. Beyond it, new ones are not noted. One user's flood
   ///   costs the others nothing.
@@ -177,8 +174,7 @@ public final class RegistrationIndex: Sendable {
       state.shrink()
       return freed
     }
-    // Pieces of many sessions lie between each other: malloc alone would keep what is between them.
-    if freed >= Self.worthGivingBack { HostThreads.run { nsp_give_back_memory() } }
+    FreedMemory.note(freed)
   }
 
   /// A provider has left the catalog, and with it everything that it knew.
@@ -286,10 +282,12 @@ extension RegistrationIndex.State {
     }
   }
 
-  /// Where nothing is left, nor is the room for it.
+  /// Where little is left, so is the room for it.
   fileprivate mutating func shrink() {
-    if registrations.isEmpty { registrations = [:] }
-    if owned.isEmpty { owned = [:] }
+    if registrations.count * 8 < registrations.capacity {
+      registrations = Dictionary(uniqueKeysWithValues: registrations.map { $0 })
+    }
+    if owned.count * 8 < owned.capacity { owned = Dictionary(uniqueKeysWithValues: owned.map { $0 }) }
   }
 }
 
