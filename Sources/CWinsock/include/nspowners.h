@@ -5,6 +5,8 @@
 #ifndef NSP_NSPOWNERS_H
 #define NSP_NSPOWNERS_H
 
+#include "windef.h"
+
 /* For WSALookupServiceBegin: counts the registrations of all users. LUP_SECURE goes before it. With neither flag the host decides
    (lookups.owners in nsphost.toml). Users other than root and the host's own get the registrations of others by name or by address only: for
    a pattern, for no name and for LUP_CONTAINERS the flag has no effect. It is the bit that Windows calls LUP_RESERVED_UNUSED. Providers find
