@@ -2,11 +2,15 @@
 #include "CLastWords.h"
 #include "Threads.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sysexits.h>
@@ -128,8 +132,20 @@ static void add_culprit(struct line *line, uintptr_t instruction, uintptr_t stac
   add(line, ": ");
 }
 
+/* Whoever reads standard error may have stopped: death does not wait for that. */
 static void say(struct line *line) {
+  struct pollfd entry = {STDERR_FILENO, POLLOUT, 0};
+  struct iovec part = {line->text, 0};
+  struct stat status;
   line->text[line->used++] = '\n';
+  part.iov_len = line->used;
+  if (poll(&entry, 1, 500) <= 0 || fstat(STDERR_FILENO, &status) != 0) return;
+  if (S_ISSOCK(status.st_mode)) {
+    (void)!send(STDERR_FILENO, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return;
+  }
+  /* What there is room for now may be taken by others. */
+  if (S_ISFIFO(status.st_mode) && (pwritev2(STDERR_FILENO, &part, 1, -1, RWF_NOWAIT) >= 0 || errno == EAGAIN)) return;
   (void)!write(STDERR_FILENO, line->text, line->used);
 }
 

@@ -30,6 +30,7 @@ int nsp_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC | S
 int nsp_exchange(const char *one, const char *other) { return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE); }
 int nsp_rename_new(const char *old, const char *new_name) { return renameat2(AT_FDCWD, old, AT_FDCWD, new_name, RENAME_NOREPLACE); }
 int nsp_socket_pair(int ends[2]) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
+int nsp_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? fcntl(ends[0], F_SETFL, O_NONBLOCK) : -1; }
 int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descriptor) {
   union {
     struct cmsghdr head;
@@ -63,7 +64,7 @@ static char **with_static_tls(char *const *environment, size_t bytes, char **tun
   return copy;
 }
 
-int nsp_spawn_worker(const char *program, char *const arguments[], int input, size_t static_tls) {
+int nsp_spawn_worker(const char *program, char *const arguments[], int input, int output, size_t static_tls) {
   extern char **environ;
   char **environment = NULL, *tunables = NULL;
   posix_spawnattr_t attributes;
@@ -82,6 +83,10 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input, si
   posix_spawn_file_actions_adddup2(&actions, input, NSP_WORKER_INPUT);
   /* A child that reads standard input finds its end. */
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (output >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+  }
   /* What others have opened in this process, without a word about exec, is not the worker's. */
   posix_spawn_file_actions_addclosefrom_np(&actions, NSP_WORKER_INPUT + 1);
   if (static_tls > 0) environment = with_static_tls(environ, static_tls, &tunables);

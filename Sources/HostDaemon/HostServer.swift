@@ -108,6 +108,7 @@ public final class HostServer: Sendable {
     guard listener.start(self) else {
       throw ListenFailure(why: "the socket can't be watched", remedy: "raise the limit of open files")
     }
+    workers.output?.start(poll)
     if isOpen { open() }
     poll.start()
   }
@@ -139,6 +140,7 @@ public final class HostServer: Sendable {
     resolvers.stop()
     advertisements.stop()
     workers.stop()
+    workers.output?.stop(poll)
     link.close(.shuttingDown)
     _ = link.ended.wait(for: deadline)
     for connection in connections.withLock({ Array($0.values) }) { connection.end(.shuttingDown) }

@@ -37,11 +37,20 @@ public enum HostLog {
   // A bare closure would be wrapped once more each time that it is looked at through the lock.
   private struct Sink {
     var take: @Sendable (LogEntry) -> Void
+    var pass: (@Sendable ([UInt8]) -> Void)?
   }
 
-  /// From now on `sink` gets what is said at this level and above, on any thread, several at a time.
-  public static func open(_ level: LogLevel, _ sink: @escaping @Sendable (LogEntry) -> Void) {
-    self.sink.withLock { $0 = Sink(take: sink) }
+  private static let lines = Atomic<Int>(0)
+  /// How many lines nobody could be given, since whoever reads the log does not.
+  public static var lost: Int { lines.load(ordering: .relaxed) }
+  public static func lose(_ count: Int) { lines.add(count, ordering: .relaxed) }
+
+  /// From now on `sink` gets what is said at this level and above, on any thread, several at a time. It must not wait.
+  /// - Parameter raw: Gets whole lines that other processes of this host write to their standard output and error.
+  public static func open(
+    _ level: LogLevel, raw: (@Sendable ([UInt8]) -> Void)? = nil, _ sink: @escaping @Sendable (LogEntry) -> Void
+  ) {
+    self.sink.withLock { $0 = Sink(take: sink, pass: raw) }
     least.store(level.rawValue, ordering: .releasing)
   }
 
@@ -52,6 +61,9 @@ public enum HostLog {
     guard isOpen(for: level), let sink = sink.withLock({ $0 }) else { return }
     sink.take(LogEntry(level: level, provider: provider?.printable, query: query, text: line(text())))
   }
+
+  /// Where the lines of other processes go; nil where they go by themselves.
+  public static var raw: (@Sendable ([UInt8]) -> Void)? { sink.withLock { $0 }?.pass }
 
   /// Watches over what belongs to the whole process: a provider that changes it is named, and it is set back. For programs that are a host and
   /// nothing else, before their first file is loaded.

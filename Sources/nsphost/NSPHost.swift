@@ -42,9 +42,11 @@ struct NSPHost: ParsableCommand {
       try ProcessEnvironment.requireUTF8(isJSON: words.wantsJSON)
       var command = try parseAsRoot(words.arranged)
       try command.run()
+      Output.flush()
     } catch {
       guard let failure = error as? CommandFailure ?? CommandFailure(error, words) else { exit(withError: error) }
       failure.report()
+      Output.flush()
       exit(withError: ExitCode(failure.status))
     }
   }

@@ -1,8 +1,10 @@
 import Foundation
 import Glibc
+import HostDaemon
 import Lookups
 import Providers
 import QuerySets
+import Synchronization
 
 /// What a command reports when it can't do what it was asked: what, why, what to do on a line of its own, and an exit status.
 struct CommandFailure: Error {
@@ -87,8 +89,34 @@ struct HostEnvelope: Encodable {
 }
 
 enum Output {
+  /// Where a process writes that never waits for those who read it: a host, and what runs for one.
+  private static let channels = Mutex<(lines: LineOutput, asides: LineOutput)?>(nil)
+
+  /// From now on nothing here waits for whoever reads it.
+  /// - Parameter count: The line that says how many could not be written to standard error.
+  static func neverWaits(_ count: @escaping @Sendable (Int) -> String = { "nsphost: \(Output.lostText($0))" }) {
+    let asides = LineOutput(STDERR_FILENO, count: count, whenLost: HostLog.lose)
+    let lines = LineOutput(STDOUT_FILENO, count: { "nsphost: \(Output.lostText($0))" })
+    channels.withLock { $0 = (lines, asides) }
+  }
+
+  static func lostText(_ count: Int) -> String {
+    "\(Output.count(count, "line", "lines")) lost here: nobody has read what was written"
+  }
+
+  /// Lines that have their ends, on standard error.
+  static func pass(_ lines: [UInt8]) { channels.withLock { $0?.asides }?.write(bytes: lines) }
+
+  /// Waits a moment for what was not written yet.
+  static func flush() {
+    guard let channels = channels.withLock({ $0 }) else { return }
+    channels.asides.flush(within: .milliseconds(500))
+    channels.lines.flush(within: .milliseconds(500))
+  }
+
   /// A line on standard error. Names of others may be in it.
   static func aside(_ text: String, prefix: String = "nsphost: ") {
+    if let asides = channels.withLock({ $0?.asides }) { return asides.write(prefix + text.printable) }
     // Where nobody reads it, nothing is to be done about it.
     try? FileHandle.standardError.write(contentsOf: Data((prefix + text.printable + "\n").utf8))
   }
@@ -100,7 +128,9 @@ enum Output {
   }
 
   /// A line on standard output, of which the same holds.
-  static func line(_ text: String) { print(text.printable) }
+  static func line(_ text: String) {
+    if let lines = channels.withLock({ $0?.lines }) { lines.write(text.printable) } else { print(text.printable) }
+  }
 
   static func json(_ document: some Encodable) { print(jsonText(document)) }
 

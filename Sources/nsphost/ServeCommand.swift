@@ -54,6 +54,10 @@ struct ServeCommand: ParsableCommand {
   var supervised: Int32?
 
   func run() throws {
+    let isJSON = options.json
+    Output.neverWaits { count in
+      isJSON ? Self.line(.warning, Output.lostText(count)) : "warning: " + Output.lostText(count)
+    }
     if supervise {
       // The socket is this process's: the one that it would start is not told of it.
       guard getenv("LISTEN_PID").map({ atoi($0) == getpid() }) != true else {
@@ -75,7 +79,7 @@ struct ServeCommand: ParsableCommand {
     // Who reads the log may go; the host stays.
     signal(SIGPIPE, SIG_IGN)
     let configuration = try file.load(isJSON: options.json)
-    HostLog.open(log ?? configuration.log ?? .info, Self.sink(isJSON: options.json))
+    HostLog.open(log ?? configuration.log ?? .info, raw: { Output.pass($0) }, Self.sink(isJSON: isJSON))
     if configuration.networkNamespaces != .all, !NetworkNamespaces.areKnown {
       let why = "this kernel does not tell the network namespace of a client (SO_NETNS_COOKIE, from Linux 5.14 on)"
       // A rule that somebody has written is kept, or nothing is served.
@@ -236,13 +240,16 @@ extension ServeCommand {
     var text: String
   }
 
+  private static func line(_ level: LogLevel, _ text: String, provider: String? = nil, query: QueryID? = nil) -> String {
+    Output.jsonText(
+      Document(
+        at: Date.now.formatted(.iso8601), level: "\(level)", provider: provider, query: query?.description, text: text))
+  }
+
   private static func sink(isJSON: Bool) -> @Sendable (LogEntry) -> Void {
     { entry in
       if isJSON {
-        let document = Document(
-          at: Date.now.formatted(.iso8601), level: "\(entry.level)", provider: entry.provider, query: entry.query?.description,
-          text: entry.text)
-        Output.aside(Output.jsonText(document), prefix: "")
+        Output.aside(line(entry.level, entry.text, provider: entry.provider, query: entry.query), prefix: "")
       } else {
         let about = (entry.query.map { "query \($0): " } ?? "") + (entry.provider.map { "\($0): " } ?? "")
         Output.aside(about + entry.text, prefix: "\(entry.level): ")

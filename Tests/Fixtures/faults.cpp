@@ -6,6 +6,7 @@
 //   memory                             uses memory until there is none, at most 4 GiB, then the pointer that it did not get
 //   spin deadlock                      never go on
 //   closefds                           closes every descriptor but the standard ones, then goes on
+//   chatter                            writes a mebibyte to standard error, then goes on
 //   fork                               starts 1000 children at most, which sleep for 20 seconds with all descriptors open, then goes on
 //
 // followed by -begin, -next or -thread: in Begin, in NextEx, or on a thread that NextEx has started, and then the call stays
@@ -82,13 +83,18 @@ void start_children() {
   }
 }
 
+void chatter() {
+  const std::string line = "what nobody reads" + std::string(1006, '.') + "\n";
+  for (int i = 0; i < 1024; i++) (void)!write(STDERR_FILENO, line.data(), line.size());
+}
+
 const struct {
   const char *name;
   void (*commit)();
 } faults[] = {
     {"segfault", segfault}, {"abort", abort},         {"exit", leave},  {"throw", throw_one},   {"kill", die_by_signal},
     {"heap", corrupt_heap}, {"memory", use_memory},   {"spin", spin},   {"deadlock", deadlock}, {"closefds", close_descriptors},
-    {"fork", start_children}, {"exit0", leave_well},
+    {"fork", start_children}, {"exit0", leave_well}, {"chatter", chatter},
 };
 
 void commit(const std::string &name) {

@@ -17,6 +17,9 @@ int nsp_accept(int socket);
 /* A pair of connected stream sockets, closed on exec. 0, or -1 with errno. */
 int nsp_socket_pair(int ends[2]);
 
+/* A pipe, closed on exec: ends[0] is read, without blocking, ends[1] is written. 0, or -1 with errno. */
+int nsp_pipe(int ends[2]);
+
 /* Sends bytes and a descriptor with them, at once or not at all. 0, or -1. */
 int nsp_send_descriptor(int socket, const void *bytes, unsigned count, int descriptor);
 
@@ -28,10 +31,11 @@ int nsp_rename_new(const char *old, const char *new_name);
 
 /* Starts a program in a process group of its own, with no signal blocked or ignored, with nothing as its standard input, and with a descriptor
    as its number NSP_WORKER_INPUT.
+   `output`: its standard output and error; -1: those of this process.
    `static_tls`: bytes of static thread-local storage that its dynamic linker keeps for files that it loads later; 0 for what it keeps
    anyway. Its process id, or -1. */
 enum { NSP_WORKER_INPUT = 3 };
-int nsp_spawn_worker(const char *program, char *const arguments[], int input, size_t static_tls);
+int nsp_spawn_worker(const char *program, char *const arguments[], int input, int output, size_t static_tls);
 
 /* Starts a program in a process group of its own, with no signal blocked or ignored, and with every descriptor that is not closed on exec.
    Its process id, or -1 with errno. */

@@ -15,6 +15,7 @@ final class WorkerProcess: ProviderProcess {
   private let socket: String
   /// Whether it is started again when it has died.
   private let restarts: Bool
+  private let output: WorkerOutput?
   private let image: ELFImage
   private let told: @Sendable (ProviderHosting) -> Void
   private let whenOver: @Sendable (WorkerProcess) -> Void
@@ -50,11 +51,12 @@ final class WorkerProcess: ProviderProcess {
   }
 
   init(
-    _ image: ELFImage, at path: String, _ manifest: Manifest, socket: String, restarts: Bool,
+    _ image: ELFImage, at path: String, _ manifest: Manifest, socket: String, output: WorkerOutput?, restarts: Bool,
     told: @escaping @Sendable (ProviderHosting) -> Void,
     whenOver: @escaping @Sendable (WorkerProcess) -> Void
   ) {
     (self.path, self.manifest, self.socket, self.image, self.restarts) = (path, manifest, socket, image, restarts)
+    self.output = output
     (self.told, self.whenOver) = (told, whenOver)
     state = Mutex(State())
   }
@@ -343,7 +345,7 @@ final class WorkerProcess: ProviderProcess {
     // Under the lock: it may connect before it is known here otherwise.
     let processID: Int32 = state.withLock { state in
       guard !state.isStopping else { return -1 }
-      let processID = Self.spawn(words, ends[0], staticTLS: staticTLS)
+      let processID = Self.spawn(words, ends[0], output: output?.input ?? -1, staticTLS: staticTLS)
       if processID > 0 { (state.leash, state.hosting.processID) = (ends[1], processID) }
       return processID
     }
@@ -395,11 +397,11 @@ final class WorkerProcess: ProviderProcess {
     return String(cString: path)
   }
 
-  private static func spawn(_ words: [String], _ input: Int32, staticTLS: Int) -> Int32 {
+  private static func spawn(_ words: [String], _ input: Int32, output: Int32, staticTLS: Int) -> Int32 {
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
     return nsp_spawn_worker(
-      program.flatMap { access($0, X_OK) == 0 ? $0 : nil } ?? "/proc/self/exe", &arguments, input, staticTLS)
+      program.flatMap { access($0, X_OK) == 0 ? $0 : nil } ?? "/proc/self/exe", &arguments, input, output, staticTLS)
   }
 }
 

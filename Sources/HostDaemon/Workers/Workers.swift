@@ -10,6 +10,8 @@ public final class Workers: ProviderProcesses {
   private let host: ProviderHost
   private let socket: String
   private let restarts: Bool
+  /// What they write; nil where they write it themselves.
+  let output = WorkerOutput()
   private let known = Mutex<[GUID: [WorkerProcess]]>([:])
 
   init(_ host: ProviderHost, socket: String, restarts: Bool) {
@@ -17,7 +19,7 @@ public final class Workers: ProviderProcesses {
   }
 
   public func start(_ image: ELFImage, at path: String, _ manifest: Manifest) throws(Refusal) -> any ProviderProcess {
-    let worker = WorkerProcess(image, at: path, manifest, socket: socket, restarts: restarts) { [host] hosting in
+    let worker = WorkerProcess(image, at: path, manifest, socket: socket, output: output, restarts: restarts) { [host] hosting in
       host.catalog.update(manifest.id) { $0.hosting = hosting }
     } whenOver: { [weak self] worker in
       self?.known.withLock { known in
