@@ -58,6 +58,8 @@ struct ServeCommand: ParsableCommand {
     Output.neverWaits { count in
       isJSON ? Self.line(.warning, Output.lostText(count)) : "warning: " + Output.lostText(count)
     }
+    // Who reads the log may go; the host stays.
+    signal(SIGPIPE, SIG_IGN)
     if supervise {
       // The socket is this process's: the one that it would start is not told of it.
       guard getenv("LISTEN_PID").map({ atoi($0) == getpid() }) != true else {
@@ -76,8 +78,6 @@ struct ServeCommand: ParsableCommand {
     defer { nsp_record_end() }
     nsp_last_words_install()
     nsp_bound_arenas()
-    // Who reads the log may go; the host stays.
-    signal(SIGPIPE, SIG_IGN)
     let configuration = try file.load(isJSON: options.json)
     HostLog.open(log ?? configuration.log ?? .info, raw: { Output.pass($0) }, Self.sink(isJSON: isJSON))
     if configuration.networkNamespaces != .all, !NetworkNamespaces.areKnown {
