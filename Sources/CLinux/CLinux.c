@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -158,6 +159,11 @@ int nsp_next_signal(int64_t milliseconds) {
 }
 int nsp_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 void nsp_eventfd_signal(int descriptor) { (void)!eventfd_write(descriptor, 1); }
+int nsp_timer(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); }
+void nsp_timer_set(int descriptor, int64_t nanoseconds) {
+  struct itimerspec time = {.it_value = {nanoseconds / 1000000000, nanoseconds % 1000000000}};
+  timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &time, NULL);
+}
 
 int nsp_poll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 

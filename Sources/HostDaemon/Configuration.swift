@@ -73,6 +73,8 @@ public struct Configuration: Sendable {
       set: { $0.registrationsPerUser = $1 }),
     Number(key: "limits.bytes-per-user", range: 65536...(1 << 40), get: { $0.bytesPerUser }, set: { $0.bytesPerUser = $1 }),
     Number(key: "limits.requests-per-user", range: 1...4096, get: { $0.requestsPerUser }, set: { $0.requestsPerUser = $1 }),
+    Number(key: "limits.hello-ms", range: 50...86_400_000, get: { $0.helloTime }, set: { $0.helloTime = $1 }),
+    Number(key: "limits.reserve", range: 4...4096, get: { $0.reserve }, set: { $0.reserve = $1 }),
     Number(key: "nss.budget-ms", range: 50...120_000, get: { $0.resolveBudget }, set: { $0.resolveBudget = $1 }),
   ]
 

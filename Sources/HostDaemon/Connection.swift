@@ -19,6 +19,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   /// Whether this host has started the process to run a provider, and this is what they speak over: it may say what is about that and nothing
   /// else, whoever it was when it connected.
   let isWorker: Bool
+  /// Which of those it is that have not said hello; 0 before it is one of them.
+  let helloNumber = Atomic<UInt64>(0)
   private let server: HostServer
   private let state = Mutex<State>(State())
 
@@ -89,6 +91,16 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   }
   func hasWaited() { state.withLock { $0.waitsForChange = false } }
 
+  /// It is one of those without a hello no longer.
+  func hasSaidHello() { server.hellos.remove(self) }
+
+  /// Something has come from it that was not served yet.
+  var hasUnserved: Bool {
+    let isWaiting = state.withLock { !$0.backlog.isEmpty || $0.isGreeting }
+    var byte: UInt8 = 0
+    return isWaiting || recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) == 1
+  }
+
   var session: ClientSession? { state.withLock { $0.session } }
 
   /// Who it is; before its hello without what that costs to learn.
@@ -108,7 +120,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     case .all, .more: break
     case .over: vanished()
     case .nonsense: end(.protocolError)
-    case .tooMuch: end(.overQuota)
+    case .tooMuch: end(.bytesPerUser)
     }
   }
 
@@ -247,25 +259,27 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   // MARK: Writing
 
   func send(_ frame: [UInt8]) {
-    let isTooMuch = state.withLock { state in
-      guard !state.isGone else { return false }
+    let met: HostLimit? = state.withLock { state in
+      guard !state.isGone else { return nil }
       var sent = 0
       if state.outbound.isEmpty {
         sent = max(0, frame.withUnsafeBytes { Self.write(descriptor, $0) })
-        if sent == frame.count { return false }
+        if sent == frame.count { return nil }
       }
       let rest = frame.count - sent
-      guard state.outbound.count + rest <= server.limits.bytesQueued, take(rest, &state) else { return true }
+      guard state.outbound.count + rest <= server.limits.bytesQueued else { return .bytesQueued }
+      guard take(rest, &state) else { return .bytesPerUser }
       // The poll says when there is room again.
       if state.outbound.isEmpty { server.poll.watch(place, descriptor, forRoom: true) }
       state.outbound.append(contentsOf: frame[sent...])
-      return false
+      return nil
     }
-    if isTooMuch { end(.overQuota) }
+    if let met { end(met) }
   }
 
-  /// Sends the descriptor of a channel for calls; false where that can't be done at once.
+  /// Sends the descriptor of a channel for calls; false where that can't be done at once, and where descriptors are short.
   func send(descriptor channel: Int32) -> Bool {
+    if server.isLast(channel) { return false }
     var frame = FrameWriter(ProviderCall.channel.rawValue, request: 0)
     let bytes = frame.finish()
     return state.withLock { state in
@@ -307,10 +321,24 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   // MARK: The call
 
+  /// Why a hello is refused.
+  enum HelloFailure: Error {
+    case refused(NDISStatus)
+    case met(HostLimit)
+  }
+
   /// The client has said hello: calls the host for it.
   /// - Parameter sessionNumber: Which of its process's sessions it is part of.
-  func call(_ sessionNumber: UInt32) throws(NDISStatus) {
-    guard let process = PeerProcess(of: descriptor, peer) else { throw .closing }
+  func call(_ sessionNumber: UInt32) throws(HelloFailure) {
+    var process: PeerProcess
+    do throws(PeerProcess.Failure) { process = try PeerProcess(of: descriptor, peer) } catch {
+      throw error == .gone ? .refused(.closing) : .met(.descriptors)
+    }
+    guard let kept = server.outOfReserve(process.descriptor, isLimited: isLimited) else {
+      close(process.descriptor)
+      throw .met(.descriptors)
+    }
+    process.descriptor = kept
     if process.descriptor >= 0 {
       // The socket may outlive the process, in a child of it.
       let ticket = server.processes.watch(process, whenGone: { [weak self] in self?.processEnded() })
@@ -323,7 +351,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var identity = process.identity
     identity.sessionNumber = UInt64(sessionNumber)
     state.withLock { [identity] in $0.identity = identity }
-    let session = try server.transport.connect(self, identity)
+    let session: ClientSession
+    do throws(NDISStatus) { session = try server.transport.connect(self, identity) } catch { throw .refused(error) }
     let isTooLate = state.withLock { state in
       state.session = session
       return state.isEnding
@@ -332,7 +361,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     // Its socket was closed meanwhile.
     if isTooLate { server.transport.close(self, .lost) }
     // Refused after it was accepted: whoever asked ends it.
-    if !isAdmitted { throw .resources }
+    if !isAdmitted { throw .met(.sessionsPerUser) }
   }
 
   /// The client has said that it only resolves names: it has no call, and nobody needs to know when its process ends.
@@ -355,6 +384,12 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     if isTooLate { lookup.end() }
   }
   func hasResolved(_ lookup: Lookup) { state.withLock { _ = $0.resolving.removeValue(forKey: ObjectIdentifier(lookup)) } }
+
+  /// Ends the connection, because a limit was met.
+  private func end(_ limit: HostLimit) {
+    server.refusals.met(limit, by: peer.userID)
+    end(.overQuota)
+  }
 
   /// Ends the connection, and with it the call that it carries. Asked twice, the first reason counts.
   func end(_ reason: CloseReason) {

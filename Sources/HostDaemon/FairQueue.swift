@@ -18,9 +18,18 @@ struct FairQueue<Element> {
       change(&contents[key, default: new()])
     }
 
-    /// Gives the turn to the one in front; it goes to the back, or leaves when it has nothing more.
-    mutating func turn<Result>(_ take: (inout Content) -> (Result, isEmpty: Bool)?) -> Result? {
-      guard let key = order.popFirst(), var content = contents[key] else { return nil }
+    /// Gives the turn to the first one that may have it; it goes to the back, or leaves when it has nothing more.
+    mutating func turn<Result>(
+      of mayTake: (Key) -> Bool = { _ in true }, _ take: (inout Content) -> (Result, isEmpty: Bool)?
+    ) -> Result? {
+      // Those before it go to the back in their order: so many turns, and all of them stand where they stood.
+      var passed = 0
+      while passed < contents.count, let key = order.first, !mayTake(key) {
+        _ = order.popFirst()
+        order.append(key)
+        passed += 1
+      }
+      guard passed < contents.count, let key = order.popFirst(), var content = contents[key] else { return nil }
       // The content is taken out, so that changing it copies nothing.
       contents[key] = nil
       guard let (result, isEmpty) = take(&content) else { return nil }
@@ -34,26 +43,27 @@ struct FairQueue<Element> {
 
   private struct FIFO<Item> {
     private var items: [Item?] = []
-    private var first = 0
+    private var start = 0
 
-    var isEmpty: Bool { first == items.count }
+    var isEmpty: Bool { start == items.count }
+    var first: Item? { isEmpty ? nil : items[start] }
 
     mutating func append(_ item: Item) { items.append(item) }
 
     mutating func popFirst() -> Item? {
-      guard first < items.count else { return nil }
+      guard start < items.count else { return nil }
       defer {
-        items[first] = nil
-        first += 1
-        if first == items.count {
-          items.removeAll(keepingCapacity: first < 64)
-          first = 0
-        } else if first >= 64, first * 2 >= items.count {
-          items.removeFirst(first)
-          first = 0
+        items[start] = nil
+        start += 1
+        if start == items.count {
+          items.removeAll(keepingCapacity: start < 64)
+          start = 0
+        } else if start >= 64, start * 2 >= items.count {
+          items.removeFirst(start)
+          start = 0
         }
       }
-      return items[first]
+      return items[start]
     }
   }
 
@@ -69,8 +79,9 @@ struct FairQueue<Element> {
   }
 
   /// Nil when nobody waits.
-  mutating func popFirst() -> Element? {
-    users.turn { processes in
+  /// - Parameter mayHave: Whether a user may have the turn now.
+  mutating func popFirst(of mayHave: (UInt32) -> Bool = { _ in true }) -> Element? {
+    users.turn(of: mayHave) { processes in
       let element: Element? = processes.turn { waiting in
         guard let element = waiting.popFirst() else { return nil }
         return (element, waiting.isEmpty)

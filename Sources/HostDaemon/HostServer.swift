@@ -31,6 +31,11 @@ public struct Limits: Sendable {
   /// Of requests that were not served yet and answers that were not read yet; and as many of what is kept for lookups and
   /// registrations.
   public var bytesPerUser = 64 << 20
+  /// How long a connection may be there without a hello, in milliseconds.
+  public var helloTime = 10_000
+  /// Connections that root and the host's own user have beside those of everybody, as many requests that are served at once, and the descriptors
+  /// for them.
+  public var reserve = 64
   /// How long glibc's module waits for one name, in milliseconds, all providers together. It is told with the answer to its hello.
   public var resolveBudget = 5_000
   /// Whether WSALookupService counts the registrations of all users where the client says nothing of it.
@@ -63,6 +68,10 @@ public final class HostServer: Sendable {
   private let isStopping = Atomic<Bool>(false)
   /// Signalled for each connection that goes while the host stops.
   private let departures = DispatchSemaphore(value: 0)
+  private let descriptors: DescriptorLimit
+  let refusals: Refusals
+  let hellos: HelloWatch
+  private let helloTimer: PollTimer
   private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
   let quotas: UserQuotas
   let advertisements: Advertisements
@@ -80,7 +89,10 @@ public final class HostServer: Sendable {
     restartsWorkers: Bool = true,
     control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) throws(ListenFailure) {
-    guard let poll = SocketPoll(), let processes = ProcessWatch() else {
+    let descriptors = DescriptorLimit(limits)
+    guard let poll = SocketPoll(reserve: limits.reserve, for: limits.unlimitedUsers), let processes = ProcessWatch(),
+      let helloTimer = PollTimer()
+    else {
       throw ListenFailure(why: String(cString: strerror(errno)), remedy: "raise the limits of open files and of inotify or epoll")
     }
     guard PeerProcess.canBeLookedUp else {
@@ -96,18 +108,24 @@ public final class HostServer: Sendable {
     self.limits = limits
     self.poll = poll
     self.processes = processes
+    self.descriptors = descriptors
+    self.helloTimer = helloTimer
+    hellos = HelloWatch(helloTimer, time: .milliseconds(limits.helloTime))
+    refusals = Refusals(limits)
     quotas = UserQuotas(limits)
     workers = Workers(host, socket: listener.path, restarts: restartsWorkers)
     advertisements = Advertisements(host, workers)
     resolvers = ResolverSessions(host)
     requests = Requests(
-      host: host, limits: limits, quotas: quotas, advertisements: advertisements, resolvers: resolvers,
+      host: host, limits: limits, quotas: quotas, refusals: refusals, advertisements: advertisements, resolvers: resolvers,
       networks: NetworkAdmission(networks), control: control)
     (transport, link) = PeerTransport.attach("unix", to: host.layer, mayWait: false)
-    Self.raiseFileLimit()
-    guard listener.start(self) else {
+    let isTimed = helloTimer.start(poll) { [weak self] in self?.closeSilent() }
+    guard isTimed, listener.start(self) else {
       throw ListenFailure(why: "the socket can't be watched", remedy: "raise the limit of open files")
     }
+    if let shortage = descriptors.shortage(limits) { HostLog.write(.warning, shortage) }
+    host.reportLimits { [weak self] in self?.limitsReport ?? LimitsReport() }
     workers.output?.start(poll)
     if isOpen { open() }
     poll.start()
@@ -131,6 +149,8 @@ public final class HostServer: Sendable {
   public func stop(deadline: Duration = .seconds(10)) {
     isStopping.store(true, ordering: .sequentiallyConsistent)
     listener.stop(poll)
+    hellos.stop()
+    helloTimer.stop(poll)
     // Those who serve others are needed until the last of these has left.
     for connection in connections.withLock({ Array($0.values) }) where !advertisements.has(connection) {
       connection.end(.shuttingDown)
@@ -148,13 +168,6 @@ public final class HostServer: Sendable {
     processes.stop()
   }
 
-  private static func raiseFileLimit() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
-
   // MARK: Clients
 
   /// Somebody has connected. Takes over the descriptor.
@@ -163,32 +176,89 @@ public final class HostServer: Sendable {
       close(descriptor)
       return
     }
+    let isLimited = !limits.unlimitedUsers.contains(peer.userID)
+    guard let kept = outOfReserve(descriptor, isLimited: isLimited) else {
+      return turnAway(Connection(descriptor, peer, isWorker: false, self), .descriptors)
+    }
     let isWorker = workers.claim(peer.processID)
-    let connection = Connection(descriptor, peer, isWorker: isWorker, self)
+    let connection = Connection(kept, peer, isWorker: isWorker, self)
+    enter(connection)
+  }
+
+  private func enter(_ connection: Connection) {
     guard let place = poll.place(connection) else { return }
     connection.place = place
-    guard quotas.connections.take(peer.userID) else { return turnAway(connection) }
-    let isTaken = connections.withLock { known in
-      guard known.count < limits.connections else { return false }
+    let user = connection.peer.userID
+    while !quotas.connections.take(user) {
+      guard makeRoom(.connectionsPerUser, of: user) else { return turnAway(connection, .connectionsPerUser) }
+    }
+    while !add(connection) {
+      guard makeRoom(.connections) else {
+        quotas.connections.giveBack(user)
+        return turnAway(connection, .connections)
+      }
+    }
+    hellos.add(connection)
+    if !poll.watch(place, connection.descriptor) { connection.end(.overQuota) }
+  }
+
+  /// False where there are as many as there may be.
+  private func add(_ connection: Connection) -> Bool {
+    connections.withLock { known in
+      guard known.count < limits.connections + (connection.isLimited ? 0 : limits.reserve) else { return false }
       known[ObjectIdentifier(connection)] = connection
       return true
     }
-    guard isTaken else {
-      quotas.connections.giveBack(peer.userID)
-      return turnAway(connection)
+  }
+
+  /// Closes the connection that has waited longest without a hello, of a user or of anybody. False where there is none.
+  private func makeRoom(_ limit: HostLimit, of user: UInt32? = nil) -> Bool {
+    guard let silent = hellos.takeOldest(of: user) else { return false }
+    expel(silent, limit)
+    return true
+  }
+
+  /// The time of some connections to say hello is over.
+  private func closeSilent() {
+    for connection in hellos.takeLate() {
+      // What it has sent may be waiting for its turn.
+      if connection.hasUnserved { hellos.add(connection) } else { expel(connection, .helloTime) }
     }
-    if !poll.watch(place, descriptor) { connection.end(.overQuota) }
+  }
+
+  private func expel(_ connection: Connection, _ limit: HostLimit) {
+    connection.send(refusal(of: connection, limit))
+    connection.end(.overQuota)
   }
 
   /// There are too many: says so before it is asked. The socket is closed with the last reference.
-  private func turnAway(_ connection: Connection) {
-    var answer = FrameWriter(RequestKind.hello.answer, request: 0, status: WinsockError.noBuffers.rawValue)
-    connection.send(answer.finish())
+  private func turnAway(_ connection: Connection, _ limit: HostLimit) {
+    connection.send(refusal(of: connection, limit))
     poll.remove(connection.place, connection.descriptor)
+  }
+
+  private func refusal(of connection: Connection, _ limit: HostLimit) -> [UInt8] {
+    var answer = FrameWriter(RequestKind.hello.answer, request: 0, status: WinsockError.noBuffers.rawValue)
+    refusals.met(limit, by: connection.peer.userID).append(to: &answer)
+    return answer.finish()
+  }
+
+  /// No descriptor is left, not even in the reserve. False where nobody could be closed for one.
+  func isOutOfDescriptors() -> Bool { makeRoom(.descriptors) }
+
+  /// Whether so few are left that calls make do with the channels that there are.
+  func isLast(_ descriptor: Int32) -> Bool { descriptors.isLast(descriptor) }
+
+  /// The descriptor that stays in the place of this one, which may be in the reserve: somebody without a hello makes room for it where it must
+  /// not stay there. Nil, and nothing is done, where nobody can.
+  func outOfReserve(_ descriptor: Int32, isLimited: Bool) -> Int32? {
+    guard isLimited, descriptors.isReserved(descriptor) else { return descriptor }
+    return makeRoom(.descriptors) ? descriptors.move(descriptor) : nil
   }
 
   func left(_ connection: Connection) {
     guard connections.withLock({ $0.removeValue(forKey: ObjectIdentifier(connection)) }) != nil else { return }
+    hellos.remove(connection)
     if connection.isWorker { workers.parted(connection.peer.processID) }
     quotas.connections.giveBack(connection.peer.userID)
     if isStopping.load(ordering: .sequentiallyConsistent) { departures.signal() }
@@ -201,6 +271,29 @@ public final class HostServer: Sendable {
       + (clients.count > 5 ? ["\(clients.count - 5) more sessions"] : [])
       + workers.obstacles
   }
+
+  /// What was refused, and what is nearly taken.
+  private var limitsReport: LimitsReport {
+    var report = LimitsReport()
+    report.refusals = refusals.rows
+    report.near = quotas.near
+    func add(_ limit: HostLimit, taken: Int) {
+      let maximum = limit.maximum(limits)
+      guard LimitsReport.Quota.isNear(taken, maximum) else { return }
+      report.near.append(.init(limit: limit.key, user: nil, taken: taken, maximum: maximum))
+    }
+    add(.connections, taken: connectionCount)
+    add(.descriptors, taken: DescriptorLimit.open)
+    for session in host.sessions.sessions where session.identity.processID > 0 {
+      let taken = session.resources.count
+      guard LimitsReport.Quota.isNear(taken, limits.lookupsPerClient) else { continue }
+      report.near.append(
+        .init(
+          limit: HostLimit.lookupsPerProcess.key, user: session.identity.userID, processID: session.identity.processID,
+          taken: taken, maximum: limits.lookupsPerClient))
+    }
+    return report
+  }
 }
 
 /// The socket that clients connect to.
@@ -211,9 +304,9 @@ final class Listener: Polled, @unchecked Sendable {
   private let lock: Int32
   private var place = Handle(rawValue: 0)
   private weak var server: HostServer?
-  /// It takes nobody for a moment.
-  private let isResting = Atomic<Bool>(false)
   private let isStopped = Atomic<Bool>(false)
+  /// Set while somebody waits for a descriptor.
+  private let retry: PollTimer?
 
   /// Binds the path. A socket that nobody listens on any more is taken over; a live one is an error that says who has it.
   init(_ path: String) throws(ListenFailure) {
@@ -231,11 +324,13 @@ final class Listener: Polled, @unchecked Sendable {
       }
       self.path = name
       lock = -1
+      retry = PollTimer()
       super.init(given, of: Self.share)
       return
     }
     self.path = path
     lock = try Self.lock(path)
+    retry = PollTimer()
     super.init(try Self.bind(path), of: Self.share)
     // Everybody on the machine may ask; who may have a session is decided by their credentials.
     chmod(path, 0o666)
@@ -352,7 +447,9 @@ final class Listener: Polled, @unchecked Sendable {
 
   func start(_ server: HostServer) -> Bool {
     self.server = server
-    guard let place = server.poll.place(self) else { return false }
+    guard let place = server.poll.place(self), let retry,
+      retry.start(server.poll, { [weak self, weak server] in if let self { server?.poll.again(self) } })
+    else { return false }
     self.place = place
     return server.poll.watch(place, descriptor)
   }
@@ -360,6 +457,7 @@ final class Listener: Polled, @unchecked Sendable {
   func stop(_ poll: SocketPoll) {
     isStopped.store(true, ordering: .sequentiallyConsistent)
     poll.remove(place, descriptor)
+    retry?.stop(poll)
     guard lock >= 0 else { return }
     unlink(path)
     flock(lock, LOCK_UN)
@@ -370,22 +468,15 @@ final class Listener: Polled, @unchecked Sendable {
       let client = nsp_accept(descriptor)
       if client >= 0 {
         server.accept(client)
-      } else if errno == EMFILE || errno == ENFILE {
-        return rest()
-      } else if errno != ECONNABORTED && errno != EINTR {
+      } else if errno == EMFILE || errno == ENFILE || errno == ECONNABORTED || errno == EINTR {
+        guard errno == EMFILE || errno == ENFILE, !server.isOutOfDescriptors() else { continue }
+        // Whoever gives some back does not say so.
+        server.refusals.met(.descriptors, by: Refusals.otherUsers)
+        retry?.set(MonotonicTime.now + .milliseconds(100))
+        return
+      } else {
         return
       }
-    }
-  }
-
-  /// No descriptors are left: others must go before it makes sense to look again. Nothing tells when they do, since anybody in this process, or
-  /// on the machine, may have them.
-  private func rest() {
-    guard !isResting.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    HostTimers.after(.milliseconds(20)) { [weak self] in
-      guard let self else { return }
-      self.isResting.store(false, ordering: .releasing)
-      self.ready()
     }
   }
 }

@@ -38,30 +38,43 @@ struct PeerCredentials: Sendable {
 struct PeerProcess {
   let identity: ClientIdentity
   /// A pidfd: readable once the process is gone. The receiver closes it. -1 where the kernel gives none.
-  let descriptor: Int32
+  var descriptor: Int32
 
-  /// Nil when the peer is gone already: its process id may be somebody else's by now.
-  init?(of socket: Int32, _ credentials: PeerCredentials) {
+  enum Failure: Error {
+    /// Its process id may be somebody else's by now.
+    case gone
+    /// This process may open no more files.
+    case noDescriptors
+  }
+
+  init(of socket: Int32, _ credentials: PeerCredentials) throws(Failure) {
     let id = credentials.processID
     var given: Int32 = -1
     // SO_PEERPIDFD, which Swift's view of glibc lacks; from Linux 6.5 on.
     if !Self.option(socket, 77, &given) {
-      guard errno == ENOPROTOOPT else { return nil }
+      guard errno == ENOPROTOOPT else { throw Self.failure }
       given = -1
     }
     // From the socket where the kernel has it, else by id.
     let descriptor = given >= 0 ? given : nsp_pidfd_open(id)
-    let (command, start) = Self.status(of: id)
+    if descriptor < 0, Self.failure == .noDescriptors { throw .noDescriptors }
+    guard let (command, start) = Self.status(of: id) else {
+      if descriptor >= 0 { close(descriptor) }
+      throw .noDescriptors
+    }
     // One that has its id, and began later, is another.
     guard start != 0, start <= credentials.seenAt, descriptor < 0 || !Self.isGone(descriptor) else {
       if descriptor >= 0 { close(descriptor) }
-      return nil
+      throw .gone
     }
     self.descriptor = descriptor
     var identity = credentials.identity
     (identity.command, identity.processStart) = (command, start)
     self.identity = identity
   }
+
+  /// Of the call of the system that has just failed.
+  private static var failure: Failure { errno == EMFILE || errno == ENFILE ? .noDescriptors : .gone }
 
   static func option<Value: BitwiseCopyable>(_ socket: Int32, _ name: Int32, _ value: inout Value) -> Bool {
     var size = socklen_t(MemoryLayout<Value>.size)
@@ -82,9 +95,9 @@ struct PeerProcess {
   }
 
   /// What it is called, and when it began, in clock ticks since the system did: with its id, a name that is never used again. 0
-  /// when it is gone.
-  private static func status(of id: pid_t) -> (command: String, start: UInt64) {
-    let text = contents("/proc/\(id)/stat")
+  /// when it is gone. Nil where no file can be opened.
+  private static func status(of id: pid_t) -> (command: String, start: UInt64)? {
+    guard let text = contents("/proc/\(id)/stat") else { return nil }
     // The second field, in parentheses, may contain anything; the start is the 22nd.
     guard let open = text.firstIndex(of: UInt8(ascii: "(")), let close = text.lastIndex(of: UInt8(ascii: ")")), open < close
     else { return ("", 0) }
@@ -93,9 +106,9 @@ struct PeerProcess {
     return (String(decoding: text[text.index(after: open)..<close], as: UTF8.self), start)
   }
 
-  private static func contents(_ path: String) -> [UInt8] {
+  private static func contents(_ path: String) -> [UInt8]? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return [] }
+    guard file >= 0 else { return failure == .noDescriptors ? nil : [] }
     defer { close(file) }
     return [UInt8](unsafeUninitializedCapacity: 1024) { buffer, count in count = max(0, read(file, buffer.baseAddress, 1024)) }
   }

@@ -25,6 +25,7 @@ struct Requests: Sendable {
   let host: ProviderHost
   let limits: Limits
   let quotas: UserQuotas
+  let refusals: Refusals
   let advertisements: Advertisements
   let resolvers: ResolverSessions
   let networks: NetworkAdmission
@@ -34,10 +35,12 @@ struct Requests: Sendable {
   let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
 
   init(
-    host: ProviderHost, limits: Limits, quotas: UserQuotas, advertisements: Advertisements, resolvers: ResolverSessions,
-    networks: NetworkAdmission, control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+    host: ProviderHost, limits: Limits, quotas: UserQuotas, refusals: Refusals, advertisements: Advertisements,
+    resolvers: ResolverSessions, networks: NetworkAdmission,
+    control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
   ) {
     (self.host, self.limits, self.quotas, self.control) = (host, limits, quotas, control)
+    self.refusals = refusals
     self.advertisements = advertisements
     self.resolvers = resolvers
     self.networks = networks
@@ -56,17 +59,19 @@ struct Requests: Sendable {
     if connection.isWorker, !kind.isForWorkers { return failure(kind.answer, header, .accessDenied) }
     let user = connection.peer.userID
     let isCounted = kind.waitsForProviders && connection.isLimited
-    if isCounted, !quotas.requests.take(user) { return failure(kind.answer, header, .noBuffers) }
+    if isCounted, !quotas.requests.take(user) { return failure(kind.answer, header, refusals.met(.requestsPerUser, by: user)) }
     defer { if isCounted { quotas.requests.giveBack(user) } }
+    // What it is refused for, where that is a limit.
+    var met: HostLimit?
     do throws(WinsockError) {
       var answer = FrameWriter(kind.answer, request: header.request)
       switch kind {
       case .hello: return nil
-      case .begin: try begin(payload, session, &answer)
+      case .begin: try begin(payload, session, &answer, &met)
       case .next: try next(payload, session, &answer)
       case .end: try end(payload, session)
-      case .lookup: try lookup(payload, session, &answer)
-      case .setService: try setService(payload, session)
+      case .lookup: try lookup(payload, session, &answer, &met)
+      case .setService: try setService(payload, session, &met)
       case .enumerate: enumerate(&answer)
       case .install: try changeCatalog(payload, connection, install)
       case .uninstall: try changeCatalog(payload, connection, uninstall)
@@ -100,11 +105,22 @@ struct Requests: Sendable {
       }
       // What people are shown may be more; who does not read it is closed.
       let maximum = kind == .control ? limits.bytesQueued : Int(limits.maximumFrame)
-      guard answer.count <= maximum else { throw .noBuffers }
+      guard answer.count <= maximum else {
+        met = kind == .control ? .bytesQueued : .frameBytes
+        throw .noBuffers
+      }
       return answer.finish()
     } catch {
-      return failure(kind.answer, header, error)
+      guard let met else { return failure(kind.answer, header, error) }
+      return failure(kind.answer, header, refusals.met(met, by: user))
     }
+  }
+
+  /// Says which limit was met.
+  func failure(_ kind: UInt16, _ header: FrameHeader, _ met: MetLimit) -> [UInt8] {
+    var answer = FrameWriter(kind, request: header.request, status: WinsockError.noBuffers.rawValue)
+    met.append(to: &answer)
+    return answer.finish()
   }
 
   func failure(_ kind: UInt16, _ header: FrameHeader, _ error: WinsockError) -> [UInt8] {
@@ -122,12 +138,13 @@ struct Requests: Sendable {
       connection.end(.protocolError)
       return nil
     }
+    connection.hasSaidHello()
     guard major == WireVersion.major else { return refuse(header, .versionNotSupported, connection) }
-    do throws(NDISStatus) {
+    do throws(Connection.HelloFailure) {
       if sessionNumber == WireVersion.noSession {
         if let refusal = networkRefusal(of: connection) { return refuse(header, .accessDenied, connection, refusal) }
         // Whoever may not have a session may not resolve either.
-        try resolvers.enter(connection.peer)
+        do throws(NDISStatus) { try resolvers.enter(connection.peer) } catch { throw .refused(error) }
         connection.becomeResolver()
       } else {
         guard connection.peer.isVisible else {
@@ -137,7 +154,13 @@ struct Requests: Sendable {
         try connection.call(sessionNumber)
       }
     } catch {
-      return refuse(header, WinsockError(refusal: error), connection)
+      switch error {
+      case .refused(let status): return refuse(header, WinsockError(refusal: status), connection)
+      case .met(let limit):
+        connection.send(failure(RequestKind.hello.answer, header, refusals.met(limit, by: connection.peer.userID)))
+        connection.end(.kicked)
+        return nil
+      }
     }
     var answer = FrameWriter(RequestKind.hello.answer, request: header.request)
     answer.append(WireVersion.major)
@@ -191,7 +214,7 @@ struct Requests: Sendable {
   }
 
   private func begin(
-    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter, _ met: inout HostLimit?
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let given = fields.uint32(), let unsaid = fields.uint32().flatMap(UnsaidOwners.init) else { throw .invalidArgument }
@@ -199,7 +222,8 @@ struct Requests: Sendable {
     if unsaid == .asConfigured, limits.countsAllOwners, !flags.contains(.secure) { flags.insert(.allOwners) }
     let user = session.identity.userID
     let size = payload.count
-    guard session.resources.count < limits.lookupsPerClient, quotas.open(lookupOf: size, user) else { throw .noBuffers }
+    met = session.resources.count < limits.lookupsPerClient ? quotas.open(lookupOf: size, user) : .lookupsPerProcess
+    if met != nil { throw .noBuffers }
     let lookup: Lookup
     do throws(WinsockError) {
       lookup = try host.engine.begin(session, try query(payload, at: 8), flags: flags)
@@ -236,7 +260,7 @@ struct Requests: Sendable {
 
   /// Begin, every next and end. The status is the code that ended it; records come first.
   private func lookup(
-    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter, _ met: inout HostLimit?
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let flags = fields.uint32(), let maximum = fields.uint32() else { throw .invalidArgument }
@@ -271,7 +295,10 @@ struct Requests: Sendable {
         break
       }
       count += 1
-      guard answer.count <= Int(limits.maximumFrame) else { throw .noBuffers }
+      guard answer.count <= Int(limits.maximumFrame) else {
+        met = .frameBytes
+        throw .noBuffers
+      }
     }
     answer.set(count, at: FrameHeader.size)
     answer.set(status: ending.rawValue)
@@ -279,17 +306,21 @@ struct Requests: Sendable {
 
   // MARK: Registrations
 
-  private func setService(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
+  private func setService(
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ met: inout HostLimit?
+  ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let number = fields.uint32(), let flags = fields.uint32(), let operation = RegistrationOperation(rawValue: number)
     else {
       throw .invalidArgument
     }
     let set = try query(payload, at: 8)
-    try quotas.register(set, session, isAdding: operation == .register) { () throws(WinsockError) in
-      let outcomes = try host.engine.setService(session, set, operation: operation, flags: flags)
-      if let failure = outcomes.result { throw failure }
-    }
+    try quotas.register(
+      set, session, isAdding: operation == .register, whenFull: { met = $0 },
+      perform: { () throws(WinsockError) in
+        let outcomes = try host.engine.setService(session, set, operation: operation, flags: flags)
+        if let failure = outcomes.result { throw failure }
+      })
   }
 
   // MARK: Operators

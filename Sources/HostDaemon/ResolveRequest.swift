@@ -17,7 +17,9 @@ extension Requests {
     switch kind {
     case .nothing: return answer.finish()
     case .resolve:
-      guard !connection.isLimited || quotas.requests.take(user) else { return failure(kind.answer, header, .noBuffers) }
+      guard !connection.isLimited || quotas.requests.take(user) else {
+        return failure(kind.answer, header, refusals.met(.requestsPerUser, by: user))
+      }
       defer { if connection.isLimited { quotas.requests.giveBack(user) } }
       do throws(WinsockError) {
         let session: ClientSession

@@ -44,6 +44,8 @@ final class SocketPoll: Sendable {
   private let polled = HandleTable<Polled>(kind: 27)
   private let threads = Mutex<Threads>(Threads())
   private let maximum: Int
+  private let reserve: Int
+  private let privileged: Set<UInt32>
   private let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
   /// Events that were taken, for the look at whether anything moves.
   private let taken = Atomic<Int>(0)
@@ -56,9 +58,15 @@ final class SocketPoll: Sendable {
     var queue = FairQueue<Polled>()
     var isWatched = false
     var isStopping = false
+    /// Those that serve somebody for whom no thread is kept.
+    var ordinary = 0
   }
 
-  init?(maximum: Int = 512) {
+  /// - Parameters:
+  ///   - maximum: How many threads serve everybody at most.
+  ///   - reserve: How many more there are for `users` and for the host's own descriptors.
+  init?(maximum: Int = 512, reserve: Int = 0, for users: Set<UInt32> = []) {
+    (self.reserve, privileged) = (reserve, users)
     poll = nsp_poll_create()
     wake = nsp_eventfd()
     call = nsp_eventfd()
@@ -126,6 +134,9 @@ final class SocketPoll: Sendable {
     }
   }
 
+  /// Whether a thread of the reserve serves it, too.
+  private func isPrivileged(_ user: UInt32) -> Bool { user == .max || privileged.contains(user) }
+
   private func serve() {
     withUnsafeTemporaryAllocation(of: nsp_ready.self, capacity: Int(NSP_MOST_EVENTS)) { events in
       // A thread that was added for the queue looks there first.
@@ -144,6 +155,7 @@ final class SocketPoll: Sendable {
           isWarm = true
           isQueue = threads.withLock { state in
             state.idle += 1
+            if !isPrivileged(one.share.user) { state.ordinary -= 1 }
             return !state.queue.isEmpty
           }
         }
@@ -190,14 +202,16 @@ final class SocketPoll: Sendable {
         state.idle -= 1
         return .end
       }
-      let isAlone = more.isEmpty && state.queue.isEmpty && !isMore
+      let hasRoom = state.ordinary < maximum
+      let isAlone = more.isEmpty && state.queue.isEmpty && !isMore && (hasRoom || one.map { isPrivileged($0.share.user) } ?? true)
       if !isAlone {
         if let one { state.queue.append(one, of: one.share) }
         for one in more { state.queue.append(one, of: one.share) }
       }
       if isMore { return .gather }
-      guard let next = isAlone ? one : state.queue.popFirst() else { return .wait }
+      guard let next = isAlone ? one : state.queue.popFirst(of: { hasRoom || isPrivileged($0) }) else { return .wait }
       state.idle -= 1
+      if !isPrivileged(next.share.user) { state.ordinary += 1 }
       defer { state.isWatched = true }
       return .serve(next, startsWatch: !state.isWatched)
     }
@@ -217,7 +231,7 @@ final class SocketPoll: Sendable {
         busy = state.idle == 0 ? busy + 1 : 0
         // Held up; or found at work at every look for a while.
         return isMoving
-          ? busy >= 8 && state.count < processors : (busy > 0 || !state.queue.isEmpty) && state.count < maximum
+          ? busy >= 8 && state.count < processors : (busy > 0 || !state.queue.isEmpty) && state.count < maximum + reserve
       }
       guard let isShort else { return }
       if isShort {

@@ -2,6 +2,7 @@ import Lookups
 import QuerySets
 import Sessions
 import Synchronization
+import Wire
 
 /// How much of something each user has, all processes together: one user's flood leaves the others what they need.
 final class UserQuota: Sendable {
@@ -9,8 +10,11 @@ final class UserQuota: Sendable {
   private let unlimited: Set<UInt32>
   private let taken = Mutex<[UInt32: Int]>([:])
 
-  init(_ maximum: Int, except unlimited: Set<UInt32>) {
-    self.maximum = maximum
+  private let limit: HostLimit
+
+  init(_ limit: HostLimit, _ limits: Limits) {
+    (self.limit, maximum) = (limit, limit.maximum(limits))
+    let unlimited = limits.unlimitedUsers
     self.unlimited = unlimited
   }
 
@@ -21,6 +25,13 @@ final class UserQuota: Sendable {
       guard taken[user, default: 0] + amount <= maximum else { return false }
       taken[user, default: 0] += amount
       return true
+    }
+  }
+
+  /// The users who have nearly as much as they may.
+  var near: [LimitsReport.Quota] {
+    taken.withLock { $0 }.filter { LimitsReport.Quota.isNear($0.value, maximum) }.sorted { $0.key < $1.key }.map {
+      LimitsReport.Quota(limit: limit.key, user: $0.key, taken: $0.value, maximum: maximum)
     }
   }
 
@@ -64,14 +75,19 @@ final class UserQuotas: Sendable {
   }
 
   init(_ limits: Limits) {
-    func quota(_ maximum: Int) -> UserQuota { UserQuota(maximum, except: limits.unlimitedUsers) }
-    connections = quota(limits.connectionsPerUser)
-    requests = quota(limits.requestsPerUser)
-    lookups = quota(limits.lookupsPerUser)
-    bytes = quota(limits.bytesPerUser)
-    kept = quota(limits.bytesPerUser)
-    sessions = quota(limits.sessionsPerUser)
-    registrations = quota(limits.registrationsPerUser)
+    func quota(_ limit: HostLimit) -> UserQuota { UserQuota(limit, limits) }
+    connections = quota(.connectionsPerUser)
+    requests = quota(.requestsPerUser)
+    lookups = quota(.lookupsPerUser)
+    bytes = quota(.bytesPerUser)
+    kept = quota(.bytesPerUser)
+    sessions = quota(.sessionsPerUser)
+    registrations = quota(.registrationsPerUser)
+  }
+
+  /// Those of which little is left to a user.
+  var near: [LimitsReport.Quota] {
+    [connections, sessions, requests, lookups, registrations, bytes, kept].flatMap(\.near)
   }
 
   /// Counts a session from its first connection on until it has ended. False when the user has too many.
@@ -99,12 +115,13 @@ final class UserQuotas: Sendable {
     return isAdmitted
   }
 
-  /// Counts what a lookup keeps until it has ended: once more than what its request has. False when that is too much for the user.
-  func open(lookupOf request: Int, _ user: UInt32) -> Bool {
-    guard lookups.take(user) else { return false }
-    if kept.take(user, request + Self.headBytes) { return true }
+  /// Counts what a lookup keeps until it has ended: once more than what its request has. The limit that is met where that is too much
+  /// for the user.
+  func open(lookupOf request: Int, _ user: UInt32) -> HostLimit? {
+    guard lookups.take(user) else { return .lookupsPerUser }
+    if kept.take(user, request + Self.headBytes) { return nil }
     lookups.giveBack(user)
-    return false
+    return .bytesPerUser
   }
 
   func close(lookupOf request: Int, _ user: UInt32) {
@@ -114,22 +131,28 @@ final class UserQuotas: Sendable {
 
   /// Performs a registration, if the user may have one more of its size; one that is taken back, that failed, or whose process ends no longer
   /// counts.
-  func register(_ set: QuerySet, _ session: ClientSession, isAdding: Bool, _ perform: () throws(WinsockError) -> Void)
-    throws(WinsockError)
-  {
+  /// - Parameter whenFull: Called before it is refused, with the limit that is met.
+  func register(
+    _ set: QuerySet, _ session: ClientSession, isAdding: Bool, whenFull: (HostLimit) -> Void,
+    perform: () throws(WinsockError) -> Void
+  ) throws(WinsockError) {
     let name = RegisteredName(name: set.serviceInstanceName, nameSpace: set.nameSpace.rawValue)
     let user = session.identity.userID
     // What a name has had before is counted: once more of the same takes no more.
     let former = isAdding ? known.withLock { $0[session.number].map { $0.names[name] } } : .none
     let isNew = if case .some(.none) = former { true } else { false }
     let more = former.map { max(Self.bytes(of: set) - ($0 ?? 0), 0) } ?? 0
-    if isNew, !registrations.take(user) { throw .noBuffers }
+    if isNew, !registrations.take(user) {
+      whenFull(.registrationsPerUser)
+      throw .noBuffers
+    }
     func giveBack() {
       if isNew { registrations.giveBack(user) }
       kept.giveBack(user, more)
     }
     guard more == 0 || kept.take(user, more) else {
       if isNew { registrations.giveBack(user) }
+      whenFull(.bytesPerUser)
       throw .noBuffers
     }
     do throws(WinsockError) { try perform() } catch {

@@ -24,6 +24,11 @@ public final class ProviderHost: Sendable {
   private let loopback: (transport: LoopbackTransport, link: TransportLink)
   let shelf = Mutex<Shelf>(Shelf())
   let keeping = Mutex<CatalogKeeping>(CatalogKeeping())
+  private let reportingLimits = Mutex<LimitsReporter?>(nil)
+  // A bare closure would be wrapped once more each time that it is looked at through the lock.
+  private struct LimitsReporter {
+    var report: @Sendable () -> LimitsReport
+  }
   /// One change of the set of providers at a time. A turn, not a lock: nothing of the host is held while a provider runs.
   let changes = Turn()
 
@@ -99,6 +104,14 @@ public final class ProviderHost: Sendable {
   /// The books of every provider, in catalog order.
   public var ledger: [(provider: String, figures: SessionLedger.Figures)] {
     catalog.entries.filter { $0.manifest.source != .builtIn }.map { ($0.manifest.displayName, $0.figures) }
+  }
+
+  /// How whoever serves others with this host stands with the limits of that; nil where nobody does.
+  public var limitsReport: LimitsReport? { reportingLimits.withLock { $0 }?.report() }
+
+  /// From now on `report` is asked for that, on any thread.
+  public func reportLimits(_ report: @escaping @Sendable () -> LimitsReport) {
+    reportingLimits.withLock { $0 = LimitsReporter(report: report) }
   }
 
   // MARK: Advertising

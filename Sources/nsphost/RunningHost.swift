@@ -108,6 +108,8 @@ final class RunningHost {
       if error == .silent { throw Self.silent(what, silence) }
       throw failure(what, "it has closed the connection", "see whether it still runs")
     }
+    let met = answer.status == .noBuffers ? answer.payload.withUnsafeBytes { MetLimit($0) } : nil
+    if let met { throw met.failure(what) }
     guard answer.status == .success || isControl && !answer.payload.isEmpty else {
       if answer.kind == RequestKind.hello.answer, Self.refusal(answer.payload) == .processIsInvisible {
         throw CommandFailure(
@@ -119,8 +121,7 @@ final class RunningHost {
       let error = answer.status
       throw CommandFailure(
         kind: error == .accessDenied ? .notPermitted : .failed, error: error, what: what, why: "the running host refused",
-        remedy: error == .noBuffers
-          ? "end other programs of this user that use it, or raise its limits" : "see who may ask it, or use --local",
+        remedy: error == .noBuffers ? "see nsphost stats, as root" : "see who may ask it, or use --local",
         isJSON: CommandWords.ofProcess.wantsJSON)
     }
     return (answer.status.rawValue, answer.payload)
@@ -132,5 +133,22 @@ extension Duration {
   fileprivate var inSeconds: String {
     let seconds = Double(components.seconds) + Double(components.attoseconds) / 1e18
     return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
+  }
+}
+
+extension MetLimit {
+  /// What a command says that was refused by it.
+  fileprivate func failure(_ what: String) -> CommandFailure {
+    let remedy =
+      switch limit {
+      case .descriptors: "raise LimitNOFILE of the host's unit; nsphost sessions, as root, shows who has what"
+      case .helloTime: "see what keeps this program from the host"
+      case .connections: "end programs that use the host, or raise \(limit.key); nsphost sessions, as root, shows who has what"
+      case .frameBytes, .bytesQueued: "ask for less at a time, or raise \(limit.key)"
+      default: "end programs of user \(user.map(String.init) ?? "") that use the host, or raise \(limit.key)"
+      }
+    return CommandFailure(
+      kind: .failed, error: .noBuffers, what: what, why: "the running host refused: \(text) is met", remedy: remedy,
+      isJSON: CommandWords.ofProcess.wantsJSON)
   }
 }

@@ -176,6 +176,8 @@ import Testing
       ("plugins = [\"relative\"]", "x.toml: plugins is not a list of absolute paths"),
       ("socket = \"relative\"", "x.toml: socket is not an absolute path in quotes"),
       ("[limits]\nconnections = 0", "x.toml: limits.connections is not a number from 1 to 1048576"),
+      ("[limits]\nhello-ms = 10", "x.toml: limits.hello-ms is not a number from 50 to 86400000"),
+      ("[limits]\nreserve = 0", "x.toml: limits.reserve is not a number from 4 to 4096"),
       ("[limits]\nframe-bytes = \"much\"", "x.toml: limits.frame-bytes is not a number from 4096 to 67108864"),
       ("[limits]\nconections = 1", "x.toml has an unknown key \"limits.conections\""),
       ("[access]\nusers = [\"no-such-user-here\"]", "x.toml: access.users is not a list of users that exist, by name or number"),

@@ -51,4 +51,15 @@ import Testing
     while let (process, _) = queue.popFirst() { taken[process, default: 0] += 1 }
     #expect(given == taken)
   }
+
+  @Test("who may not have the turn is passed over, and keeps its place")
+  func passedOver() {
+    var queue = Queue()
+    for (user, name) in [(1, "a"), (2, "b"), (3, "c"), (1, "d")] {
+      queue.append(name, of: .init(user: UInt32(user), process: 1))
+    }
+    #expect(queue.popFirst { $0 == 3 } == "c")
+    #expect(queue.popFirst { $0 == 3 } == nil && queue.popFirst { $0 == 9 } == nil)
+    #expect(order(&queue) == ["a", "b", "d"] && queue.isEmpty)
+  }
 }

@@ -60,6 +60,10 @@ int nsp_next_signal(int64_t milliseconds);
 int nsp_eventfd(void);
 void nsp_eventfd_signal(int descriptor);
 
+/* A new timer that can be waited for, and the time when it goes off next, once: CLOCK_MONOTONIC, in nanoseconds; 0: not at all. */
+int nsp_timer(void);
+void nsp_timer_set(int descriptor, int64_t nanoseconds);
+
 /* epoll. The number comes back with the events of its descriptor. */
 enum { NSP_READ = 1, NSP_WRITE = 4, NSP_HANGUP = 0x2000, NSP_EDGE = (int)(1u << 31) };
 enum { NSP_MOST_EVENTS = 32 };
