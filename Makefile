@@ -67,6 +67,7 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-loading.sh
 	Tests/Clients/check-ends.sh
 	Tests/Clients/check-memory.sh
+	Tests/Clients/check-limits.sh
 
 # The providers that ship, and glibc's door, against the real thing.
 check-plugins: test-packages windows plugins nss-module

@@ -37,16 +37,17 @@ extension Lookup {
 
   private func timeOut(_ deadline: Deadline) {
     let purpose = deadline.purpose
-    let opened: Opened?? = state.withLock { state in
+    let abandoned = state.withLock { state -> (Opened?, Provider?)? in
       guard state.armed == deadline.number, let call = state.call, call.abandon(number: deadline.number) else { return nil }
       state.armed = nil
       // The provider still owns the abandoned call's memory; the next provider gets another.
       state.call = nil
       state.legs[purpose.leg].record.complete(at: .now)
       fail(&state, purpose.leg, .tryAgain, .down(.late))
-      return .some(takeOut(&state, purpose.leg))
+      return (takeOut(&state, purpose.leg), state.legs[purpose.leg].provider)
     }
-    guard let opened else { return }
+    guard let (opened, provider) = abandoned else { return }
+    provider?.ledger.record(.lateCall)
     // First the client, who has waited long enough; then End, which is how a provider learns of a cancelled call.
     HostThreads.run { [self] in goOn(purpose.flags, mayBlock: true) }
     if let opened { endAtProvider(opened) }

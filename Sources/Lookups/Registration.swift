@@ -109,6 +109,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
     }
     if let completed = attempt.wait(for: provider.deadline) { return completed }
     abandon()
+    provider.ledger.record(.lateCall)
     return .tryAgain
   }
 

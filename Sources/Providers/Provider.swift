@@ -171,6 +171,8 @@ public final class SessionLedger: Sendable {
     public var cleanups = 0
     public var rundowns = 0
     public var live = 0
+    /// Calls that it has not answered within its deadline.
+    public var lateCalls = 0
     public init() {}
 
     public var isBalanced: Bool { startups == cleanups + rundowns + live }
@@ -182,6 +184,7 @@ public final class SessionLedger: Sendable {
       sum.cleanups += right.cleanups
       sum.rundowns += right.rundowns
       sum.live += right.live
+      sum.lateCalls += right.lateCalls
       return sum
     }
   }
@@ -191,6 +194,7 @@ public final class SessionLedger: Sendable {
     case failedStartup
     case cleanup
     case rundown
+    case lateCall
   }
 
   private let state = Mutex<Figures>(Figures())
@@ -205,6 +209,7 @@ public final class SessionLedger: Sendable {
       case .startup:
         figures.startups += 1
         figures.live += 1
+      case .lateCall: figures.lateCalls += 1
       case .failedStartup: figures.failedStartups += 1
       case .cleanup:
         figures.cleanups += 1

@@ -77,7 +77,7 @@ final class Scenario {
     case "providers":
       let report = ProviderReport(host)
       return arguments == ["--refused"] ? report.refusedLines : report.lines(directories: options.resolvedDirectories)
-    case "stats": return LedgerReport(host).lines
+    case "stats": return StatsReport(host).ledgerLines
     case "open": return [try open(try only(arguments, "open CLIENT"))]
     case "lookup": return try lookup(arguments)
     case "register": return try register(arguments, .register)
