@@ -120,7 +120,7 @@ final class Store: Sendable {
   }
 
   /// The file is whole without the log beside it when this returns, but for what another process is in the middle of.
-  func settle() { changing.sync { database.checkpoint() } }
+  func settle() { changing.sync { [self] in database.checkpoint() } }
 
   /// What was registered until the end of a session goes.
   func end(_ session: Int64) {

@@ -180,9 +180,7 @@ public final class HostServer: Sendable {
     guard let kept = outOfReserve(descriptor, isLimited: isLimited) else {
       return turnAway(Connection(descriptor, peer, isWorker: false, self), .descriptors)
     }
-    let isWorker = workers.claim(peer.processID)
-    let connection = Connection(kept, peer, isWorker: isWorker, self)
-    enter(connection)
+    enter(Connection(kept, peer, isWorker: workers.claim(peer.processID), self))
   }
 
   private func enter(_ connection: Connection) {

@@ -1,4 +1,3 @@
-import Dispatch
 import Lookups
 import Providers
 import Synchronization
@@ -108,7 +107,7 @@ final class Refusals: Sendable {
   }
 
   private func sayLater(_ user: UInt32) {
-    DispatchQueue.global().asyncAfter(deadline: .now() + period.interval) { [weak self] in self?.minuteIsOver(user) }
+    HostTimers.after(period) { [weak self] in self?.minuteIsOver(user) }
   }
 
   private func minuteIsOver(_ user: UInt32) {

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -13,6 +14,16 @@ public final class WorkQueue: Sendable {
 
   /// Has it done, behind all that was added before.
   public func async(_ work: @escaping @Sendable () -> Void) { line.add(work) }
+
+  /// The same, and waits until it is done: not from inside the queue's own work. No deadline: what was added before has an end.
+  public func sync(_ work: @escaping @Sendable () -> Void) {
+    let isDone = DispatchSemaphore(value: 0)
+    async {
+      work()
+      isDone.signal()
+    }
+    isDone.wait()
+  }
 
   /// Has one piece of work done on a thread of its own.
   public static func run(_ work: @escaping @Sendable () -> Void) { WorkQueue().async(work) }

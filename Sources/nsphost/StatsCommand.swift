@@ -44,6 +44,7 @@ struct StatsReport {
       switch entry.awaitedProcess {
       case .quarantined: state = "quarantined"
       case .restarting: state = "restarting"
+      case .dead: state = "dead"
       case .starting, .running, nil: state = entry.provider?.condition.failure ?? entry.failure.map { "failed: \($0.detail)" }
       }
       if deaths + failedStartups + lateCalls == 0, state == nil { return nil }
