@@ -100,7 +100,8 @@ let package = Package(
     .target(
       name: "Providers",
       dependencies: [
-        "BoundedTOML", "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CMappedFiles", "CProcessState", "CUUID", "ModuleRegistrar", "Ownership", "QuerySets", "Rundown",
+        "BoundedTOML", "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CMappedFiles", "CProcessState", "CUUID",
+        "ModuleRegistrar", "Ownership", "QuerySets", "Rundown",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
@@ -207,7 +208,7 @@ let package = Package(
     .testTarget(name: "StateBackupsTests", dependencies: ["Ownership", "StateBackups"], swiftSettings: strict),
     .testTarget(
       name: "LookupsTests",
-      dependencies: ["CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "ServiceClasses", "Sessions"],
+      dependencies: ["CLastWords", "CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "ServiceClasses", "Sessions"],
       swiftSettings: strict),
     .testTarget(
       name: "NSPProviderTests",

@@ -71,6 +71,9 @@ final class DirectoryDatabase: Sendable {
     return configuration
   }()
 
+  /// Connections that are closed. When their queues are let go of, libdispatch starts its threads, which wake the process each second.
+  private static let closed = Mutex<[DatabaseQueue]>([])
+
   /// Looks at a file before anything is written to it: at all of it where that takes no time.
   private static func inspect(_ path: String) throws {
     var configuration = configuration
@@ -78,7 +81,12 @@ final class DirectoryDatabase: Sendable {
     var status = stat()
     let isSmall = stat(path, &status) == 0 && status.st_size < 4 << 20
     do {
-      try DatabaseQueue(path: path, configuration: configuration).read { database in
+      let queue = try DatabaseQueue(path: path, configuration: configuration)
+      defer {
+        try? queue.close()
+        closed.withLock { $0.append(queue) }
+      }
+      try queue.read { database in
         try refuseLater(database)
         if isSmall { try check(database) }
       }

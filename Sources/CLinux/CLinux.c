@@ -140,11 +140,15 @@ static void note_signal(int number) {
   errno = error;
 }
 int nsp_take_signals(const int *numbers, unsigned count) {
+  sigset_t taken;
   struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
   if (signal_pipe[0] < 0 && pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
   signals_owner = getpid();
   sigemptyset(&action.sa_mask);
-  for (unsigned i = 0; i < count; i++) sigaction(numbers[i], &action, NULL);
+  sigemptyset(&taken);
+  for (unsigned i = 0; i < count; i++) sigaction(numbers[i], &action, NULL), sigaddset(&taken, numbers[i]);
+  /* Whoever has started this process may have had them blocked. */
+  pthread_sigmask(SIG_UNBLOCK, &taken, NULL);
   return 0;
 }
 int nsp_next_signal(int64_t milliseconds) {

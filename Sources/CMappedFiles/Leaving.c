@@ -70,6 +70,11 @@ const void *nsp_file_identity(void *handle) {
   return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? map->l_ld : NULL;
 }
 
+int nsp_file_is_named(void *handle, const char *name) {
+  struct link_map *map = NULL;
+  return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && strcmp(map->l_name, name) == 0;
+}
+
 struct question {
   const void *file, *const *others;
   size_t other_count, most, count;

@@ -116,7 +116,10 @@ public enum MappedFiles {
   }
 
   /// Whether a file is one that stays mapped without what its destructors have ended.
-  static func isOver(_ handle: UnsafeMutableRawPointer) -> Bool {
+  /// - Parameter name: Another one each time: under which the file was mapped, where it has just been. One that is being closed by another
+  ///   thread may have had the same addresses.
+  static func isOver(_ handle: UnsafeMutableRawPointer, openedAs name: String) -> Bool {
+    if nsp_file_is_named(handle, name) != 0 { return false }
     let identity = nsp_file_identity(handle)
     return state.withLock { state in state.files.values.contains { $0.identity == identity && $0.hasRunDestructors == true } }
   }

@@ -44,7 +44,7 @@ public final class SharedObject: Sendable {
       throw Refusal(path: path, reason: said.reason, detail: said.text, remedy: said.remedy)
     }
     // The dynamic linker gives out the file that is there, and constructs nothing.
-    if MappedFiles.isOver(handle) {
+    if MappedFiles.isOver(handle, openedAs: alias) {
       dlclose(handle)
       free(mark)
       throw Refusal(

@@ -107,14 +107,22 @@ final class ClassStore: Sendable {
     return migrator
   }()
 
+  /// Connections that are closed. When their queues are let go of, libdispatch starts its threads, which wake the process each second.
+  private static let closed = Mutex<[DatabaseQueue]>([])
+
   /// Looks at a file before anything is written to it.
   private static func inspect(_ path: String, _ configuration: GRDB.Configuration) throws {
     var configuration = configuration
     configuration.readonly = true
     configuration.journalMode = .default
-    do { try refuseLater(path, try DatabaseQueue(path: path, configuration: configuration)) } catch let error as DatabaseError
-      where [.SQLITE_READONLY, .SQLITE_CANTOPEN].contains(error.resultCode)
-    {
+    do {
+      let database = try DatabaseQueue(path: path, configuration: configuration)
+      defer {
+        try? database.close()
+        closed.withLock { $0.append(database) }
+      }
+      try refuseLater(path, database)
+    } catch let error as DatabaseError where [.SQLITE_READONLY, .SQLITE_CANTOPEN].contains(error.resultCode) {
       // A host was killed while it made or changed the file: only who may write finds out what is in it.
     }
   }

@@ -221,11 +221,11 @@ lookup ann $name"
 for kind in faults hosted; do
   constructors abort SIGABRT $kind all
   check "$kind: another provider is disabled and enabled beside it" disables
-  constructors exit0 'exit with status 0' $kind all
+  constructors exit0 'exit with status 70' $kind all
   constructors segfault SIGSEGV $kind some
   constructors spin 'killed, because it did not return' $kind some
   routines abort SIGABRT $kind
-  routines exit0 'exit with status 0' $kind
+  routines exit0 'exit with status 70' $kind
   routines segfault SIGSEGV $kind
 done
 check "the process of a host says which routine it was" alone 1 '^nsphost: hosted-faults: died in NSPv2LookupServiceBegin: SIGSEGV' '' lookup segfault-begin --plugins "$work/alone"

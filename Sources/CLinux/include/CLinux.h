@@ -51,7 +51,7 @@ void nsp_bound_arenas(void);
 /* What this process is called by ps and its like; 15 bytes of it. */
 void nsp_name_process(const char *name);
 
-/* Takes signals from their default effect, to be waited for by one thread: 0, or -1 with errno. */
+/* Takes signals from their default effect, to be waited for by one thread, the caller's, where they are no longer blocked: 0, or -1 with errno. */
 int nsp_take_signals(const int *numbers, unsigned count);
 /* The next of them; 0 when the time (in milliseconds, -1: none) is over first. One that comes while it waits does not prolong the time much. */
 int nsp_next_signal(int64_t milliseconds);

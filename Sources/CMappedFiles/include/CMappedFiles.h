@@ -13,6 +13,9 @@ struct nsp_code {
 /* What tells a file that is open from others: its dynamic section. NULL where the handle is none of dlopen's. */
 const void *nsp_file_identity(void *handle);
 
+/* Whether the dynamic linker has mapped a file under this name. It does not where it gives out one that it had under another name. */
+int nsp_file_is_named(void *handle, const char *name);
+
 /* The code that leaves the process when a file is closed: its own, and that of the libraries which it needs and the program does not.
    `others`: files that stay open, whose libraries stay as well; those that are closed meanwhile do not count. Returns how many parts there are,
    at most `most`. Any thread. */
