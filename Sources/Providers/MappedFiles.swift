@@ -8,8 +8,8 @@ import Synchronization
 /// The providers' files of this process, from their loading until they are unmapped.
 ///
 /// A file that nobody calls any more is unmapped, unless something would still run its code: a thread that it has left behind, or what is called
-/// later. Its destructors may put an end to that, and so they run first. What is left then keeps the file, which is looked at again a second
-/// later, when another file leaves, and when somebody asks what is kept.
+/// later. Its destructors may put an end to that, and so they run first. What is left then keeps the file, which is looked at again in the
+/// pauses below, when another file leaves, and when somebody asks what is kept.
 public enum MappedFiles {
   /// A file that nobody calls any more and that can't be unmapped.
   public struct Kept: Sendable {
@@ -78,15 +78,20 @@ public enum MappedFiles {
     }
   }
 
+  /// After how long a file that can't be unmapped is looked at again. Threads that were told to end are on their way, and what is left on the
+  /// stack of a thread may look like a call. After the last one nothing wakes the process for it.
+  private static let pauses: [Duration] = [.seconds(1), .seconds(3), .seconds(9), .seconds(27)]
+
   /// Nobody calls the file any more. Does not wait: a thread of the host's unmaps it, since this may be one of the provider's.
   static func leave(_ number: UInt64) {
     state.withLock { $0.files[number]?.phase = .left }
-    HostThreads.run {
-      look()
-      guard state.withLock({ $0.files[number]?.phase.waits == true }) else { return }
-      // Threads of a provider that were just told to end are on their way.
-      HostTimers.after(.seconds(1)) { HostThreads.run { look() } }
-    }
+    HostThreads.run { look(for: number, then: pauses[...]) }
+  }
+
+  private static func look(for number: UInt64, then pauses: ArraySlice<Duration>) {
+    look()
+    guard let pause = pauses.first, state.withLock({ $0.files[number]?.phase.waits == true }) else { return }
+    HostTimers.after(pause) { HostThreads.run { look(for: number, then: pauses.dropFirst()) } }
   }
 
   /// Unmaps what can be unmapped. Calls out.

@@ -72,20 +72,20 @@ loader="$plugins/libbroken.so.1: undefined symbol: nobody_defines_this_either"
 checks() { # isolation
   fill
   serve "$1"
-  check "$1: an undefined symbol of the file" says 'unresolved symbol: nobody supplies nobody_defines_this' \
+  check "$1: an undefined symbol of the file" until_true says 'unresolved symbol: nobody supplies nobody_defines_this' \
     'do: link the library that defines nobody_defines_this, or remove the reference' -- nsphost providers --refused
-  check "$1: an undefined symbol of a library: the linker's own words" says "unresolved symbol: $loader" \
+  check "$1: an undefined symbol of a library: the linker's own words" until_true says "unresolved symbol: $loader" \
     'do: link the library that defines nobody_defines_this_either, or remove the reference' -- nsphost providers --refused
-  check "$1: the same in JSON" says "unresolved-symbol|$loader|link the library that defines nobody_defines_this_either" -- refused undefined-in-library.so
-  check "$1: a library that no directory has" says 'missing-library|needs libnowhere.so.1, which no directory has|install the package that contains libnowhere.so.1' \
+  check "$1: the same in JSON" until_true says "unresolved-symbol|$loader|link the library that defines nobody_defines_this_either" -- refused undefined-in-library.so
+  check "$1: a library that no directory has" until_true says 'missing-library|needs libnowhere.so.1, which no directory has|install the package that contains libnowhere.so.1' \
     -- refused missing-library.so
   if [ "$1" = worker ]; then
-    check "$1: what takes much static storage is loaded in a process that keeps room for it" says '' -- nsphost providers --exists fails-to-load
-    check "$1: not as much as it likes" says "failed-to-load|$plugins/huge-static-tls.so: $tls|build it, and the libraries that it needs, with -ftls-model=global-dynamic" \
+    check "$1: what takes much static storage is loaded in a process that keeps room for it" until_true says '' -- nsphost providers --exists fails-to-load
+    check "$1: not as much as it likes" until_true says "failed-to-load|$plugins/huge-static-tls.so: $tls|build it, and the libraries that it needs, with -ftls-model=global-dynamic" \
       -- refused huge-static-tls.so
   else
     for name in fails-to-load huge-static-tls; do
-      check "$1: static storage of $name" says "failed-to-load|$plugins/$name.so: $tls|run it in a worker, whose process keeps room for it: isolation = \"worker\" in its manifest" \
+      check "$1: static storage of $name" until_true says "failed-to-load|$plugins/$name.so: $tls|run it in a worker, whose process keeps room for it: isolation = \"worker\" in its manifest" \
         -- refused $name.so
     done
   fi

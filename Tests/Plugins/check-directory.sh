@@ -98,8 +98,8 @@ run() {
 
   # Lifetimes
   brief() {
-    register brief --expires 1 --address 10.0.0.1:1 && prints '10.0.0.1:1  brief' lookup brief || return 1
-    register lasting --expires 1 --address 10.0.0.1:1 && register lasting --expires 60 --address 10.0.0.1:1 && sleep 1.1
+    register brief --expires 4 --address 10.0.0.1:1 && prints '10.0.0.1:1  brief' lookup brief || return 1
+    register lasting --expires 1 --address 10.0.0.1:1 && register lasting --expires 60 --address 10.0.0.1:1 && sleep 4.1
     missing brief && prints '10.0.0.1:1  lasting' lookup lasting && register other --address 10.0.0.1:1 &&
       prints 'lasting\nother\nprinter' sql 'SELECT written_name FROM instance'
   }
