@@ -94,19 +94,43 @@ public enum MappedFiles {
     HostTimers.after(pause) { HostThreads.run { look(for: number, then: pauses.dropFirst()) } }
   }
 
-  /// Unmaps what can be unmapped. Calls out.
+  private enum Looking {
+    case idle
+    case active
+    /// Another file has left meanwhile, or is to be looked at again.
+    case again
+  }
+
+  private static let looking = Mutex<Looking>(.idle)
+
+  /// Has what can be unmapped unmapped, by other threads of the host. One look at a time: each sees every file.
   private static func look() {
+    let isFirst = looking.withLock { looking in
+      defer { looking = looking == .idle ? .active : .again }
+      return looking == .idle
+    }
+    guard isFirst else { return }
+    repeat {
+      lookOnce()
+    } while looking.withLock { looking in
+      defer { looking = looking == .again ? .active : .idle }
+      return looking == .again
+    }
+  }
+
+  private static func lookOnce() {
     for (number, cause) in waiting() {
       if cause != nil, let file = takeForDestructors(number) {
-        let haveRun = SharedObject.marked(file.mark, "a destructor") { nsp_run_destructors(file.identity) != 0 }
-        state.withLock { state in
-          state.files[number]?.hasRunDestructors = haveRun
-          state.files[number]?.phase = .left
+        HostThreads.run {
+          let haveRun = SharedObject.marked(file.mark, "a destructor") { nsp_run_destructors(file.identity) != 0 }
+          state.withLock { state in
+            state.files[number]?.hasRunDestructors = haveRun
+            state.files[number]?.phase = .left
+          }
+          look()
         }
-        let cause = waiting().first { $0.number == number }?.cause
-        settle(number, cause)?.close(number)
-      } else {
-        settle(number, cause)?.close(number)
+      } else if let file = settle(number, cause) {
+        HostThreads.run { file.close(number) }
       }
     }
   }

@@ -57,8 +57,8 @@ crashes() { # count
   done
 }
 descriptors() { ls /proc/$host/fd | wc -l; }
-# Of the host and its workers, in KiB.
-memory() { local process; for process in $host $(pgrep -P $host); do awk '/VmRSS/ { print $2 }' "/proc/$process/status"; done | awk '{ sum += $1 } END { print sum }'; }
+# What the host and its workers have allocated, in KiB: not what is mapped from files, which depends on what has run.
+memory() { local process; for process in $host $(pgrep -P $host); do awk '/RssAnon/ { print $2 }' "/proc/$process/status"; done | awk '{ sum += $1 } END { print sum }'; }
 quarter() { # which
   local status=0 replaces crashes
   replaces $((($(share 1000) + 3) / 4)) >"$work/replaces" 2>&1 & replaces=$!
