@@ -26,6 +26,8 @@ import Testing
           atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
       }
       for name in names { try copy(name, to: plugins) }
+      // The next host loads the same files.
+      actAsHostThread()
     }
 
     deinit { try? FileManager.default.removeItem(atPath: root) }

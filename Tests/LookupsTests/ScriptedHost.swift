@@ -15,7 +15,6 @@ import Testing
 final class ScriptedHost: Sendable {
   let host: ProviderHost
   let directory: String
-  private nonisolated(unsafe) let alternateStack: UnsafeMutableRawPointer?
   private let clients = Mutex<[ObjectIdentifier: LoopbackClient]>([:])
 
   /// - Parameters:
@@ -42,8 +41,7 @@ final class ScriptedHost: Sendable {
       try text.write(toFile: "\(directory)/\(plugin).toml", atomically: true, encoding: .utf8)
       chmod("\(directory)/\(plugin).toml", 0o644)
     }
-    // The test's thread calls functions of the files, as the host's threads do: what is left of that on its stack keeps no file.
-    alternateStack = nsp_last_words_stack()
+    actAsHostThread()
     host.load(from: [directory])
   }
 
@@ -101,7 +99,6 @@ final class ScriptedHost: Sendable {
 
   /// Stops the host and checks that every startup was answered.
   func finish() {
-    nsp_last_words_stack_free(alternateStack)
     host.stop()
     for (provider, figures) in host.ledger {
       #expect(figures.isBalanced, "\(provider): \(figures)")
@@ -110,6 +107,13 @@ final class ScriptedHost: Sendable {
     try? FileManager.default.removeItem(atPath: directory)
   }
 }
+
+/// The test's thread calls functions of files, as the host's threads do: what is left of that on its stack keeps no file mapped.
+func actAsHostThread() {
+  // For the life of the thread, which is one of Swift's pool.
+  if actingThreads.withLock({ $0.insert(UInt(pthread_self())).inserted }) { _ = nsp_last_words_stack() }
+}
+private let actingThreads = Mutex<Set<UInt>>([])
 
 /// Where `make fixtures` has put the providers of the tests.
 let fixturesDirectory =
