@@ -68,7 +68,7 @@ void nsp_last_words_forget(const void *start) {
   atomic_flag_clear(&isBusy);
 }
 
-static int file_of(uintptr_t address) {
+int nsp_file_of(uintptr_t address) {
   for (int i = 0; i < SLOTS; i++) {
     uintptr_t start = files[i].start;
     if (start != 0 && address >= start && address < files[i].end) return i;
@@ -80,12 +80,12 @@ static int file_of(uintptr_t address) {
    that fails where there is no memory: above it may lie the guard page of another thread's, and the pointer may be anything. */
 static int culprit(uintptr_t instruction, uintptr_t stack) {
   uintptr_t words[64];
-  int file = file_of(instruction);
+  int file = nsp_file_of(instruction);
   stack &= ~(uintptr_t)(sizeof *words - 1);
   for (size_t done = 0; file < 0 && done < 16384; done += sizeof words) {
     struct iovec here = {words, sizeof words}, there = {(void *)(stack + done), sizeof words};
     ssize_t count = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
-    for (ssize_t i = 0; file < 0 && i < count / (ssize_t)sizeof *words; i++) file = file_of(words[i]);
+    for (ssize_t i = 0; file < 0 && i < count / (ssize_t)sizeof *words; i++) file = nsp_file_of(words[i]);
     /* Where the stack ends, so does the search. */
     if (count < (ssize_t)sizeof words) break;
   }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "Threads.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,38 @@ void nsp_thread_leave(void) {
   this_thread = NULL;
   thread->provider[0] = 0;
   thread->number = 0;
+}
+
+/* Where a thread was started: libc keeps that at the end of its stack. */
+static int is_of_provider(void) {
+  enum { CONTROL_BLOCK = 8192 };
+  pthread_attr_t attributes;
+  void *stack;
+  size_t size;
+  int found = 0;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 1;
+  if (pthread_attr_getstack(&attributes, &stack, &size) != 0) size = 0;
+  pthread_attr_destroy(&attributes);
+  for (size_t at = size > CONTROL_BLOCK ? size - CONTROL_BLOCK : 0; !found && at + sizeof(uintptr_t) <= size; at += sizeof(uintptr_t))
+    found = nsp_file_of(*(const uintptr_t *)((const char *)stack + at)) >= 0;
+  return found;
+}
+
+static pthread_key_t visiting;
+static pthread_once_t has_key = PTHREAD_ONCE_INIT;
+static int has_no_key;
+static void visitor_ends(void *unused) { (void)unused, nsp_thread_leave(); }
+static void make_key(void) { has_no_key = pthread_key_create(&visiting, visitor_ends); }
+
+void nsp_thread_visit(void) {
+  static _Thread_local int is_judged __attribute__((tls_model("initial-exec")));
+  if (is_judged) return;
+  is_judged = 1;
+  if (this_thread != NULL || is_of_provider()) return;
+  pthread_once(&has_key, make_key);
+  if (has_no_key != 0) return;
+  nsp_thread_enter();
+  pthread_setspecific(visiting, &visiting);
 }
 
 int nsp_is_host_thread(int thread) {

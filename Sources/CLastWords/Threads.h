@@ -5,6 +5,7 @@
 #include "CLastWords.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 enum { NSP_THREADS = 1024, NSP_TEXT = 60 };
 struct nsp_thread {
@@ -17,5 +18,8 @@ struct nsp_thread *nsp_threads(void);
 /* The calling thread takes a place, or gives its own back. */
 void nsp_thread_enter(void);
 void nsp_thread_leave(void);
+
+/* Which known file an address lies in; -1 for none. */
+int nsp_file_of(uintptr_t address);
 
 #endif

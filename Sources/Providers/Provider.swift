@@ -148,6 +148,7 @@ public final class Provider: Sendable {
     let watches = ProcessState.watches && isHere.load(ordering: .relaxed)
     if watches { ProcessState.called(name, notedCall) }
     let start = MonotonicTime.coarse
+    nsp_thread_visit()
     let outer = nsp_mark_provider(mark)
     let result = routine(routines)
     nsp_mark_restore(outer)

@@ -57,6 +57,10 @@ void nsp_last_words_of_exit(const char *function, int status);
 void *nsp_last_words_stack(void);
 void nsp_last_words_stack_free(void *stack);
 
+/* The calling thread is about to run a routine for the host. Unless a provider has started it, it counts as one of the host's from now on: what is
+   left on its stack by routines that have returned is no call. */
+void nsp_thread_visit(void);
+
 /* Whether a thread of this process is one of those, or its first. Any thread. */
 int nsp_is_host_thread(int thread);
 
