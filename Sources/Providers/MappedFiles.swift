@@ -90,7 +90,8 @@ public enum MappedFiles {
 
   private static func look(for number: UInt64, then pauses: ArraySlice<Duration>) {
     look()
-    guard let pause = pauses.first, state.withLock({ $0.files[number]?.phase.waits == true }) else { return }
+    // One that is being closed has soon gone, or waits for what its destructors have not ended.
+    guard let pause = pauses.first, state.withLock({ $0.files[number] != nil }) else { return }
     HostTimers.after(pause) { HostThreads.run { look(for: number, then: pauses.dropFirst()) } }
   }
 
