@@ -44,7 +44,9 @@ extension Lookup {
       state.call = nil
       state.legs[purpose.leg].record.complete(at: .now)
       fail(&state, purpose.leg, .tryAgain, .down(.late))
-      return (takeOut(&state, purpose.leg), state.legs[purpose.leg].provider)
+      // Before it is taken out: the leg lets go of it then.
+      let provider = state.legs[purpose.leg].provider
+      return (takeOut(&state, purpose.leg), provider)
     }
     guard let (opened, provider) = abandoned else { return }
     provider?.ledger.record(.lateCall)

@@ -72,6 +72,7 @@ import Testing
       "scripted-a", sidecars: ["scripted-a": "deadline-ms = 30\nnamespace = \"dns\"\nname = \"scripted-a\""])
     let client = try scripted.open()
     #expect(try scripted.lookup(client, "never").end == .tryAgain)
+    #expect(try scripted.provider("scripted-a").ledger.figures.lateCalls == 1)
     typealias Release = @convention(c) () -> Int32
     #expect(try scripted.function("scripted-a", "scripted_release", as: Release.self)() == 0, "NSP-077")
     #expect(try scripted.lookup(client, "records-1").records.count == 1)
