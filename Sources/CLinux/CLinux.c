@@ -65,21 +65,26 @@ static char **with_static_tls(char *const *environment, size_t bytes, char **tun
   return copy;
 }
 
+/* A process group of its own, with no signal blocked or ignored. */
+static void in_own_group(posix_spawnattr_t *attributes) {
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_init(attributes);
+  posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setsigmask(attributes, &none);
+  posix_spawnattr_setsigdefault(attributes, &all);
+  posix_spawnattr_setpgroup(attributes, 0);
+}
+
 int nsp_spawn_worker(const char *program, char *const arguments[], int input, int output, size_t static_tls) {
   extern char **environ;
   char **environment = NULL, *tunables = NULL;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_t actions;
-  sigset_t none, all;
   pid_t process = -1;
   int status;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);
+  in_own_group(&attributes);
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input, NSP_WORKER_INPUT);
   /* A child that reads standard input finds its end. */
@@ -101,16 +106,9 @@ int nsp_spawn_worker(const char *program, char *const arguments[], int input, in
 int nsp_spawn(const char *program, char *const arguments[]) {
   extern char **environ;
   posix_spawnattr_t attributes;
-  sigset_t none, all;
   pid_t process = -1;
   int status;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);
+  in_own_group(&attributes);
   status = posix_spawn(&process, program, NULL, &attributes, arguments, environ);
   posix_spawnattr_destroy(&attributes);
   errno = status;
