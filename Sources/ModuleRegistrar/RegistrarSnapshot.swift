@@ -47,10 +47,8 @@ public struct RegistrarSnapshot: Sendable {
         order.append(registration.npi)
         interfaces[registration.npi] = Interface(id: registration.npi, clients: [], providers: [], bindings: [])
       }
-      // The module's memory stays until its deregistration is complete, and then it is no longer among these.
-      let id = registration.instance.pointee.ModuleId?.pointee
       let module = Module(
-        handle: registration.handle, role: registration.role, moduleID: id?.Type == MIT_GUID ? id?.Guid : nil,
+        handle: registration.handle, role: registration.role, moduleID: registration.moduleID,
         isDeregistering: registration.isDeregistering, code: registration.code, age: now - registration.registeredAt)
       switch registration.role {
       case .client: interfaces[registration.npi]?.clients.append(module)

@@ -30,6 +30,8 @@ class Registration: @unchecked Sendable {
   let cleanup: CleanupCallback?
   let context: UnsafeMutableRawPointer?
   let instance: UnsafePointer<NPI_REGISTRATION_INSTANCE>
+  /// Nil when the module gave none, or one that is not a GUID.
+  let moduleID: GUID?
   let registeredAt = ContinuousClock.now
 
   var handle = ModuleHandle.none
@@ -55,10 +57,18 @@ class Registration: @unchecked Sendable {
     self.cleanup = cleanup
     self.context = context
     self.instance = instance
+    moduleID = instance.pointee.moduleGUID
   }
 }
 
 extension NPI_REGISTRATION_INSTANCE {
+  fileprivate var moduleGUID: GUID? {
+    guard let id = ModuleId, nsp_are_readable(id, MemoryLayout<NPI_MODULEID>.size) != 0, id.pointee.Type == MIT_GUID else {
+      return nil
+    }
+    return id.pointee.Guid
+  }
+
   /// Whether its interface can be read.
   fileprivate var namesAnInterface: Bool { NpiId != nil && nsp_are_readable(NpiId, MemoryLayout<NPIID>.size) != 0 }
 }

@@ -51,6 +51,10 @@ public enum MappedFiles {
     case kept(cause: String, since: MonotonicTime)
     case closing
 
+    var isOpen: Bool {
+      if case .open = self { true } else { false }
+    }
+
     var isKept: Bool {
       if case .kept = self { true } else { false }
     }
@@ -157,25 +161,21 @@ public enum MappedFiles {
   /// Every file that waits, and what would run its code.
   private static func waiting(areKept: Bool = false) -> [(number: UInt64, cause: String?)] {
     let files = state.withLock { $0.files }
-    return files.filter { areKept ? $0.value.phase.isKept : $0.value.phase.waits }.sorted { $0.key < $1.key }.map {
-      number, file in
-      // What stays mapped for good runs on safely.
-      guard file.isUnloadable else { return (number, nil) }
-      return (number, use(of: file, besides: files.filter { $0.key != number }.map(\.value.identity)))
+    let waiting = files.filter { areKept ? $0.value.phase.isKept : $0.value.phase.waits }.sorted { $0.key < $1.key }
+    let open = files.values.filter { $0.phase.isOpen || !$0.isUnloadable }.map(\.identity)
+    let looked = waiting.map { $0.value.isUnloadable ? $0.value.identity : nil }
+    return withUnsafeTemporaryAllocation(of: nsp_use.self, capacity: looked.count) { uses in
+      nsp_files_in_use(looked, looked.count, open, open.count, uses.baseAddress)
+      return waiting.enumerated().map { place, file in
+        // What stays mapped for good runs on safely.
+        (file.key, looked[place] == nil ? nil : cause(uses[place]))
+      }
     }
   }
 
-  private static let mostParts = 64
-
-  private static func use(of file: File, besides others: [UnsafeRawPointer?]) -> String? {
-    guard let identity = file.identity else { return nil }
-    return withUnsafeTemporaryAllocation(of: nsp_code.self, capacity: mostParts) { code in
-      withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { text in
-        let count = nsp_code_leaving(identity, others, others.count, code.baseAddress, code.count)
-        guard nsp_code_in_use(code.baseAddress, count, text.baseAddress, text.count) != 0 else { return nil }
-        return String(cString: text.baseAddress!).printable
-      }
-    }
+  private static func cause(_ use: nsp_use) -> String? {
+    let text = withUnsafeBytes(of: use.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    return text.isEmpty ? nil : text.printable
   }
 
   /// The file, where it is to be closed now, by whoever gets it.

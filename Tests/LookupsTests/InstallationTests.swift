@@ -1,3 +1,4 @@
+import CLastWords
 import CWinsock
 import CallManagement
 import Foundation
@@ -27,7 +28,7 @@ import Testing
       }
       for name in names { try copy(name, to: plugins) }
       // The next host loads the same files.
-      actAsHostThread()
+      nsp_thread_visit()
     }
 
     deinit { try? FileManager.default.removeItem(atPath: root) }

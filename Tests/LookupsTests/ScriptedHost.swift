@@ -41,7 +41,8 @@ final class ScriptedHost: Sendable {
       try text.write(toFile: "\(directory)/\(plugin).toml", atomically: true, encoding: .utf8)
       chmod("\(directory)/\(plugin).toml", 0o644)
     }
-    actAsHostThread()
+    // The test's thread calls functions of files, as the host's threads do: what is left of that on its stack keeps no file mapped.
+    nsp_thread_visit()
     host.load(from: [directory])
   }
 
@@ -107,13 +108,6 @@ final class ScriptedHost: Sendable {
     try? FileManager.default.removeItem(atPath: directory)
   }
 }
-
-/// The test's thread calls functions of files, as the host's threads do: what is left of that on its stack keeps no file mapped.
-func actAsHostThread() {
-  // For the life of the thread, which is one of Swift's pool.
-  if actingThreads.withLock({ $0.insert(UInt(pthread_self())).inserted }) { _ = nsp_last_words_stack() }
-}
-private let actingThreads = Mutex<Set<UInt>>([])
 
 /// Where `make fixtures` has put the providers of the tests.
 let fixturesDirectory =

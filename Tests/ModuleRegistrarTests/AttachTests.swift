@@ -281,6 +281,20 @@ import Testing
     finish(c)
   }
 
+  @Test("a module's id is read once, when it registers; one that can't be read counts as none")
+  func moduleIDs() throws {
+    let (c, p) = (client(), provider())
+    c.client.pointee.ClientRegistrationInstance.ModuleId = UnsafePointer(bitPattern: 16)
+    c.register()
+    p.register()
+    p.moduleID.pointee.Guid.Data1 += 1
+    let interface = try #require(registrar.snapshot.interfaces.first)
+    #expect(interface.clients.map(\.moduleID?.Data1) == [nil])
+    p.moduleID.pointee.Guid.Data1 -= 1
+    #expect(interface.providers.map(\.moduleID?.Data1) == [p.moduleID.pointee.Guid.Data1])
+    finish(c, p)
+  }
+
   @Test("NMR-099 the handle is written before the first callback")
   func handleFirst() {
     let (c, p) = (client(), provider())
