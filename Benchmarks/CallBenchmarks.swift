@@ -10,17 +10,18 @@ func callBenchmarks(_ directory: String) {
   let host = makeHost(directory)
   defer { host.stop() }
   guard let hello = host.catalog.entries.first(where: { $0.manifest.displayName == "hello" })?.provider,
-    let handle = dlopen(directory + "/hello.so", RTLD_NOW), let bare = dlsym(handle, "NSPv2LookupServiceEnd")
+    let routines = hello.routines as? DirectRoutines, let handle = dlopen(directory + "/hello.so", RTLD_NOW),
+    let bare = dlsym(handle, "NSPv2LookupServiceEnd")
   else { return }
   defer { dlclose(handle) }
   typealias End = @convention(c) (UnsafeMutableRawPointer?) -> Int32
   let symbol = unsafeBitCast(bare, to: End.self)
-  let entry = unsafeBitCast(hello.routines.address(.lookupServiceEnd), to: End.self)
+  let entry = unsafeBitCast(routines.address(.lookupServiceEnd), to: End.self)
   let (direct, floor) = medians(count: 1_000_000, { _ = entry(nil) }, { _ = symbol(nil) })
   report("call.direct", direct, "ns", floor: floor, goal: 1.5)
 
   typealias Cleanup = @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Int32
-  let stub = unsafeBitCast(hello.routines.address(.cleanup), to: Cleanup.self)
+  let stub = unsafeBitCast(routines.address(.cleanup), to: Cleanup.self)
   report("call.stub", median(count: 200_000) { _ = stub(nil, nil) }, "ns", goal: 60)
 }
 

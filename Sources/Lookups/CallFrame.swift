@@ -4,16 +4,13 @@ import Providers
 import QuerySets
 import Sessions
 
-/// The routine of a provider that runs on this thread: how deep providers have called back into the host (nsp.md T8), and what for.
+/// The routine of a provider that runs on this thread: how deep providers have called back into the host (nsp.md T8), and what its code finds
+/// behind `NSPHostCurrentClient` and the other functions that have no argument for it.
 struct CallFrame {
   private let depth: Int
   let query: QueryID
   /// The class that the query or registration names, in the routines that are told what is asked for.
   let serviceClass: QueryClass?
-  /// What is known of it, where that was found before the routine was called.
-  let knownClass: ServiceClass?
-  /// Of a Begin whose records are all wanted: the flags of the Nexts that follow.
-  let readsAhead: LookupFlags?
   /// Where a session is opened: whom for.
   let client: ClientIdentity?
   // Not retained: whoever calls the routine keeps the provider until it returns.
@@ -39,42 +36,18 @@ struct CallFrame {
 
   /// Runs a routine of a provider one level deeper.
   static func inside<Result>(
-    _ provider: Provider, _ query: QueryID, serviceClass: QueryClass? = nil, knownClass: ServiceClass? = nil,
-    readsAhead: LookupFlags? = nil, client: ClientIdentity? = nil, _ routine: () -> Result
+    _ provider: Provider, _ query: QueryID, serviceClass: QueryClass? = nil, client: ClientIdentity? = nil,
+    _ routine: () -> Result
   ) -> Result {
     let outer = pthread_getspecific(key)
     let depth = outer.map { $0.assumingMemoryBound(to: CallFrame.self).pointee.depth } ?? 0
     // On this stack for as long as the routine runs.
     let frame = CallFrame(
-      depth: depth + 1, query: query, serviceClass: serviceClass, knownClass: knownClass, readsAhead: readsAhead,
-      client: client, called: .passUnretained(provider))
+      depth: depth + 1, query: query, serviceClass: serviceClass, client: client, called: .passUnretained(provider))
     return withUnsafePointer(to: frame) { frame in
       pthread_setspecific(key, frame)
       defer { pthread_setspecific(key, outer) }
       return routine()
     }
   }
-}
-
-/// What the routine that runs on this thread is called for, to those who forward it to another process.
-public enum RoutineInProgress {
-  /// The id of the query; 0 for none.
-  public static var query: UInt64 { CallFrame.current?.query.rawValue ?? 0 }
-
-  /// The class that the query or registration names, and what is known of it.
-  public static var serviceClass: (id: GUID, known: ServiceClass?)? {
-    CallFrame.current.flatMap { frame in frame.serviceClass.map { ($0.id, frame.knownClass) } }
-  }
-
-  /// Whom the session is for that the startup on this thread opens.
-  public static var client: NSP_CLIENT? {
-    CallFrame.current?.client.map { client in
-      NSP_CLIENT(
-        cbSize: DWORD(MemoryLayout<NSP_CLIENT>.size), dwProcessId: DWORD(bitPattern: client.processID), dwUserId: client.userID,
-        dwGroupId: client.groupID, dwTraits: client.isOperator ? DWORD(NSP_CLIENT_IS_OPERATOR) : 0)
-    }
-  }
-
-  /// Of a Begin whose records are all wanted: the flags of the Nexts that follow.
-  public static var readsAhead: LookupFlags? { CallFrame.current?.readsAhead }
 }

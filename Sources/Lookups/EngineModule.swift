@@ -77,7 +77,8 @@ final class EngineModule: Sendable {
       state.numbers.insert(file.number)
     }
     for entry in catalog.entries {
-      guard let provider = entry.provider, provider.file == nil, file.contains(provider.routines.address(.lookupServiceBegin))
+      guard let provider = entry.provider, provider.file == nil, let routines = provider.routines as? DirectRoutines,
+        file.contains(routines.address(.lookupServiceBegin))
       else { continue }
       provider.keep(file)
       catalog.update(entry.id) { $0.path = file.path }
@@ -114,13 +115,18 @@ final class EngineModule: Sendable {
     let mayReplace = own != nil || state.withLock { $0.replaceable.contains(manifest.id) }
     if !mayReplace, catalog[manifest.id]?.provider != nil { return .noInterface }
     let binding = EngineBinding(engine: self, handle)
-    return client.attach(handle, binding) { _, dispatch in
-      guard let routines = own?.routines ?? completed(dispatch, manifest),
-        case let provider = Provider(
-          manifest: manifest, routines: routines, version1: own?.version1, file: own?.file ?? file(of: routines),
-          scope: own?.scope),
-        serve(provider, mayReplace: mayReplace)
-      else { return false }
+    // The routines of one of its own it has without a table.
+    let ownDispatch = own == nil ? nil : ProviderModule.engineDispatch
+    return client.attach(handle, binding, dispatch: ownDispatch) { _, dispatch in
+      let provider: Provider
+      if let own {
+        provider = Provider(
+          manifest: manifest, routines: own.routines, version1: own.version1, file: own.file, scope: own.scope)
+      } else {
+        guard let routines = completed(dispatch, manifest) else { return false }
+        provider = Provider(manifest: manifest, routines: routines, file: file(of: routines))
+      }
+      guard serve(provider, mayReplace: mayReplace) else { return false }
       binding.provider.withLock { $0 = provider }
       return true
     }
@@ -133,18 +139,18 @@ final class EngineModule: Sendable {
   }
 
   /// The table of a module that registered itself, with stubs for what it lacks.
-  private func completed(_ dispatch: UnsafeRawPointer?, _ manifest: Manifest) -> RoutineTable? {
+  private func completed(_ dispatch: UnsafeRawPointer?, _ manifest: Manifest) -> DirectRoutines? {
     guard let table = dispatch?.assumingMemoryBound(to: NSPV2_ROUTINE.self) else { return nil }
     do throws(QuerySetError) { try NSPV2_ROUTINE.checkReadable(table, "its dispatch table") } catch {
       HostLog.write(.warning, provider: manifest.displayName, "a module of providers is refused: \(error)")
       return nil
     }
-    return try? RoutineTable(
+    return try? DirectRoutines(
       completing: table, allowsPartial: manifest.allowsPartial,
-      completion: ProviderHost.completeForStub)
+      completion: ProviderHost.complete)
   }
 
-  private func file(of routines: RoutineTable) -> SharedObject? {
+  private func file(of routines: DirectRoutines) -> SharedObject? {
     let address = routines.address(.lookupServiceBegin)
     return state.withLock { $0.files }.first { $0.contains(address) }
   }

@@ -89,7 +89,7 @@ public func NSPHostCurrentServiceClass(
 @c @implementation
 public func NSPHostCurrentClient(_ lpClient: LPNSP_CLIENT?) -> INT {
   guard let lpClient, lpClient.pointee.cbSize == MemoryLayout<NSP_CLIENT>.size else { return WSAEINVAL }
-  let client = WorkerDoors.current.map { $0.client } ?? RoutineInProgress.client
+  let client = WorkerDoors.current.map { $0.client } ?? CallFrame.current?.client?.record
   guard let client else { return WSANO_DATA }
   lpClient.pointee = client
   return 0

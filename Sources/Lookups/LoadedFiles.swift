@@ -297,15 +297,13 @@ extension ProviderHost {
     _ manifest: Manifest, _ object: SharedObject, _ version1: Version1Routines?, servesLookups: Bool
   ) throws(Refusal) -> ProviderModule {
     var exported = object.exportedRoutines()
-    let routines: RoutineTable
-    do throws(RoutineTable.Defect) {
+    let routines: any ProviderRoutines
+    do throws(DirectRoutines.Defect) {
       if servesLookups, let version1 {
-        routines = try RoutineTable(version1, completion: Self.completeForStub) {
-          CallFrame.current.flatMap { frame in frame.serviceClass.map { ($0.id, frame.knownClass) } }
-        }
+        routines = Version1Adapter(version1, completion: Self.complete)
       } else {
-        routines = try RoutineTable(
-          completing: &exported, allowsPartial: manifest.allowsPartial, completion: Self.completeForStub)
+        routines = try DirectRoutines(
+          completing: &exported, allowsPartial: manifest.allowsPartial, completion: Self.complete)
       }
     } catch {
       throw Refusal(
@@ -313,7 +311,8 @@ extension ProviderHost {
         remedy: "export the routine from the file itself, not from a library that it links")
     }
     let provided = ProviderModule(
-      manifest: manifest, routines: routines, version1: version1, file: object, registrar: registrar)
+      manifest: manifest, routines: routines, version1: version1, file: object, registrar: registrar,
+      completion: Self.complete)
     do throws(NTStatus) { try register(provided) } catch {
       throw Refusal(
         path: object.path, reason: .failedToLoad, detail: "the registrar answered \(error)", remedy: "unload other modules")

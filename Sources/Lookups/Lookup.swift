@@ -158,7 +158,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     let session: ProviderSession
     let argument: SessionArgument
     let start = MonotonicTime.now
-    switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider) }) {
+    switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider, query: id.rawValue) }) {
     case .failure(let error):
       provider.calls.leave()
       if provider.gate.isClosed, !provider.condition.isGone { return .failure(parted(provider.id)) }
@@ -188,13 +188,14 @@ public final class Lookup: ClientResource, AsyncCallOwner {
         buffer throws(QuerySetError) -> Result<ProviderLookupHandle, WinsockError> in
         try restrictions.pack(as: .v2, into: buffer)
         let pointer = buffer.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self)
-        // Before its turn: whoever knows the class may need the same.
-        let known = provider.takesClasses ? serviceClass?.known(at: provider) : nil
         let ahead = takesAll ? LookupFlags.effective(begin: flags, next: []).subtracting(.flushPrevious) : nil
         let given = provider.manifest.isShared ? flags.union(.allOwners) : flags
-        return CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known, readsAhead: ahead) {
-          provider.call { $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: given, argument: argument) }
-            ?? .failure(.tryAgain)
+        let context = CallContext(
+          query: id.rawValue, serviceClass: serviceClass?.context(at: provider), readsAhead: ahead)
+        return CallFrame.inside(provider, id, serviceClass: serviceClass) {
+          provider.call {
+            $0.lookupServiceBegin(provider.id, restrictions: pointer, flags: given, argument: argument, context)
+          } ?? .failure(.tryAgain)
         }
       }
     } catch {
@@ -205,7 +206,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   /// Calls End at a provider, after which this lookup no longer holds it. Calls out.
   private func end(_ opened: Opened) {
     let provider = opened.session.provider
-    CallFrame.inside(provider, id) { provider.end(as: .end(opened.handle.word)) { _ = $0.lookupServiceEnd(opened.handle) } }
+    _ = CallFrame.inside(provider, id) { provider.end(as: .end(opened.handle.word)) { $0.lookupServiceEnd(opened.handle) } }
     Self.letGo(opened.session)
   }
 
@@ -363,7 +364,8 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           provider.call(as: .next(opened.handle.word), while: { call.isUnanswered }) { routines in
             routines.lookupServiceNextEx(
               asyncCall: armed.handle.pointer, lookup: opened.handle, flags: effective.subtracting(.flushPrevious),
-              length: call.length, block: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self))
+              length: call.length, block: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self),
+              CallContext(query: id.rawValue))
           }
         }
         // Ended or given up before its turn came: the provider never hears of it.

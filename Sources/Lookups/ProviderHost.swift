@@ -69,7 +69,7 @@ public final class ProviderHost: Sendable {
     }
   }
 
-  static let completeForStub: AsyncCompletion = { handle, code in _ = WSAProviderCompleteAsyncCall(handle, code) }
+  static let complete: AsyncCompletion = { handle, code in _ = WSAProviderCompleteAsyncCall(handle, code) }
 
   // MARK: Clients
 
@@ -118,9 +118,9 @@ public final class ProviderHost: Sendable {
 
   /// Serves an installed provider from a routine table (`WSAAdvertiseProvider`, nsp.md §5.8). The table is copied.
   public func advertise(_ id: GUID, _ table: UnsafePointer<NSPV2_ROUTINE>) throws(WinsockError) {
-    let routines: RoutineTable
-    do throws(RoutineTable.Defect) {
-      routines = try RoutineTable(completing: table, allowsPartial: false, completion: Self.completeForStub)
+    let routines: DirectRoutines
+    do throws(DirectRoutines.Defect) {
+      routines = try DirectRoutines(completing: table, allowsPartial: false, completion: Self.complete)
     } catch {
       throw error == .outOfMemory ? .notEnoughMemory : .invalidArgument
     }
@@ -132,12 +132,13 @@ public final class ProviderHost: Sendable {
   ///   - scope: The user whose clients alone it serves; nil: everybody's.
   ///   - mayReplace: Another one that serves the id is taken back when this one is attached.
   public func advertise(
-    _ id: GUID, _ routines: RoutineTable, version1: (any ServiceClassRoutines)? = nil, scope: UInt32? = nil,
+    _ id: GUID, _ routines: any ProviderRoutines, version1: (any ServiceClassRoutines)? = nil, scope: UInt32? = nil,
     mayReplace: Bool = false
   ) throws(WinsockError) {
     guard let entry = catalog[id], entry.manifest.source != .builtIn else { throw .invalidProvider }
     let advertised = ProviderModule(
-      manifest: entry.manifest, routines: routines, version1: version1, file: nil, scope: scope, registrar: registrar)
+      manifest: entry.manifest, routines: routines, version1: version1, file: nil, scope: scope, registrar: registrar,
+      completion: Self.complete)
     let (isFirst, former): (Bool, ProviderModule?) = shelf.withLock { shelf in
       let former = shelf.advertised[id]
       guard mayReplace || former == nil && entry.provider == nil else { return (false, nil) }
@@ -163,12 +164,12 @@ public final class ProviderHost: Sendable {
   }
 
   /// Whether these routines are the ones that an id is advertised with.
-  public func isAdvertised(_ id: GUID, _ routines: RoutineTable) -> Bool {
+  public func isAdvertised(_ id: GUID, _ routines: any ProviderRoutines) -> Bool {
     shelf.withLock { $0.advertised[id]?.routines === routines }
   }
 
   /// The same, unless another one has taken over since.
-  public func unadvertise(_ id: GUID, _ routines: RoutineTable) {
+  public func unadvertise(_ id: GUID, _ routines: any ProviderRoutines) {
     let advertised: ProviderModule? = shelf.withLock { shelf in
       guard let known = shelf.advertised[id], known.routines === routines else { return nil }
       shelf.advertised[id] = nil

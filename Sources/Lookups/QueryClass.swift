@@ -20,6 +20,11 @@ final class QueryClass: Sendable {
   /// May call out and wait, for as long as a provider is given.
   func known(at provider: Provider) -> ServiceClass? { shared ?? registry.ownAnswer(of: provider, for: id) }
 
+  /// The same, as the routines of a provider are told it: before the provider's turn, since whoever knows the class may need that too.
+  func context(at provider: Provider) -> CallContext.NamedClass {
+    CallContext.NamedClass(id: id, known: provider.takesClasses ? known(at: provider) : nil)
+  }
+
   /// The same for everybody.
   private var shared: ServiceClass? {
     if let found = found.withLock({ $0 }) { return found }

@@ -116,7 +116,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   private func perform(_ operation: RegistrationOperation, _ flags: UInt32) {
     let session: ProviderSession
     let argument: SessionArgument
-    switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider) }) {
+    switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider, query: id.rawValue) }) {
     case .failure(let error):
       _ = attempt.resolve(error)
       return
@@ -127,14 +127,14 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
       return
     }
     number.withLock { $0 = armed.number }
-    // Before its turn: whoever knows the class may need the same.
-    let known = provider.takesClasses ? serviceClass?.known(at: provider) : nil
-    let called: Void? = CallFrame.inside(provider, id, serviceClass: serviceClass, knownClass: known) {
+    let context = CallContext(query: id.rawValue, serviceClass: serviceClass?.context(at: provider))
+    let called: Void? = CallFrame.inside(provider, id, serviceClass: serviceClass) {
       provider.call(while: { call.isUnanswered && attempt.isOpen }) { routines in
         routines.setServiceEx(
           asyncCall: armed.handle.pointer, call.providerID,
           registration: call.block.start.assumingMemoryBound(to: WSAQUERYSET2W.self),
-          operation: WSAESETSERVICEOP(rawValue: operation.rawValue), flags: flags, argument: argument)
+          operation: WSAESETSERVICEOP(rawValue: operation.rawValue), flags: flags, argument: argument,
+          context)
       }
     }
     // Given up before its turn came: the provider never hears of it.

@@ -73,15 +73,19 @@ public final class ClientModule: Sendable {
   public func isRegistration(_ handle: ModuleHandle) -> Bool { registration.withLock { $0 == handle } }
 
   /// Attaches a provider that was just offered.
-  /// - Parameter accept: Looks at the provider's context and dispatch table; false: they can't be used.
+  /// - Parameters:
+  ///   - clientDispatch: This module's dispatch table, as the provider is shown it.
+  ///   - accept: Looks at the provider's context and dispatch table; false: they can't be used.
   public func attach(
-    _ handle: ModuleHandle, _ binding: any ClientBinding,
+    _ handle: ModuleHandle, _ binding: any ClientBinding, dispatch clientDispatch: UnsafeRawPointer? = nil,
     accept: (_ context: UnsafeMutableRawPointer?, _ dispatch: UnsafeRawPointer?) -> Bool
   ) -> NTStatus {
     // Retained for the registrar. Given up in the cleanup callback once attached, else below.
     let context = Unmanaged.passRetained(BindingBox(binding))
     var provider: (context: UnsafeMutableRawPointer?, dispatch: UnsafeRawPointer?)
-    let status = registrar.attachProvider(handle, clientContext: context.toOpaque(), clientDispatch: nil) { provider = ($0, $1) }
+    let status = registrar.attachProvider(handle, clientContext: context.toOpaque(), clientDispatch: clientDispatch) {
+      provider = ($0, $1)
+    }
     if status == .success, accept(provider.context, provider.dispatch) { return .success }
     // The registrar detaches the provider's side alone, and leaves this context to its owner.
     context.release()

@@ -6,7 +6,7 @@ import QuerySets
 import Rundown
 import Synchronization
 
-/// A provider that can be called, which is one binding of the engine: its identity, its complete routine table, the count of calls
+/// A provider that can be called, which is one binding of the engine: its identity, its routines, the count of calls
 /// in progress and of its sessions.
 ///
 /// Lives as long as anyone may still call it, and keeps its file mapped as long.
@@ -15,7 +15,7 @@ public final class Provider: Sendable {
   public let name: String
   public var nameSpace: NameSpace { manifest.nameSpace }
   public let manifest: Manifest
-  public let routines: RoutineTable
+  public let routines: any ProviderRoutines
   /// Version 1 of it: service classes, and where `routines` has nothing better, lookups too.
   public let version1: (any ServiceClassRoutines)?
   /// So many questions about classes at a time, on account of queries.
@@ -55,7 +55,7 @@ public final class Provider: Sendable {
   private let replaced = Atomic<Bool>(false)
 
   public init(
-    manifest: Manifest, routines: RoutineTable, version1: (any ServiceClassRoutines)? = nil, file: SharedObject?,
+    manifest: Manifest, routines: any ProviderRoutines, version1: (any ServiceClassRoutines)? = nil, file: SharedObject?,
     scope: UInt32? = nil
   ) {
     self.version1 = version1
@@ -111,7 +111,7 @@ public final class Provider: Sendable {
   /// - Returns: Nil, and nothing was called, when no place was free before the deadline or nobody wants it any more.
   public func call<Result>(
     _ entry: ProviderRoutine? = nil, as role: RoutineRole = .other, while isWanted: () -> Bool = { true },
-    _ routine: (RoutineTable) -> Result
+    _ routine: (any ProviderRoutines) -> Result
   ) -> Result? {
     guard let turns = turns(for: entry) else { return isWanted() ? timed(entry, routine) : nil }
     let (seconds, attoseconds) = deadline.components
@@ -123,8 +123,9 @@ public final class Provider: Sendable {
 
   /// Calls a routine that ends a lookup or a session, which must be called, however long its turn does not come: whoever waits is on a
   /// thread that its own caller can leave behind.
+  @discardableResult
   public func end<Result>(
-    _ entry: ProviderRoutine? = nil, as role: RoutineRole = .other, _ routine: (RoutineTable) -> Result
+    _ entry: ProviderRoutine? = nil, as role: RoutineRole = .other, _ routine: (any ProviderRoutines) -> Result
   ) -> Result {
     guard let turns = turns(for: entry) else { return timed(entry, routine) }
     _ = turns.enter(role, until: .distantFuture)
@@ -144,7 +145,7 @@ public final class Provider: Sendable {
     return turns
   }
 
-  private func timed<Result>(_ entry: ProviderRoutine?, _ routine: (RoutineTable) -> Result) -> Result {
+  private func timed<Result>(_ entry: ProviderRoutine?, _ routine: (any ProviderRoutines) -> Result) -> Result {
     let watches = ProcessState.watches && isHere.load(ordering: .relaxed)
     if watches { ProcessState.called(name, notedCall) }
     let start = MonotonicTime.coarse

@@ -6,12 +6,12 @@ import QuerySets
 import Synchronization
 
 /// A provider as a provider module of the interface between providers and the engine (`NSP_NPI_NSPV2` in nsphost.h): what it
-/// hands out when a client attaches is its complete routine table.
+/// hands out when a foreign client attaches is a complete routine table.
 ///
 /// The structures that the registrar and peers see stay in place as long as this object lives, which its registration ensures.
 public final class ProviderModule: Sendable {
   public let manifest: Manifest
-  public let routines: RoutineTable
+  public let routines: any ProviderRoutines
   /// The file that the routines are in; nil for a table that was advertised.
   public let file: SharedObject?
 
@@ -21,6 +21,9 @@ public final class ProviderModule: Sendable {
   public let scope: UInt32?
 
   private let registrar: ModuleRegistrar
+  private let completion: AsyncCompletion
+  /// The table that foreign clients call, where the routines are none.
+  private let table = Mutex<DirectRoutines?>(nil)
   private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
   private let registration = Mutex<ModuleHandle?>(nil)
   /// A module is registered once: whoever takes it back meanwhile waits until it has been.
@@ -42,8 +45,8 @@ public final class ProviderModule: Sendable {
   }
 
   public init(
-    manifest: Manifest, routines: RoutineTable, version1: (any ServiceClassRoutines)? = nil, file: SharedObject?,
-    scope: UInt32? = nil, registrar: ModuleRegistrar
+    manifest: Manifest, routines: any ProviderRoutines, version1: (any ServiceClassRoutines)? = nil, file: SharedObject?,
+    scope: UInt32? = nil, registrar: ModuleRegistrar, completion: @escaping AsyncCompletion
   ) {
     self.version1 = version1
     self.scope = scope
@@ -51,6 +54,7 @@ public final class ProviderModule: Sendable {
     self.routines = routines
     self.file = file
     self.registrar = registrar
+    self.completion = completion
     structures = .allocate(capacity: 1)
     structures.initialize(to: Structures())
     structures.pointee.module.Length = UInt16(MemoryLayout<NPI_MODULEID>.size)
@@ -66,11 +70,14 @@ public final class ProviderModule: Sendable {
       NpiSpecificCharacteristics: UnsafeRawPointer(structures.pointer(to: \.characteristics)!))
     structures.pointee.provider = NPI_PROVIDER_CHARACTERISTICS(
       Version: 0, Length: UInt16(MemoryLayout<NPI_PROVIDER_CHARACTERISTICS>.size),
-      ProviderAttachClient: { _, context, _, _, _, contextOut, dispatchOut in
+      ProviderAttachClient: { _, context, _, _, clientDispatch, contextOut, dispatchOut in
         // Borrowed: a module that is registered is kept by whoever registered it.
         let module = Unmanaged<ProviderModule>.fromOpaque(context!).takeUnretainedValue()
         contextOut?.pointee = context
-        dispatchOut?.pointee = UnsafeRawPointer(module.routines.pointer)
+        // The engine has the routines themselves.
+        if clientDispatch == ProviderModule.engineDispatch { return NTStatus.success.rawValue }
+        guard let table = module.foreignTable() else { return NTStatus.insufficientResources.rawValue }
+        dispatchOut?.pointee = UnsafeRawPointer(table.pointer)
         return NTStatus.success.rawValue
       },
       // Calls in progress are counted by the one who makes them.
@@ -78,10 +85,24 @@ public final class ProviderModule: Sendable {
       ProviderRegistrationInstance: instance)
   }
 
+  /// What the lookup engine shows as its client dispatch to a module that it has the routines of: an address that no other client has.
+  public static nonisolated(unsafe) let engineDispatch = UnsafeRawPointer(
+    UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
+
+  /// The complete table of C functions; made for the first foreign client. Nil when there is no memory for it.
+  private func foreignTable() -> DirectRoutines? {
+    if let direct = routines as? DirectRoutines { return direct }
+    return table.withLock { table in
+      table = table ?? (try? DirectRoutines(calling: routines, completion: completion))
+      return table
+    }
+  }
+
   /// The same, to be registered anew.
   public func renewed() -> ProviderModule {
     ProviderModule(
-      manifest: manifest, routines: routines, version1: version1, file: file, scope: scope, registrar: registrar)
+      manifest: manifest, routines: routines, version1: version1, file: file, scope: scope, registrar: registrar,
+      completion: completion)
   }
 
   deinit {

@@ -148,7 +148,7 @@ public final class SharedObject: Sendable {
     withUnsafeMutableBytes(of: &table) { bytes in
       for routine in ProviderRoutine.allCases {
         bytes.storeBytes(
-          of: functions[routine.exportedName], toByteOffset: RoutineTable.entryOffset(routine),
+          of: functions[routine.exportedName], toByteOffset: NSPV2_ROUTINE.offset(of: routine),
           as: UnsafeMutableRawPointer?.self)
       }
     }

@@ -146,10 +146,14 @@ public final class Worker: Sendable {
     var traits: ProviderTraits = takesClasses.load(ordering: .relaxed) ? .takesClasses : []
     if let version1 { traits.formUnion(version1.hasIoctl ? [.keepsClasses, .hasIoctl] : .keepsClasses) }
     guard !servesLookups, let version1 else { return (exported, version1, traits) }
-    do throws(RoutineTable.Defect) {
-      let table = try RoutineTable(
-        version1, completion: { handle, code in _ = WSAProviderCompleteAsyncCall(handle, code) },
-        serviceClass: { InProgress.current?.serviceClass })
+    do throws(DirectRoutines.Defect) {
+      let complete: AsyncCompletion = { handle, code in _ = WSAProviderCompleteAsyncCall(handle, code) }
+      let table = try DirectRoutines(
+        calling: Version1Adapter(version1, completion: complete),
+        context: {
+          CallContext(serviceClass: InProgress.current?.serviceClass.map { CallContext.NamedClass(id: $0.id, known: $0.known) })
+        },
+        completion: complete)
       exported = table.pointer.pointee
       // What it lacks the host answers for.
       if table.entry(.startup) == .stub { exported.NSPv2Startup = nil }

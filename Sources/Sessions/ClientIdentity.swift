@@ -1,3 +1,4 @@
+import CWinsock
 import Glibc
 
 /// Who a client is, as the transport that brought it knows it.
@@ -26,6 +27,13 @@ public struct ClientIdentity: Sendable, Hashable, CustomStringConvertible {
 
   /// Root, and the host's own user: they may do everything.
   public var isOperator: Bool { userID == 0 || userID == geteuid() }
+
+  /// The same, as providers are told it (`NSPHostCurrentClient`).
+  public var record: NSP_CLIENT {
+    NSP_CLIENT(
+      cbSize: DWORD(MemoryLayout<NSP_CLIENT>.size), dwProcessId: DWORD(bitPattern: processID), dwUserId: userID,
+      dwGroupId: groupID, dwTraits: isOperator ? DWORD(NSP_CLIENT_IS_OPERATOR) : 0)
+  }
 
   public var description: String { "\(command) (pid \(processID), uid \(userID))" }
 }

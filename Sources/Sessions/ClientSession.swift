@@ -43,7 +43,8 @@ public final class ClientSession: Sendable {
   public var providerSessions: [ProviderSession] { state.withLock { $0.providers } }
 
   /// This client's session at a provider, started if need be. Calls out to the provider's startup.
-  public func use(_ provider: Provider) -> Result<(ProviderSession, SessionArgument), WinsockError> {
+  /// - Parameter query: The number of the query or registration that needs it.
+  public func use(_ provider: Provider, query: UInt64 = 0) -> Result<(ProviderSession, SessionArgument), WinsockError> {
     let session: ProviderSession? = state.withLock { state in
       guard state.isOpen else { return nil }
       if let known = state.providers.first(where: { $0.provider === provider }) { return known }
@@ -52,7 +53,7 @@ public final class ClientSession: Sendable {
       return new
     }
     guard let session else { return .failure(.cancelled) }
-    return session.use().map { (session, $0) }
+    return session.use(CallContext(query: query, client: identity.record)).map { (session, $0) }
   }
 
   /// Gives the client a handle for a resource. Nil when the session has ended: then the caller ends the resource itself.

@@ -26,20 +26,21 @@ public final class ProviderSession: Sendable {
 
   /// Makes sure that the provider's startup has succeeded and gives its argument. The first user calls the startup; others
   /// that come meanwhile wait for its result, up to the provider's deadline (nsp.md L2, L3, L5).
-  public func use() -> Result<SessionArgument, WinsockError> {
+  /// - Parameter context: What the startup is told.
+  public func use(_ context: CallContext) -> Result<SessionArgument, WinsockError> {
     switch lifecycle.withLock({ $0.use() }) {
     case .go(let argument): return .success(argument)
     case .refuse(let error): return .failure(error)
-    case .callStartup: return start()
+    case .callStartup: return start(context)
     case .wait(let ticket):
       return ticket.wait(for: provider.deadline) ?? .failure(.tryAgain)
     }
   }
 
-  private func start() -> Result<SessionArgument, WinsockError> {
+  private func start(_ context: CallContext) -> Result<SessionArgument, WinsockError> {
     let result: Result<SessionArgument, WinsockError>
     if provider.gate.enter() {
-      result = provider.call(.startup) { $0.startup(provider.id) } ?? .failure(.tryAgain)
+      result = provider.call(.startup) { $0.startup(provider.id, context) } ?? .failure(.tryAgain)
       if case .failure(let error) = result {
         provider.ledger.record(.failedStartup)
         provider.condition.started(error)
@@ -86,7 +87,7 @@ public final class ProviderSession: Sendable {
       provider.end(.clientSessionRundown) { $0.clientSessionRundown(provider.id, argument) }
       provider.ledger.record(.rundown)
     } else {
-      provider.end(.cleanup) { _ = $0.cleanup(provider.id, argument) }
+      provider.end(.cleanup) { $0.cleanup(provider.id, argument) }
       provider.ledger.record(.cleanup)
     }
     whenEnded(self)

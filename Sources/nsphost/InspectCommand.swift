@@ -211,7 +211,7 @@ struct InspectionReport {
   }
 
   /// What a host makes of a routine of a file that is listed; nil where that is not known before it is loaded.
-  private func listed(_ routine: ProviderRoutine) -> RoutineTable.Entry? {
+  private func listed(_ routine: ProviderRoutine) -> RoutineEntry? {
     guard entry?.isListed == true, let image = candidate?.image, image.exportsRoutines, !image.isVersion1 else { return nil }
     return image.defines(routine) ? .direct : .stub
   }

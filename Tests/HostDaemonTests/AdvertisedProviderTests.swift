@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import HostDaemon
 import Lookups
+import ModuleRegistrar
 import Providers
 import QuerySets
 import Sessions
@@ -122,9 +123,11 @@ import Wire
     }
   }
 
-  private func offered(_ deadline: Duration = .seconds(5)) throws -> (ServedHost, Offered) {
+  private func offered(
+    _ deadline: Duration = .seconds(5), registrar: ModuleRegistrar = ModuleRegistrar()
+  ) throws -> (ServedHost, Offered) {
     Self.books.withLock { $0 = Books() }
-    let served = try ServedHost()
+    let served = try ServedHost(registrar: registrar)
     var manifest = Manifest(id: Self.id, displayName: "offered", nameSpace: .dns)
     manifest.deadline = deadline
     try served.host.catalog.install(manifest)
@@ -275,6 +278,29 @@ import Wire
     #expect(try say(GUID(), 1, 0) == .invalidProvider)
     #expect(try say(Self.id, 3, 0) == .invalidArgument)
     #expect(try say(Self.id, 0, 5) == .invalidArgument)
+    try finish(served, offered)
+  }
+
+  @Test("a client module in C attaches to a provider in another process, and every entry of its table works")
+  func foreignClient() throws {
+    let (served, offered) = try offered(registrar: .shared)
+    let library = try #require(dlopen("\(ServedHost.fixtures)/foreign.so", RTLD_NOW), "\(String(cString: dlerror()))")
+    func function<Function>(_ name: String, as type: Function.Type) throws -> Function {
+      unsafeBitCast(try #require(dlsym(library, name)), to: type)
+    }
+    let register = try function("foreign_register", as: (@convention(c) (UnsafePointer<GUID>) -> Int32).self)
+    let call = try function("foreign_call", as: (@convention(c) (UnsafeMutablePointer<CChar>, Int) -> Void).self)
+    let deregister = try function("foreign_deregister", as: (@convention(c) () -> Int32).self)
+    var id = Self.id
+    #expect(register(&id) == 1)
+    var text = [CChar](repeating: 0, count: 256)
+    call(&text, text.count)
+    #expect(
+      text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        == "7 entries of 72 bytes; startup 0, begin 0, record f, unknown \(WSAHOST_NOT_FOUND), end 0, set \(WSAEOPNOTSUPP), cleanup 0, startup 0"
+    )
+    #expect(deregister() == 1)
+    dlclose(library)
     try finish(served, offered)
   }
 

@@ -17,23 +17,27 @@ final class ServedHost: Sendable {
   let server: HostServer
   let directory: String
 
-  convenience init(
-    _ plugins: String..., limits: Limits = Limits(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
-  ) throws { try self.init(plugins, limits: limits, admits: admits) }
+  /// Where `make fixtures` has put the providers of the tests.
+  static let fixtures =
+    ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"]
+    ?? URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    + "/build/fixtures"
 
-  init(_ plugins: [String], limits: Limits = Limits(), admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true })
-    throws
-  {
-    host = ProviderHost(registrar: ModuleRegistrar(), calls: CoNDIS(), admits: admits)
+  convenience init(
+    _ plugins: String..., limits: Limits = Limits(), registrar: ModuleRegistrar = ModuleRegistrar(),
+    admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
+  ) throws { try self.init(plugins, limits: limits, registrar: registrar, admits: admits) }
+
+  init(
+    _ plugins: [String], limits: Limits = Limits(), registrar: ModuleRegistrar = ModuleRegistrar(),
+    admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
+  ) throws {
+    host = ProviderHost(registrar: registrar, calls: CoNDIS(), admits: admits)
     directory = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(
       atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-    let fixtures =
-      ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"]
-      ?? URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-      + "/build/fixtures"
     for plugin in plugins {
-      try FileManager.default.copyItem(atPath: "\(fixtures)/\(plugin).so", toPath: "\(directory)/\(plugin).so")
+      try FileManager.default.copyItem(atPath: "\(Self.fixtures)/\(plugin).so", toPath: "\(directory)/\(plugin).so")
     }
     host.load(from: [directory])
     server = try HostServer(host, path: directory + "/socket", limits: limits) { words, client, isOperator in

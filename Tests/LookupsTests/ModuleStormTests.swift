@@ -46,10 +46,10 @@ import Testing
     id.Data1 = UInt32(number)
     // Ids of its own: what `WSAAdvertiseProvider` means by an id is looked for in every host of the process.
     id.Data2 = 0x5708
-    let routines = try RoutineTable(completing: &table, allowsPartial: false) { _, _ in }
+    let routines = try DirectRoutines(completing: &table, allowsPartial: false) { _, _ in }
     return ProviderModule(
       manifest: Manifest(id: id, displayName: "storm \(number)", nameSpace: .dns), routines: routines, file: nil,
-      registrar: registrar)
+      registrar: registrar, completion: { _, _ in })
   }
 
   @Test("64 modules come and go on 8 threads under lookups: nothing is lost, and nobody is called after its cleanup")

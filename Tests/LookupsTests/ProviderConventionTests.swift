@@ -152,7 +152,8 @@ import Testing
     #expect(provider.routines.interceptions(.setServiceEx) == 1)
     #expect(provider.routines.interceptions(.startup) == 1)
     typealias Rundown = @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Int32
-    let rundown = unsafeBitCast(provider.routines.address(.clientSessionRundown), to: Rundown.self)
+    let direct = try #require(provider.routines as? DirectRoutines)
+    let rundown = unsafeBitCast(direct.address(.clientSessionRundown), to: Rundown.self)
     WSASetLastError(0)
     #expect(rundown(nil, nil) == WSAEOPNOTSUPP)
     #expect(WSAGetLastError() == WSAEOPNOTSUPP)

@@ -11,10 +11,13 @@ import Wire
 /// A provider in another process, which has advertised it: its routines are calls over channels to that process (docs/wire.md).
 ///
 /// When the process is gone every call is answered with `WSATRY_AGAIN`, those that it still owes too.
-final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
+final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
   let id: GUID
   let name: String
   let traits: ProviderTraits
+  let majorVersion: UInt32 = 0
+  let minorVersion: UInt32 = 0
+  private let missing: MissingRoutines
   /// How long one call may take before whoever waits is answered without it.
   private let deadline: Duration
   /// How long a routine may keep its channel before its process counts as hung.
@@ -70,16 +73,18 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   }
 
   /// - Parameters:
+  ///   - routines: Those that it has.
   ///   - answersEnds: Ends are waited for.
   ///   - send: Sends a descriptor to the provider's process.
   ///   - whenHung: Told of each call that takes longer than the grace.
   init(
-    _ manifest: Manifest, traits: ProviderTraits, answersEnds: Bool, maximumChannels: Int,
+    _ manifest: Manifest, _ routines: Set<ProviderRoutine>, traits: ProviderTraits, answersEnds: Bool, maximumChannels: Int,
     send: @escaping @Sendable (Int32) -> Bool, whenHung: @escaping @Sendable () -> Void
   ) {
     (self.answersEnds, endsWait) = (answersEnds, manifest.endsWait)
     (id, name) = (manifest.id, manifest.displayName)
     self.traits = traits
+    missing = MissingRoutines(besides: routines)
     deadline = manifest.deadline ?? Provider.defaultDeadline
     grace = manifest.grace ?? deadline + Self.defaultGrace
     channels = CallChannels(maximum: maximumChannels, grace: grace, send: send, whenHung: whenHung)
@@ -107,6 +112,9 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     if let one = owed.withLock({ $0.removeValue(forKey: number) }) { return one.arrived(outcome) }
     if let event = changes.withLock({ $0.removeValue(forKey: number) }) { _ = WSASetEvent(event.handle) }
   }
+
+  func entry(_ routine: ProviderRoutine) -> RoutineEntry { missing.contains(routine) ? .stub : .proxy }
+  func interceptions(_ routine: ProviderRoutine) -> Int { missing.interceptions(routine) }
 
   // MARK: Calls
 
@@ -158,21 +166,22 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
 
   private func failure(_ answer: CallChannel.Answer?) -> WinsockError? {
     guard let answer else { return .tryAgain }
-    return answer.status == .success ? nil : answer.status
+    return answer.status == .success ? nil : answer.status.normalised
   }
 
   private static func word(_ pointer: UnsafeMutableRawPointer?) -> UInt64 { UInt64(UInt(bitPattern: pointer)) }
 
   // MARK: Sessions
 
-  func startup() -> Result<SessionArgument, WinsockError> {
+  func startup(_ provider: GUID, _ context: CallContext) -> Result<SessionArgument, WinsockError> {
+    if missing.answer(.startup) != nil { return .success(.none) }
     var frame = frame(.startup)
-    withUnsafeBytes(of: RoutineInProgress.client ?? NSP_CLIENT()) { frame.append($0) }
+    withUnsafeBytes(of: context.client ?? NSP_CLIENT()) { frame.append($0) }
     let answer = call(&frame) { [weak self] late in
       // Nobody has the session.
-      if late.status == .success, let argument = Self.argument(late) { self?.clientSessionRundown(argument) }
+      if late.status == .success, let argument = Self.argument(late) { self?.clientSessionRundown(provider, argument) }
     }
-    if let failure = failure(answer) { return .failure(failure) }
+    if let failure = failure(answer) { return failure == .operationNotSupported ? .success(.none) : .failure(failure) }
     return answer.flatMap(Self.argument).map { .success($0) } ?? .failure(.systemCallFailure)
   }
 
@@ -183,9 +192,13 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     }
   }
 
-  func cleanup(_ argument: SessionArgument) -> WinsockError? { endSession(.cleanup, argument) }
+  func cleanup(_: GUID, _ argument: SessionArgument) -> WinsockError? {
+    missing.answer(.cleanup) ?? endSession(.cleanup, argument)
+  }
 
-  func clientSessionRundown(_ argument: SessionArgument) { _ = endSession(.rundown, argument) }
+  func clientSessionRundown(_: GUID, _ argument: SessionArgument) {
+    if missing.answer(.clientSessionRundown) == nil { _ = endSession(.rundown, argument) }
+  }
 
   private func endSession(_ kind: ProviderCall, _ argument: SessionArgument) -> WinsockError? {
     let session = Self.word(argument.pointer)
@@ -203,10 +216,12 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   private static let firstRoom: UInt32 = 4096
 
   func lookupServiceBegin(
-    _ restrictions: UnsafePointer<WSAQUERYSET2W>, flags: LookupFlags, argument: SessionArgument
+    _: GUID, restrictions: UnsafeMutablePointer<WSAQUERYSET2W>, flags: LookupFlags, argument: SessionArgument,
+    _ context: CallContext
   ) -> Result<ProviderLookupHandle, WinsockError> {
+    if let failure = missing.answer(.lookupServiceBegin) { return .failure(failure) }
     let session = Self.word(argument.pointer)
-    let ahead = RoutineInProgress.readsAhead
+    let ahead = context.readsAhead
     let number = nextNumber()
     // Before it can come.
     let owed = ahead == nil ? nil : owe(number)
@@ -218,8 +233,8 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     frame.append(ahead?.rawValue ?? 0)
     frame.append(Self.firstRoom)
     frame.append(number)
-    frame.append(RoutineInProgress.query)
-    guard append(restrictions, to: &frame) else { return .failure(.systemCallFailure) }
+    frame.append(context.query)
+    guard append(restrictions, context, to: &frame) else { return .failure(.systemCallFailure) }
     let answer = call(&frame) { [weak self] late in
       // Nobody knows of the lookup.
       if late.status == .success, let opened = late.payload.withUnsafeBytes({ FieldReader.first64($0) }) {
@@ -268,9 +283,12 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
 
   func lookupServiceNextEx(
     asyncCall: UnsafeMutableRawPointer?, lookup: ProviderLookupHandle, flags: LookupFlags,
-    length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>
+    length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>, _ context: CallContext
   ) {
     let target = AwaitedOutcome.Target(asyncCall: asyncCall, length: length, block: block)
+    if let failure = missing.answer(.lookupServiceNextEx) {
+      return AwaitedOutcome(.init(status: failure)).deliver(to: target)
+    }
     guard let lookup = lookups[Handle(lookup.pointer)] else {
       AwaitedOutcome(.init(status: .invalidHandle)).deliver(to: target)
       return
@@ -285,7 +303,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
     var frame = frame(.next)
     frame.append(lookup.handle)
     frame.append(number)
-    frame.append(RoutineInProgress.query)
+    frame.append(context.query)
     frame.append(flags.rawValue)
     frame.append(room)
     lookup.nexts.enter()
@@ -305,6 +323,7 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   }
 
   func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
+    if let failure = missing.answer(.lookupServiceEnd) { return failure }
     guard let lookup = lookups.remove(Handle(lookup.pointer)) else { return .invalidHandle }
     changes.withLock { changes in for number in lookup.events { changes[number] = nil } }
     // No deadline: a routine that does not return in its grace is over.
@@ -326,26 +345,28 @@ final class AdvertisedProvider: RoutineProxy, ServiceClassRoutines {
   // MARK: Registrations
 
   func setServiceEx(
-    asyncCall: UnsafeMutableRawPointer?, registration: UnsafePointer<WSAQUERYSET2W>, operation: UInt32, flags: UInt32,
-    argument: SessionArgument
+    asyncCall: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<GUID>, registration: UnsafeMutablePointer<WSAQUERYSET2W>,
+    operation: WSAESETSERVICEOP, flags: UInt32, argument: SessionArgument, _ context: CallContext
   ) {
+    let target = AwaitedOutcome.Target(asyncCall: asyncCall)
+    if let failure = missing.answer(.setServiceEx) { return AwaitedOutcome(.init(status: failure)).deliver(to: target) }
     let number = nextNumber()
     var frame = frame(.setService)
     frame.append(Self.word(argument.pointer))
     frame.append(number)
-    frame.append(RoutineInProgress.query)
-    frame.append(operation)
+    frame.append(context.query)
+    frame.append(operation.rawValue)
     frame.append(flags)
-    let isReadable = append(registration, to: &frame)
+    let isReadable = append(registration, context, to: &frame)
     let outcome = owe(number)
-    outcome.deliver(to: AwaitedOutcome.Target(asyncCall: asyncCall))
+    outcome.deliver(to: target)
     guard isReadable else { return completed(number, .init(status: .systemCallFailure)) }
     settle(number, call(&frame))
   }
 
   /// The class that the routine is called for, and the query set.
-  private func append(_ set: UnsafePointer<WSAQUERYSET2W>, to frame: inout FrameWriter) -> Bool {
-    let named = traits.contains(.takesClasses) ? RoutineInProgress.serviceClass : nil
+  private func append(_ set: UnsafePointer<WSAQUERYSET2W>, _ context: CallContext, to frame: inout FrameWriter) -> Bool {
+    let named = traits.contains(.takesClasses) ? context.serviceClass : nil
     let size = named?.known.map { ($0.packedSize + 7) & ~7 } ?? 0
     frame.append(UInt32(size))
     frame.append(UInt32(named == nil ? 0 : 1))

@@ -12,7 +12,6 @@ final class Advertisements: Sendable {
   /// One provider that a process serves.
   final class Advertisement: Sendable {
     let provider: AdvertisedProvider
-    let routines: RoutineTable
     private weak let connection: Connection?
     /// Whether somebody whom the configuration or the host trusts serves it.
     let isTrusted: Bool
@@ -21,9 +20,9 @@ final class Advertisements: Sendable {
     let processID: Int32
 
     init(
-      _ provider: AdvertisedProvider, _ routines: RoutineTable, _ connection: Connection, session: UInt64, isTrusted: Bool
+      _ provider: AdvertisedProvider, _ connection: Connection, session: UInt64, isTrusted: Bool
     ) {
-      (self.provider, self.routines, self.session) = (provider, routines, session)
+      (self.provider, self.session) = (provider, session)
       (self.connection, self.isTrusted) = (connection, isTrusted)
       processID = connection.peer.processID
     }
@@ -62,24 +61,16 @@ final class Advertisements: Sendable {
     guard isWorker || isTrusted || entry.manifest.advertisers == nil else { throw .accessDenied }
     let servesEverybody = isWorker || isTrusted && (entry.manifest.servesEverybody ?? entry.isService)
     let provider = AdvertisedProvider(
-      entry.manifest, traits: isWorker ? traits : [], answersEnds: !isWorker && entry.manifest.concurrency != nil,
+      entry.manifest, routines, traits: isWorker ? traits : [], answersEnds: !isWorker && entry.manifest.concurrency != nil,
       maximumChannels: Self.maximumChannels,
       send: { [weak connection] in connection?.send(descriptor: $0) ?? false },
       whenHung: { [workers] in
         HostLog.write(.warning, provider: entry.manifest.displayName, "a routine has not returned in time")
         if isWorker { workers.isHung(identity.processID) }
       })
-    let table: RoutineTable
-    do throws(RoutineTable.Defect) {
-      table = try RoutineTable(
-        forwardingTo: provider, routines, traits: provider.traits,
-        completion: { handle, code in
-          _ = WSAProviderCompleteAsyncCall(handle, code)
-        })
-    } catch { throw .notEnoughMemory }
-    let advertisement = Advertisement(provider, table, connection, session: session, isTrusted: isTrusted || isWorker)
+    let advertisement = Advertisement(provider, connection, session: session, isTrusted: isTrusted || isWorker)
     let former: Advertisement? = try known.withLock { known throws(WinsockError) in
-      if let other = known[id], host.isAdvertised(id, other.routines) {
+      if let other = known[id], host.isAdvertised(id, other.provider) {
         // One at a time; a stranger does not keep out whom the machine trusts.
         guard isWorker || isTrusted && !other.isTrusted else { throw .alreadyInProgress }
       }
@@ -89,7 +80,7 @@ final class Advertisements: Sendable {
     if isWorker { workers.isAdvertising(identity.processID) }
     do throws(WinsockError) {
       try host.advertise(
-        id, table, version1: provider.traits.contains(.keepsClasses) ? provider : nil,
+        id, provider, version1: provider.traits.contains(.keepsClasses) ? provider : nil,
         scope: servesEverybody ? nil : identity.userID, mayReplace: former != nil)
     } catch {
       known.withLock { if $0[id] === advertisement { $0[id] = former } }
@@ -100,7 +91,7 @@ final class Advertisements: Sendable {
       // Whoever noticed its end may have found nothing to take back.
       known.withLock { if $0[id] === advertisement { $0[id] = nil } }
       provider.hangUp()
-      host.unadvertise(id, table)
+      host.unadvertise(id, provider)
       throw .networkDown
     }
     if isWorker {
@@ -119,7 +110,7 @@ final class Advertisements: Sendable {
     reporting.withLock { _ in
       let found = known.withLock { $0.first { $0.value.processID == processID && workers.isWorker(processID, of: $0.key) } }
       guard let (id, advertisement) = found, let provider = host.catalog[id]?.provider,
-        provider.routines === advertisement.routines
+        provider.routines === advertisement.provider
       else { return }
       let reason = workers.failing(of: processID)
       guard provider.condition.report(reason) else { return }
@@ -136,7 +127,7 @@ final class Advertisements: Sendable {
       return found
     }
     guard let advertisement else { throw .invalidProvider }
-    host.unadvertise(id, advertisement.routines)
+    host.unadvertise(id, advertisement.provider)
     advertisement.provider.hangUp()
     parted(id, advertisement)
   }
@@ -154,7 +145,7 @@ final class Advertisements: Sendable {
     }
     // Each within the deadlines of its own provider.
     HostThreads.runEach(all) { [host] id, advertisement in
-      host.unadvertise(id, advertisement.routines)
+      host.unadvertise(id, advertisement.provider)
       advertisement.provider.hangUp()
     }
   }
@@ -168,7 +159,7 @@ final class Advertisements: Sendable {
     }
     for (id, advertisement) in lost {
       // Those that are answered now are told why.
-      if let provider = host.catalog[id]?.provider, provider.routines === advertisement.routines { provider.condition.markGone() }
+      if let provider = host.catalog[id]?.provider, provider.routines === advertisement.provider { provider.condition.markGone() }
       // Whoever waits for it is answered first.
       let running = Self.names(of: advertisement.provider.hangUp())
       if workers.isWorker(advertisement.processID) {
@@ -179,7 +170,7 @@ final class Advertisements: Sendable {
           .warning, provider: advertisement.provider.name, "its process is gone: \(connection.identity)\(place)")
         parted(id, advertisement)
       }
-      HostThreads.run { [host] in host.unadvertise(id, advertisement.routines) }
+      HostThreads.run { [host] in host.unadvertise(id, advertisement.provider) }
     }
   }
 
@@ -207,7 +198,7 @@ final class Advertisements: Sendable {
   /// A provider says that what it serves has changed. Whoever says so must serve it; one that gets no calls now has nobody to tell.
   func changed(_ id: GUID, _ kind: ChangeKind, _ name: String, from connection: Connection) throws(WinsockError) {
     guard let advertisement = known.withLock({ $0[id] }), advertisement.isServed(over: connection) else { throw .invalidProvider }
-    guard let provider = host.catalog[id]?.provider, provider.routines === advertisement.routines else { return }
+    guard let provider = host.catalog[id]?.provider, provider.routines === advertisement.provider else { return }
     switch kind {
     case .name: provider.said(name)
     case .everything: provider.said(nil)

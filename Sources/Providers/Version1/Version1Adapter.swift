@@ -1,76 +1,90 @@
 import CWinsock
 import QuerySets
 
-/// The routine table of a version 1 provider as the engine knows providers: it has no sessions; NextEx and SetServiceEx run the
-/// provider's synchronous routines on the thread that they are called on, and complete the call with what those answer (nsp.md §6).
+/// A version 1 provider as the engine knows providers: it has no sessions; NextEx and SetServiceEx run the provider's synchronous routines on the
+/// thread that they are called on, and complete the call with what those answer (nsp.md §6).
 ///
 /// The engine calls such a provider on threads of the host that clients can leave.
-public final class Version1Adapter: Sendable {
-  /// The class that the query or the registration at hand names, and what is known of it; asked on the thread of the routine.
-  public typealias ClassInQuestion = @Sendable () -> (id: GUID, known: ServiceClass?)?
+public final class Version1Adapter: ProviderRoutines {
+  private let routines: Version1Routines
+  private let complete: AsyncCompletion
+  private let missing = MissingRoutines(
+    besides: [.lookupServiceBegin, .lookupServiceNextEx, .lookupServiceEnd, .setServiceEx])
 
-  private let closures: [(routine: ProviderRoutine, closure: RoutineClosure)]
+  public let traits: ProviderTraits = [.takesClasses, .version1]
+  public let majorVersion: UInt32 = 1
+  public let minorVersion: UInt32 = 0
 
-  /// Nil when the system gives no memory for closures.
-  /// - Parameter serviceClass: Asked once in each Begin and SetServiceEx.
-  init?(_ routines: Version1Routines, complete: @escaping AsyncCompletion, serviceClass: @escaping ClassInQuestion) {
-    let performances: [(ProviderRoutine, RoutineClosure.Performance)] = [
-      (
-        .lookupServiceBegin,
-        { arguments in
-          guard let restrictions = arguments.pointer(1) else { return Self.result(.fault) }
-          let given = restrictions.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee
-          return Self.result(
-            Self.with(serviceClass(), given) { id, info in
-              var set = WSAQUERYSETW(given, serviceClass: id)
-              let handle = arguments.pointer(4)?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
-              return routines.lookupServiceBegin(&set, info, arguments.dword(2), handle)
-            })
-        }
-      ),
-      (
-        .lookupServiceNextEx,
-        { arguments in
-          let call = arguments.pointer(0)
-          guard let length = arguments.pointer(3)?.assumingMemoryBound(to: UInt32.self),
-            let block = arguments.pointer(4)?.assumingMemoryBound(to: WSAQUERYSET2W.self)
-          else {
-            complete(call, WSAEFAULT)
-            return 0
-          }
-          Self.next(routines, arguments, length, block) { complete(call, $0) }
-          return 0
-        }
-      ),
-      (.lookupServiceEnd, { arguments in Self.result(routines.lookupServiceEnd(arguments.pointer(0))) }),
-      (
-        .setServiceEx,
-        { arguments in
-          guard let registration = arguments.pointer(2) else {
-            complete(arguments.pointer(0), WSAEFAULT)
-            return 0
-          }
-          let given = registration.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee
-          let failure = Self.with(serviceClass(), given) { id, info in
-            var set = WSAQUERYSETW(given, serviceClass: id)
-            return routines.setService(info, &set, arguments.dword(3), arguments.dword(4))
-          }
-          complete(arguments.pointer(0), failure?.rawValue ?? 0)
-          return 0
-        }
-      ),
-    ]
-    var closures: [(ProviderRoutine, RoutineClosure)] = []
-    for (routine, performance) in performances {
-      guard let closure = RoutineClosure(routine, performance) else { return nil }
-      closures.append((routine, closure))
+  public init(_ routines: Version1Routines, completion: @escaping AsyncCompletion) {
+    (self.routines, complete) = (routines, completion)
+  }
+
+  public func entry(_ routine: ProviderRoutine) -> RoutineEntry { missing.contains(routine) ? .stub : .version1 }
+  public func interceptions(_ routine: ProviderRoutine) -> Int { missing.interceptions(routine) }
+
+  public func startup(_: GUID, _: CallContext) -> Result<SessionArgument, WinsockError> {
+    _ = missing.answer(.startup)
+    return .success(.none)
+  }
+
+  public func cleanup(_: GUID, _: SessionArgument) -> WinsockError? { missing.answer(.cleanup) }
+  public func clientSessionRundown(_: GUID, _: SessionArgument) { _ = missing.answer(.clientSessionRundown) }
+
+  public func lookupServiceBegin(
+    _: GUID, restrictions: UnsafeMutablePointer<WSAQUERYSET2W>, flags: LookupFlags, argument _: SessionArgument,
+    _ context: CallContext
+  ) -> Result<ProviderLookupHandle, WinsockError> {
+    let given = restrictions.pointee
+    var handle: UnsafeMutableRawPointer?
+    let failure = Self.with(context.serviceClass, given) { id, info in
+      var set = WSAQUERYSETW(given, serviceClass: id)
+      return routines.lookupServiceBegin(&set, info, flags.rawValue, &handle)
     }
-    self.closures = closures
+    return failure.map { .failure($0) } ?? .success(ProviderLookupHandle(pointer: handle))
+  }
+
+  /// The record comes into the block of the call, in its version 1 form, which is longer by one pointer.
+  public func lookupServiceNextEx(
+    asyncCall: UnsafeMutableRawPointer?, lookup: ProviderLookupHandle, flags: LookupFlags,
+    length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>, _: CallContext
+  ) {
+    let size = length.pointee
+    guard size >= UInt32(MemoryLayout<WSAQUERYSETW>.size) else {
+      length.pointee = UInt32(MemoryLayout<WSAQUERYSETW>.size)
+      return complete(asyncCall, WSAEFAULT)
+    }
+    let memory = UnsafeMutableRawPointer(block)
+    // What the provider does not write shows nobody anything.
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: Int(size))
+    var needed = size
+    let failure = routines.lookupServiceNext(
+      lookup.pointer, flags.rawValue, &needed, memory.assumingMemoryBound(to: WSAQUERYSETW.self))
+    if let failure {
+      if failure == .fault { length.pointee = needed }
+      complete(asyncCall, failure.rawValue)
+    } else {
+      block.pointee = WSAQUERYSET2W(memory.load(as: WSAQUERYSETW.self))
+      complete(asyncCall, 0)
+    }
+  }
+
+  public func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? { routines.lookupServiceEnd(lookup.pointer) }
+
+  public func setServiceEx(
+    asyncCall: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<GUID>, registration: UnsafeMutablePointer<WSAQUERYSET2W>,
+    operation: WSAESETSERVICEOP, flags: UInt32, argument _: SessionArgument, _ context: CallContext
+  ) {
+    let given = registration.pointee
+    let failure = Self.with(context.serviceClass, given) { id, info in
+      var set = WSAQUERYSETW(given, serviceClass: id)
+      return routines.setService(info, &set, operation.rawValue, flags)
+    }
+    complete(asyncCall, failure?.rawValue ?? 0)
   }
 
   /// Lends the routine the class and what is known of it: private copies, valid during the call. Where none is named it is the customary one.
   private static func with(
-    _ named: (id: GUID, known: ServiceClass?)?, _ set: WSAQUERYSET2W,
+    _ named: CallContext.NamedClass?, _ set: WSAQUERYSET2W,
     _ call: (UnsafeMutablePointer<GUID>, LPWSASERVICECLASSINFOW?) -> WinsockError?
   ) -> WinsockError? {
     var id = named?.id ?? CustomaryClass.id(for: set)
@@ -79,51 +93,6 @@ public final class Version1Adapter: Sendable {
       guard let known else { return call(id, nil) }
       return known.withPacked { call(id, $0) }
     }
-  }
-
-  /// The record comes into the block of the call, in its version 1 form, which is longer by one pointer.
-  private static func next(
-    _ routines: Version1Routines, _ arguments: RoutineArguments, _ length: UnsafeMutablePointer<UInt32>,
-    _ block: UnsafeMutablePointer<WSAQUERYSET2W>, _ complete: (Int32) -> Void
-  ) {
-    let size = length.pointee
-    guard size >= UInt32(MemoryLayout<WSAQUERYSETW>.size) else {
-      length.pointee = UInt32(MemoryLayout<WSAQUERYSETW>.size)
-      return complete(WSAEFAULT)
-    }
-    let memory = UnsafeMutableRawPointer(block)
-    // What the provider does not write shows nobody anything.
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: Int(size))
-    var needed = size
-    let failure = routines.lookupServiceNext(
-      arguments.pointer(1), arguments.dword(2), &needed, memory.assumingMemoryBound(to: WSAQUERYSETW.self))
-    if let failure {
-      if failure == .fault { length.pointee = needed }
-      complete(failure.rawValue)
-    } else {
-      block.pointee = WSAQUERYSET2W(memory.load(as: WSAQUERYSETW.self))
-      complete(0)
-    }
-  }
-
-  /// `INT` routines leave their code in the thread's last error.
-  private static func result(_ failure: WinsockError?) -> Int32 {
-    guard let failure else { return 0 }
-    WSASetLastError(failure.rawValue)
-    return SOCKET_ERROR
-  }
-
-  /// To be completed by stubs for what version 1 does not have.
-  var table: NSPV2_ROUTINE {
-    var table = NSPV2_ROUTINE()
-    table.cbSize = UInt32(MemoryLayout<NSPV2_ROUTINE>.size)
-    table.dwMajorVersion = 1
-    withUnsafeMutableBytes(of: &table) { bytes in
-      for (routine, closure) in closures {
-        bytes.storeBytes(of: closure.code, toByteOffset: RoutineTable.entryOffset(routine), as: UnsafeMutableRawPointer.self)
-      }
-    }
-    return table
   }
 }
 

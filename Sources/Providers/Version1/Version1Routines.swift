@@ -106,7 +106,7 @@ public final class Version1Routines: ServiceClassRoutines {
     _ handle: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
   ) -> WinsockError? {
     guard let begin = table.pointee.NSPLookupServiceBegin else { return .operationNotSupported }
-    RoutineTable.mark("NSPLookupServiceBegin")
+    mark("NSPLookupServiceBegin")
     guard calls.enter() else { return .systemNotReady }
     var id = id
     WSASetLastError(0)
@@ -122,7 +122,7 @@ public final class Version1Routines: ServiceClassRoutines {
   ) -> WinsockError? {
     entered { table in
       guard let next = table.NSPLookupServiceNext else { return .operationNotSupported }
-      RoutineTable.mark("NSPLookupServiceNext")
+      mark("NSPLookupServiceNext")
       WSASetLastError(0)
       return WinsockError(returned: next(lookup, flags, &length, results))
     }
@@ -132,7 +132,7 @@ public final class Version1Routines: ServiceClassRoutines {
   func lookupServiceEnd(_ lookup: UnsafeMutableRawPointer?) -> WinsockError? {
     defer { calls.leave() }
     guard let end = table.pointee.NSPLookupServiceEnd else { return .operationNotSupported }
-    RoutineTable.mark("NSPLookupServiceEnd")
+    mark("NSPLookupServiceEnd")
     WSASetLastError(0)
     return WinsockError(returned: end(lookup))
   }
@@ -143,7 +143,7 @@ public final class Version1Routines: ServiceClassRoutines {
   ) -> WinsockError? {
     entered { table in
       guard let set = table.NSPSetService else { return .operationNotSupported }
-      RoutineTable.mark("NSPSetService")
+      mark("NSPSetService")
       var id = id
       WSASetLastError(0)
       return WinsockError(returned: set(&id, classInfo, registration, WSAESETSERVICEOP(rawValue: operation), flags))
@@ -155,7 +155,7 @@ public final class Version1Routines: ServiceClassRoutines {
   public func install(_ new: ServiceClass) -> WinsockError? {
     entered { table in
       guard let routine = table.NSPInstallServiceClass else { return .operationNotSupported }
-      RoutineTable.mark("NSPInstallServiceClass")
+      mark("NSPInstallServiceClass")
       return new.withPacked { info in
         var id = id
         WSASetLastError(0)
@@ -167,7 +167,7 @@ public final class Version1Routines: ServiceClassRoutines {
   public func removeClass(_ serviceClass: GUID) -> WinsockError? {
     entered { table in
       guard let routine = table.NSPRemoveServiceClass else { return .operationNotSupported }
-      RoutineTable.mark("NSPRemoveServiceClass")
+      mark("NSPRemoveServiceClass")
       var (id, serviceClass) = (id, serviceClass)
       WSASetLastError(0)
       return WinsockError(returned: routine(&id, &serviceClass))
@@ -179,7 +179,7 @@ public final class Version1Routines: ServiceClassRoutines {
     var found: ServiceClass?
     let failure = entered { table in
       guard let routine = table.NSPGetServiceClassInfo else { return .operationNotSupported }
-      RoutineTable.mark("NSPGetServiceClassInfo")
+      mark("NSPGetServiceClassInfo")
       var size = 1024
       for _ in 0..<3 {
         // The id that is wanted lies behind what the provider is given: all that it may lead to is in one block.
@@ -225,7 +225,7 @@ public final class Version1Routines: ServiceClassRoutines {
     var written: UInt32 = 0
     let failure = entered { table in
       guard let routine = table.NSPIoctl else { return .operationNotSupported }
-      RoutineTable.mark("NSPIoctl")
+      mark("NSPIoctl")
       // Nobody waits alertably here: completions are events.
       var thread = WSATHREADID()
       WSASetLastError(0)

@@ -18,16 +18,14 @@ public struct ProviderLookupHandle: @unchecked Sendable {
   public var word: UInt64 { UInt64(UInt(bitPattern: pointer)) }
 }
 
-/// Calls of the provider's routines, one function each. Every one of them calls out: no lock may be held.
-extension RoutineTable {
-  /// For what the process says when it dies in the routine.
-  static func mark(_ routine: StaticString) { nsp_mark_routine(routine.utf8Start) }
+/// For what the process says when it dies in the routine.
+func mark(_ routine: StaticString) { nsp_mark_routine(routine.utf8Start) }
 
-  /// `NSPv2Startup` (entry 1). Nil: the provider needs no session (nsp.md L6).
-  public func startup(_ provider: GUID) -> Result<SessionArgument, WinsockError> {
+extension DirectRoutines {
+  public func startup(_ provider: GUID, _: CallContext) -> Result<SessionArgument, WinsockError> {
     var id = provider
     var argument: UnsafeMutableRawPointer?
-    Self.mark("NSPv2Startup")
+    mark("NSPv2Startup")
     WSASetLastError(0)
     if let failure = WinsockError(returned: pointer.pointee.NSPv2Startup(&id, &argument)) {
       return failure == .operationNotSupported ? .success(.none) : .failure(failure)
@@ -35,66 +33,59 @@ extension RoutineTable {
     return .success(SessionArgument(argument))
   }
 
-  /// `NSPv2Cleanup` (entry 2). Answers what went wrong, for the log: nothing can be done about it.
   @discardableResult
   public func cleanup(_ provider: GUID, _ argument: SessionArgument) -> WinsockError? {
     var id = provider
-    Self.mark("NSPv2Cleanup")
+    mark("NSPv2Cleanup")
     WSASetLastError(0)
     return WinsockError(returned: pointer.pointee.NSPv2Cleanup(&id, argument.pointer))
   }
 
-  /// `NSPv2ClientSessionRundown` (entry 7).
   public func clientSessionRundown(_ provider: GUID, _ argument: SessionArgument) {
     var id = provider
-    Self.mark("NSPv2ClientSessionRundown")
+    mark("NSPv2ClientSessionRundown")
     WSASetLastError(0)
     pointer.pointee.NSPv2ClientSessionRundown(&id, argument.pointer)
   }
 
-  /// `NSPv2LookupServiceBegin` (entry 3). `restrictions` is valid during the call only.
   public func lookupServiceBegin(
-    _ provider: GUID, restrictions: UnsafeMutablePointer<WSAQUERYSET2W>, flags: LookupFlags, argument: SessionArgument
+    _ provider: GUID, restrictions: UnsafeMutablePointer<WSAQUERYSET2W>, flags: LookupFlags, argument: SessionArgument,
+    _: CallContext
   ) -> Result<ProviderLookupHandle, WinsockError> {
     var id = provider
     var handle: UnsafeMutableRawPointer?
-    Self.mark("NSPv2LookupServiceBegin")
+    mark("NSPv2LookupServiceBegin")
     WSASetLastError(0)
     let returned = pointer.pointee.NSPv2LookupServiceBegin(&id, restrictions, flags.rawValue, argument.pointer, &handle)
     if let failure = WinsockError(returned: returned) { return .failure(failure) }
     return .success(ProviderLookupHandle(pointer: handle))
   }
 
-  /// `NSPv2LookupServiceNextEx` (entry 4): answers through the completion of `asyncCall`, maybe before it returns.
-  /// `length` and `block` belong to the provider until then.
   public func lookupServiceNextEx(
     asyncCall: UnsafeMutableRawPointer?, lookup: ProviderLookupHandle, flags: LookupFlags,
-    length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>
+    length: UnsafeMutablePointer<UInt32>, block: UnsafeMutablePointer<WSAQUERYSET2W>, _: CallContext
   ) {
-    Self.mark("NSPv2LookupServiceNextEx")
+    mark("NSPv2LookupServiceNextEx")
     WSASetLastError(0)
     pointer.pointee.NSPv2LookupServiceNextEx(asyncCall, lookup.pointer, flags.rawValue, length, block)
   }
 
-  /// `NSPv2LookupServiceEnd` (entry 5).
   @discardableResult
   public func lookupServiceEnd(_ lookup: ProviderLookupHandle) -> WinsockError? {
-    Self.mark("NSPv2LookupServiceEnd")
+    mark("NSPv2LookupServiceEnd")
     WSASetLastError(0)
     return WinsockError(returned: pointer.pointee.NSPv2LookupServiceEnd(lookup.pointer))
   }
 
-  /// `NSPv2SetServiceEx` (entry 6): answers through the completion of `asyncCall`. `provider` and `registration` belong to
-  /// the provider until then.
   public func setServiceEx(
     asyncCall: UnsafeMutableRawPointer?, _ provider: UnsafeMutablePointer<GUID>,
-    registration: UnsafeMutablePointer<WSAQUERYSET2W>, operation: WSAESETSERVICEOP, flags: UInt32, argument: SessionArgument
+    registration: UnsafeMutablePointer<WSAQUERYSET2W>, operation: WSAESETSERVICEOP, flags: UInt32, argument: SessionArgument,
+    _: CallContext
   ) {
-    Self.mark("NSPv2SetServiceEx")
+    mark("NSPv2SetServiceEx")
     WSASetLastError(0)
     pointer.pointee.NSPv2SetServiceEx(asyncCall, provider, registration, operation, flags, argument.pointer)
   }
-
 }
 
 extension WinsockError {

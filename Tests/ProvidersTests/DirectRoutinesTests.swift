@@ -7,7 +7,7 @@ import Testing
 @testable import Providers
 
 /// Tables that are handed over (nsp.md §5.1, §5.8). The routines here are never called.
-@Suite struct RoutineTableTests {
+@Suite struct DirectRoutinesTests {
   private let begin: LPNSPV2LOOKUPSERVICEBEGIN = { _, _, _, _, _ in 0 }
   private let next: LPNSPV2LOOKUPSERVICENEXTEX = { call, _, _, _, _ in WSAProviderCompleteAsyncCall(call, WSANO_DATA) }
   private let end: LPNSPV2LOOKUPSERVICEEND = { _ in 0 }
