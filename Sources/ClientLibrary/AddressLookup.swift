@@ -70,9 +70,7 @@ struct AddressQuery {
     case .unknown: break
     }
     if flags & AI_NUMERICHOST != 0 { return (nil, Int32(WSAHOST_NOT_FOUND)) }
-    var request = FrameWriter(RequestKind.lookup.rawValue, request: 1)
-    request.append(lookupFlags)
-    request.append(UInt32(0))
+    var request = LookupRequest(flags: lookupFlags).frame(request: 1)
     append(to: &request)
     switch process.ask(&request, silence: silence).0 {
     case .failed(let code): return (nil, code)

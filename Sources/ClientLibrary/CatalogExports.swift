@@ -54,30 +54,29 @@ private func lay(_ payload: [UInt8], _ form: TextForm, _ size: Int, _ target: Un
 )? {
   payload.withUnsafeBytes { bytes in
     var fields = FieldReader(bytes)
-    guard let count = fields.uint32(), fields.uint32() != nil, Int(count) <= bytes.count / 40 else { return nil }
+    guard let count = EnumerateAnswer(&fields)?.count, Int(count) <= bytes.count / 40 else { return nil }
     var used = Int(count) * size
     // Where the blobs and names go: `used` counts without the padding.
     let parts = target.map { $0 + padding }
     for index in 0..<Int(count) {
-      guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
-        let units = fields.uint32(), let blobSize = fields.uint32(), fields.uint32() != nil,
-        let name = fields.bytes(Int(units) * 2), fields.align(), let blob = fields.bytes(Int(blobSize)), fields.align()
+      guard let row = EnumeratedProvider(&fields), let name = fields.bytes(Int(row.nameUnits) * 2), fields.align(),
+        let blob = fields.bytes(Int(row.blobSize)), fields.align()
       else { return nil }
-      var text = [UInt16](repeating: 0, count: Int(units) + 1)
+      var text = [UInt16](repeating: 0, count: Int(row.nameUnits) + 1)
       text.withUnsafeMutableBytes { $0.copyBytes(from: name) }
       used = (used + 7) & ~7
       if let target {
         let entry = target + index * size
         memset(entry, 0, size)
-        if let start = id.baseAddress { entry.copyMemory(from: start, byteCount: 16) }
-        entry.storeBytes(of: space, toByteOffset: 16, as: UInt32.self)
-        entry.storeBytes(of: active, toByteOffset: 20, as: UInt32.self)
-        entry.storeBytes(of: version, toByteOffset: 24, as: UInt32.self)
+        entry.storeBytes(of: row.id, as: WireID.self)
+        entry.storeBytes(of: row.nameSpace, toByteOffset: 16, as: UInt32.self)
+        entry.storeBytes(of: row.isActive, toByteOffset: 20, as: UInt32.self)
+        entry.storeBytes(of: row.version, toByteOffset: 24, as: UInt32.self)
       }
-      if blobSize > 0, size == MemoryLayout<WSANAMESPACE_INFOEXW>.size {
+      if row.blobSize > 0, size == MemoryLayout<WSANAMESPACE_INFOEXW>.size {
         if let target {
           let entry = target + index * size
-          entry.storeBytes(of: blobSize, toByteOffset: 40, as: UInt32.self)
+          entry.storeBytes(of: row.blobSize, toByteOffset: 40, as: UInt32.self)
           entry.storeBytes(of: parts.map { $0 + used }, toByteOffset: 48, as: UnsafeMutableRawPointer?.self)
           if let parts, let start = blob.baseAddress { (parts + used).copyMemory(from: start, byteCount: blob.count) }
         }
@@ -118,14 +117,11 @@ public func WSCInstallNameSpaceEx(
   let blob = lpProviderSpecific?.pointee
   // More than any host takes is not copied first.
   guard blob?.cbSize ?? 0 <= 1 << 19, blob?.cbSize ?? 0 == 0 || blob?.pBlobData != nil else { return fail(Int32(WSAEINVAL)) }
-  var request = FrameWriter(RequestKind.install.rawValue, request: 1)
-  request.append(UnsafeRawBufferPointer(start: id, count: 16))
-  request.append(dwNameSpace)
-  request.append(dwVersion)
-  request.append(UInt32(name.count))
-  request.append(UInt32(file.count))
-  request.append(blob?.cbSize ?? 0)
-  request.append(UInt32(blob == nil ? 0 : 1))
+  var question = InstallRequest()
+  (question.id, question.nameSpace, question.version) = (WireID(id.pointee), dwNameSpace, dwVersion)
+  (question.identifierUnits, question.pathUnits) = (UInt32(name.count), UInt32(file.count))
+  (question.blobSize, question.hasBlob) = (blob?.cbSize ?? 0, blob == nil ? 0 : 1)
+  var request = question.frame(request: 1)
   for unit in name { request.append(unit) }
   for unit in file { request.append(unit) }
   if let blob { request.append(UnsafeRawBufferPointer(start: blob.pBlobData, count: Int(blob.cbSize))) }
@@ -135,17 +131,14 @@ public func WSCInstallNameSpaceEx(
 @c @implementation
 public func WSCUnInstallNameSpace(_ lpProviderId: LPGUID?) -> INT {
   guard let id = lpProviderId else { return fail(Int32(WSAEFAULT)) }
-  var request = FrameWriter(RequestKind.uninstall.rawValue, request: 1)
-  request.append(UnsafeRawBufferPointer(start: id, count: 16))
+  var request = UninstallRequest(id: WireID(id.pointee)).frame(request: 1)
   return done(&request, by: .current)
 }
 
 @c @implementation
 public func WSCEnableNSProvider(_ lpProviderId: LPGUID?, _ fEnable: BOOL) -> INT {
   guard let id = lpProviderId else { return fail(Int32(WSAEFAULT)) }
-  var request = FrameWriter(RequestKind.enable.rawValue, request: 1)
-  request.append(UnsafeRawBufferPointer(start: id, count: 16))
-  request.append(UInt32(fEnable != 0 ? 1 : 0))
+  var request = EnableRequest(id: WireID(id.pointee), isEnabled: fEnable != 0).frame(request: 1)
   return done(&request, by: .current)
 }
 
@@ -153,9 +146,7 @@ public func WSCEnableNSProvider(_ lpProviderId: LPGUID?, _ fEnable: BOOL) -> INT
 public func WSCWriteNameSpaceOrder(_ lpProviderId: LPGUID?, _ dwNumberOfEntries: DWORD) -> Int32 {
   guard let ids = lpProviderId else { return Int32(WSAEFAULT) }
   guard dwNumberOfEntries <= 1 << 15 else { return Int32(WSAEINVAL) }
-  var request = FrameWriter(RequestKind.order.rawValue, request: 1)
-  request.append(dwNumberOfEntries)
-  request.append(UInt32(0))
+  var request = OrderRequest(count: dwNumberOfEntries).frame(request: 1)
   request.append(UnsafeRawBufferPointer(start: ids, count: 16 * Int(dwNumberOfEntries)))
   return Process.current.status(&request)
 }

@@ -57,20 +57,14 @@ private func begin(_ restrictions: UnsafeRawPointer?, _ form: TextForm, _ flags:
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let restrictions, let out else { return fail(Int32(WSAEFAULT)) }
   out.pointee = nil
-  var request = FrameWriter(RequestKind.begin.rawValue, request: 1)
-  request.append(flags)
-  request.append(UnsaidOwners.asConfigured.rawValue)
+  var request = BeginRequest(flags: flags, owners: .asConfigured).frame(request: 1)
   let malformed = QuerySetCopy.append(restrictions, form, for: .lookup, to: &request)
   guard malformed == 0 else { return fail(malformed) }
   let (answer, epoch) = process.ask(&request)
   switch answer {
   case .failed(let code): return fail(code)
   case .frame(let payload, let status):
-    var handle: UInt64?
-    payload.withUnsafeBytes { bytes in
-      var fields = FieldReader(bytes)
-      handle = fields.uint64()
-    }
+    let handle = payload.withUnsafeBytes { LookupHandle($0)?.handle }
     guard status == 0, let handle else { return fail(status == 0 ? Int32(WSASYSCALLFAILURE) : status) }
     out.pointee = HANDLE(bitPattern: process.open(OpenLookup(remote: handle, epoch: epoch)))
     return 0
@@ -97,9 +91,7 @@ private func next(
   defer { lookup.passTurn() }
   if flags & DWORD(LUP_FLUSHPREVIOUS) != 0 { lookup.kept = nil }
   if lookup.kept == nil {
-    var request = FrameWriter(RequestKind.next.rawValue, request: 1)
-    request.append(lookup.remote)
-    request.append(flags)
+    var request = NextRequest(handle: lookup.remote, flags: flags).frame(request: 1)
     switch process.ask(&request, epoch: lookup.epoch).0 {
     case .failed(let code): return fail(code)
     case .frame(let record, let status):
@@ -125,8 +117,7 @@ private func next(
 public func WSALookupServiceEnd(_ hLookup: HANDLE?) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let lookup = process.end(UInt(bitPattern: hLookup)) else { return fail(Int32(WSA_INVALID_HANDLE)) }
-  var request = FrameWriter(RequestKind.end.rawValue, request: 1)
-  request.append(lookup.remote)
+  var request = LookupHandle(lookup.remote).frame(request: 1)
   // It is over for the client, whatever the host says.
   _ = process.ask(&request, epoch: lookup.epoch)
   return 0
@@ -150,9 +141,7 @@ func setService(_ info: UnsafeRawPointer?, _ form: TextForm, _ operation: WSAESE
   guard info.load(as: UInt32.self) >= UInt32(SelfRelative.headSize),
     info.load(fromByteOffset: SelfRelative.Field.name, as: UInt.self) != 0, operation.rawValue <= RNRSERVICE_DELETE.rawValue
   else { return fail(Int32(WSAEINVAL)) }
-  var request = FrameWriter(RequestKind.setService.rawValue, request: 1)
-  request.append(UInt32(operation.rawValue))
-  request.append(flags)
+  var request = SetServiceRequest(operation: UInt32(operation.rawValue), flags: flags).frame(request: 1)
   let malformed = QuerySetCopy.append(info, form, for: .registration, to: &request)
   guard malformed == 0 else { return fail(malformed) }
   return done(&request, by: process)

@@ -90,12 +90,10 @@ public func WSANSPIoctl(
   guard failure == 0 else { return fail(failure) }
   // More than any host takes is not copied first.
   guard cbInBuffer <= 1 << 19 else { return fail(Int32(WSAEINVAL)) }
-  var request = FrameWriter(RequestKind.ioctl.rawValue, request: 1)
-  request.append(lookup.remote)
-  request.append(dwControlCode)
-  request.append(UInt32(completion == nil ? 0 : 1))
-  request.append(cbOutBuffer)
-  request.append(cbInBuffer)
+  var question = IoctlRequest()
+  (question.handle, question.code, question.waits) = (lookup.remote, dwControlCode, completion == nil ? 0 : 1)
+  (question.outputSize, question.inputSize) = (cbOutBuffer, cbInBuffer)
+  var request = question.frame(request: 1)
   request.append(UnsafeRawBufferPointer(start: lpvInBuffer, count: Int(cbInBuffer)))
   // A program that looks at it sees that it goes on, however soon it ends.
   completion?.overlapped.pointee.Internal = ULONG_PTR(WSA_IO_PENDING)
@@ -117,9 +115,10 @@ public func WSANSPIoctl(
     guard status == 0 else { return fail(status) }
     payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
-      let count = min(Int(fields.uint32() ?? 0), Int(cbOutBuffer))
       returned.pointee = 0
-      guard fields.uint32() != nil, let output = fields.bytes(count), count > 0, let target = lpvOutBuffer else { return }
+      guard let answer = IoctlAnswer(&fields), case let count = min(Int(answer.size), Int(cbOutBuffer)),
+        let output = fields.bytes(count), count > 0, let target = lpvOutBuffer
+      else { return }
       target.copyMemory(from: output.baseAddress!, byteCount: count)
       returned.pointee = DWORD(count)
     }
@@ -179,8 +178,5 @@ public func WSAProviderConfigChange(
 }
 
 private func changeRequest(waits: Bool) -> FrameWriter {
-  var request = FrameWriter(RequestKind.catalogChange.rawValue, request: 1)
-  request.append(UInt32(waits ? 1 : 0))
-  request.append(UInt32(0))
-  return request
+  CatalogChangeRequest(waits: waits).frame(request: 1)
 }

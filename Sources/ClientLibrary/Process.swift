@@ -250,7 +250,7 @@ final class Process {
   }
 
   private func hello() -> [UInt8] {
-    var hello = FrameWriter.hello(session: locked { sessionNumber })
+    var hello = HelloRequest(session: locked { sessionNumber }).frame()
     return hello.finish()
   }
 
@@ -266,15 +266,10 @@ final class Process {
     case .gone: return (Int32(WSAENETDOWN), Session())
     case .silent: return (Int32(WSATRY_AGAIN), Session())
     case .frame(let header, let payload):
-      guard header.status == 0, payload.count >= 16 else {
+      guard header.status == 0, let answer = payload.withUnsafeBytes({ HelloAnswer($0) }) else {
         return (header.status > 0 ? header.status : Int32(WSAENETDOWN), Session())
       }
-      return payload.withUnsafeBytes { bytes in
-        (
-          0,
-          Session(host: bytes.load(fromByteOffset: 8, as: UInt32.self), number: bytes.load(fromByteOffset: 12, as: UInt32.self))
-        )
-      }
+      return (0, Session(host: answer.processID, number: answer.number))
     }
   }
 
@@ -333,10 +328,7 @@ final class Process {
   func unadvertise(_ id: GUID) -> Int32 {
     guard let advertisement = locked({ advertisements.first { $0.serves(id) } }) else { return Int32(WSAEINVALIDPROVIDER) }
     forget(advertisement)
-    var request = FrameWriter(RequestKind.unadvertise.rawValue, request: 1)
-    withUnsafeBytes(of: id) { request.append($0) }
-    request.append(UInt32(advertisement.isInside ? 1 : 0))
-    request.append(UInt32(0))
+    var request = UnadvertiseRequest(provider: WireID(id), isInside: advertisement.isInside).frame(request: 1)
     advertisement.withdraw(isHostGone: status(&request) != 0)
     return 0
   }

@@ -26,8 +26,7 @@ private func install(_ info: UnsafeRawPointer?, _ form: TextForm) -> INT {
 public func WSARemoveServiceClass(_ lpServiceClassId: LPGUID?) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let id = lpServiceClassId else { return fail(Int32(WSAEINVAL)) }
-  var request = FrameWriter(RequestKind.removeClass.rawValue, request: 1)
-  request.append(UnsafeRawBufferPointer(start: id, count: 16))
+  var request = ClassRequest(id: WireID(id.pointee)).frame(request: 1)
   return done(&request, by: process)
 }
 
@@ -46,9 +45,7 @@ private func info(
 ) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let provider, let id, let size, let target else { return fail(Int32(WSAEINVAL)) }
-  var request = FrameWriter(RequestKind.classInfo.rawValue, request: 1)
-  request.append(UnsafeRawBufferPointer(start: provider, count: 16))
-  request.append(UnsafeRawBufferPointer(start: id, count: 16))
+  var request = ClassInfoRequest(provider: WireID(provider.pointee), id: WireID(id.pointee)).frame(request: 1)
   switch process.ask(&request).0 {
   case .failed(let code): return fail(code)
   case .frame(let record, let status):
@@ -96,8 +93,7 @@ private func name(_ id: LPGUID?, _ length: LPDWORD?, _ write: ([UInt16], Int) ->
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
   guard let id else { return fail(Int32(WSA_INVALID_PARAMETER)) }
   guard let length else { return fail(Int32(WSAEFAULT)) }
-  var request = FrameWriter(RequestKind.className.rawValue, request: 1)
-  request.append(UnsafeRawBufferPointer(start: id, count: 16))
+  var request = ClassNameRequest(id: WireID(id.pointee)).frame(request: 1)
   switch process.ask(&request).0 {
   case .failed(let code): return fail(code)
   case .frame(let payload, let status):
@@ -105,7 +101,7 @@ private func name(_ id: LPGUID?, _ length: LPDWORD?, _ write: ([UInt16], Int) ->
     var units: [UInt16] = []
     payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
-      guard let count = fields.uint32(), fields.rest.count >= Int(count) * 2 else { return }
+      guard let count = ClassNameAnswer(&fields)?.units, fields.rest.count >= Int(count) * 2 else { return }
       for _ in 0..<count { units.append(fields.uint16() ?? 0) }
     }
     units.append(0)

@@ -12,17 +12,15 @@ extension Requests {
     let rows = host.catalog.entries.flatMap { entry in
       entry.manifest.nameSpaces.enumerated.enumerated().map { (entry, $0.element, isFurther: $0.offset > 0) }
     }
-    answer.append(UInt32(rows.count))
-    answer.append(UInt32(0))
+    EnumerateAnswer(count: UInt32(rows.count)).write(to: &answer)
     for (entry, space, isFurther) in rows {
       let name = Array(entry.manifest.displayName.utf16)
-      withUnsafeBytes(of: entry.id) { answer.append($0) }
-      answer.append(space.rawValue)
-      answer.append(UInt32(entry.isActive ? 1 : 0))
-      answer.append(entry.manifest.version)
-      answer.append(UInt32(name.count))
-      answer.append(UInt32(entry.blob?.count ?? 0))
-      answer.append(EnumeratedTraits.bits(servesAll: entry.manifest.nameSpace == .all, isFurther: isFurther))
+      var row = EnumeratedProvider()
+      (row.id, row.nameSpace, row.version) = (WireID(entry.id), space.rawValue, entry.manifest.version)
+      (row.isActive, row.nameUnits) = (entry.isActive ? 1 : 0, UInt32(name.count))
+      row.blobSize = UInt32(entry.blob?.count ?? 0)
+      row.traits = EnumeratedTraits.bits(servesAll: entry.manifest.nameSpace == .all, isFurther: isFurther)
+      row.write(to: &answer)
       for unit in name { answer.append(unit) }
       answer.align()
       if let blob = entry.blob { answer.append(blob) }
@@ -32,33 +30,33 @@ extension Requests {
 
   func install(_ fields: inout FieldReader, _ connection: Connection) throws(WinsockError) {
     guard connection.isOperator else { throw .accessDenied }
-    guard let id = Self.id(&fields), let space = fields.uint32(), let version = fields.uint32(), let names = fields.uint32(),
-      let paths = fields.uint32(), let blobs = fields.uint32(), let hasBlob = fields.uint32(),
-      let name = Self.text(&fields, names), let path = Self.text(&fields, paths), let blob = fields.bytes(Int(blobs))
+    guard let request = InstallRequest(&fields), let name = Self.text(&fields, request.identifierUnits),
+      let path = Self.text(&fields, request.pathUnits), let blob = fields.bytes(Int(request.blobSize))
     else { throw .invalidArgument }
     let installation = try Installation(
-      id: id, identifier: name, path: path, nameSpace: NameSpace(rawValue: space), version: version,
-      blob: hasBlob != 0 ? Array(blob) : nil)
+      id: request.id.value(), identifier: name, path: path, nameSpace: NameSpace(rawValue: request.nameSpace),
+      version: request.version, blob: request.hasBlob != 0 ? Array(blob) : nil)
     // What can't be listed in one frame can't be listed at all.
     let listed = host.catalog.entries.reduce(0) { sum, entry in
       let one = 64 + entry.manifest.displayName.utf16.count * 2 + (entry.blob?.count ?? 0)
       return sum + one * entry.manifest.nameSpaces.enumerated.count
     }
-    guard listed + 64 + Int(names) * 2 + Int(blobs) <= Int(limits.maximumFrame) else { throw .notEnoughMemory }
+    guard listed + 64 + Int(request.identifierUnits) * 2 + blob.count <= Int(limits.maximumFrame) else { throw .notEnoughMemory }
     do throws(ProviderHost.ChangeFailure) { try host.install(installation) } catch { throw error.winsockError }
   }
 
   func uninstall(_ fields: inout FieldReader, _ connection: Connection) throws(WinsockError) {
     guard connection.isOperator else { throw .accessDenied }
-    guard let id = Self.id(&fields) else { throw .invalidArgument }
-    do throws(ProviderHost.ChangeFailure) { try host.uninstall(id) } catch { throw error.winsockError }
+    guard let id = UninstallRequest(&fields)?.id else { throw .invalidArgument }
+    do throws(ProviderHost.ChangeFailure) { try host.uninstall(id.value()) } catch { throw error.winsockError }
   }
 
   func enable(_ fields: inout FieldReader, _ connection: Connection) throws(WinsockError) {
     guard connection.isOperator else { throw .accessDenied }
-    guard let id = Self.id(&fields), let isEnabled = fields.uint32() else { throw .invalidArgument }
+    guard let request = EnableRequest(&fields) else { throw .invalidArgument }
+    let id: GUID = request.id.value()
     do throws(ProviderHost.ChangeFailure) {
-      if isEnabled != 0 { try host.enable(id) } else { try host.disable(id) }
+      if request.isEnabled != 0 { try host.enable(id) } else { try host.disable(id) }
     } catch {
       // It is enabled, and inspect shows what is wrong with its file.
       if case .refused = error { return }
@@ -68,7 +66,7 @@ extension Requests {
 
   func order(_ fields: inout FieldReader, _ connection: Connection) throws(WinsockError) {
     guard connection.isOperator else { throw .noRecovery }
-    guard let count = fields.uint32(), fields.uint32() != nil else { throw .invalidArgument }
+    guard let count = OrderRequest(&fields)?.count else { throw .invalidArgument }
     var ids: [GUID] = []
     for _ in 0..<count {
       guard let id = Self.id(&fields) else { throw .invalidArgument }
@@ -82,9 +80,8 @@ extension Requests {
   func catalogChange(
     _ payload: UnsafeMutableRawBufferPointer, _ header: FrameHeader, _ connection: Connection
   ) throws(WinsockError) -> Bool {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let waits = fields.uint32(), fields.uint32() != nil else { throw .invalidArgument }
-    if waits == 0 { return true }
+    guard let request = CatalogChangeRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
+    if request.waits == 0 { return true }
     guard connection.beginsToWait() else { throw .alreadyInProgress }
     // From before it is told that it waits.
     let seen = host.catalog.changes.count

@@ -15,27 +15,25 @@ extension Requests {
   }
 
   func removeClass(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let id = Self.id(&fields) else { throw .invalidArgument }
-    if let failure = try host.engine.removeClass(session, id).removal { throw failure }
+    guard let request = ClassRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
+    if let failure = try host.engine.removeClass(session, request.id.value()).removal { throw failure }
   }
 
   func classInfo(
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
   ) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let provider = Self.id(&fields), let id = Self.id(&fields) else { throw .invalidArgument }
-    let known = try host.engine.classes.serviceClass(id, at: provider, for: session.identity)
+    guard let request = ClassInfoRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
+    let known = try host.engine.classes.serviceClass(
+      request.id.value(), at: request.provider.value(), for: session.identity)
     do throws(QuerySetError) { try answer.append(known) } catch { throw error.winsockError }
   }
 
   func className(
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
   ) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let id = Self.id(&fields) else { throw .invalidArgument }
-    let name = Array(try host.engine.classes.name(of: id, for: session.identity).utf16)
-    answer.append(UInt32(name.count))
+    guard let request = ClassNameRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
+    let name = Array(try host.engine.classes.name(of: request.id.value(), for: session.identity).utf16)
+    ClassNameAnswer(units: UInt32(name.count)).write(to: &answer)
     for unit in name { answer.append(unit) }
   }
 
@@ -45,21 +43,22 @@ extension Requests {
     _ answer: inout FrameWriter
   ) throws(WinsockError) -> Bool {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    let lookup = try open(&fields, session)
-    guard let code = fields.uint32(), let waits = fields.uint32(), let outputs = fields.uint32(), let inputs = fields.uint32(),
-      let input = fields.bytes(Int(inputs)), outputs <= limits.maximumFrame / 2
-    else { throw .invalidArgument }
-    switch try lookup.control(code, input: Array(input), outputSize: Int(outputs), waits: waits != 0) {
+    guard let request = IoctlRequest(&fields) else { throw .invalidArgument }
+    let lookup = try open(request.handle, session)
+    guard let input = fields.bytes(Int(request.inputSize)), request.outputSize <= limits.maximumFrame / 2 else {
+      throw .invalidArgument
+    }
+    let outcome = try lookup.control(
+      request.code, input: Array(input), outputSize: Int(request.outputSize), waits: request.waits != 0)
+    switch outcome {
     case .done(let output):
-      answer.append(UInt32(output.count))
-      answer.append(UInt32(0))
+      IoctlAnswer(size: UInt32(output.count)).write(to: &answer)
       answer.append(output)
       return true
     case .pending(let notice):
       // Sent now: what it comes to is behind it, however soon that is.
       var first = FrameWriter(RequestKind.ioctl.answer, request: header.request, status: WinsockError.ioPending.rawValue)
-      first.append(UInt32(0))
-      first.append(UInt32(notice.isToldOfAll ? 1 : 0))
+      IoctlAnswer(size: 0, isToldOfAll: notice.isToldOfAll).write(to: &first)
       connection.send(first.finish())
       notice.whenComplete { [weak connection] error in
         guard let connection else { return }

@@ -132,16 +132,16 @@ struct Requests: Sendable {
 
   private func hello(_ header: FrameHeader, _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) -> [UInt8]? {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard fields.uint32() == WireVersion.magic, let major = fields.uint16(), fields.uint16() != nil, fields.uint32() != nil,
-      let sessionNumber = fields.uint32(), connection.session == nil, !connection.isResolver
+    guard let hello = HelloRequest(&fields), hello.magic == WireVersion.magic, connection.session == nil,
+      !connection.isResolver
     else {
       connection.end(.protocolError)
       return nil
     }
     connection.hasSaidHello()
-    guard major == WireVersion.major else { return refuse(header, .versionNotSupported, connection) }
+    guard hello.major == WireVersion.major else { return refuse(header, .versionNotSupported, connection) }
     do throws(Connection.HelloFailure) {
-      if sessionNumber == WireVersion.noSession {
+      if hello.session == WireVersion.noSession {
         if let refusal = networkRefusal(of: connection) { return refuse(header, .accessDenied, connection, refusal) }
         // Whoever may not have a session may not resolve either.
         do throws(NDISStatus) { try resolvers.enter(connection.peer) } catch { throw .refused(error) }
@@ -151,7 +151,7 @@ struct Requests: Sendable {
           HostLog.write(.warning, Self.invisible(connection.peer))
           return refuse(header, .accessDenied, connection, .processIsInvisible)
         }
-        try connection.call(sessionNumber)
+        try connection.call(hello.session)
       }
     } catch {
       switch error {
@@ -163,12 +163,12 @@ struct Requests: Sendable {
       }
     }
     var answer = FrameWriter(RequestKind.hello.answer, request: header.request)
-    answer.append(WireVersion.major)
-    answer.append(WireVersion.minor)
-    answer.append(limits.maximumFrame)
-    answer.append(UInt32(getpid()))
-    answer.append(UInt32(truncatingIfNeeded: connection.session?.number ?? 0) &+ nonce)
-    answer.append(UInt32(limits.resolveBudget))
+    var greeting = HelloAnswer()
+    (greeting.major, greeting.minor, greeting.maximumFrame) = (WireVersion.major, WireVersion.minor, limits.maximumFrame)
+    greeting.processID = UInt32(getpid())
+    greeting.number = UInt32(truncatingIfNeeded: connection.session?.number ?? 0) &+ nonce
+    greeting.resolveBudget = UInt32(limits.resolveBudget)
+    greeting.write(to: &answer)
     return answer.finish()
   }
 
@@ -176,8 +176,7 @@ struct Requests: Sendable {
     _ header: FrameHeader, _ error: WinsockError, _ connection: Connection, _ reason: HelloRefusal = .statusSays
   ) -> [UInt8]? {
     var answer = FrameWriter(RequestKind.hello.answer, request: header.request, status: error.rawValue)
-    answer.append(reason.rawValue)
-    answer.append(UInt32(0))
+    HelloRefusalAnswer(reason).write(to: &answer)
     connection.send(answer.finish())
     connection.end(.kicked)
     return nil
@@ -217,8 +216,10 @@ struct Requests: Sendable {
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter, _ met: inout HostLimit?
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let given = fields.uint32(), let unsaid = fields.uint32().flatMap(UnsaidOwners.init) else { throw .invalidArgument }
-    var flags = LookupFlags(rawValue: given)
+    guard let request = BeginRequest(&fields), let unsaid = UnsaidOwners(rawValue: request.owners) else {
+      throw .invalidArgument
+    }
+    var flags = LookupFlags(rawValue: request.flags)
     if unsaid == .asConfigured, limits.countsAllOwners, !flags.contains(.secure) { flags.insert(.allOwners) }
     let user = session.identity.userID
     let size = payload.count
@@ -226,36 +227,34 @@ struct Requests: Sendable {
     if met != nil { throw .noBuffers }
     let lookup: Lookup
     do throws(WinsockError) {
-      lookup = try host.engine.begin(session, try query(payload, at: 8), flags: flags)
+      lookup = try host.engine.begin(session, try query(payload, at: fields.offset), flags: flags)
     } catch {
       quotas.close(lookupOf: size, user)
       throw error
     }
     lookup.afterEnd { [quotas] in quotas.close(lookupOf: size, user) }
     guard let handle = lookup.handle else { throw .cancelled }
-    answer.append(handle.rawValue)
+    LookupHandle(handle.rawValue).write(to: &answer)
   }
 
-  func open(_ fields: inout FieldReader, _ session: ClientSession) throws(WinsockError) -> Lookup {
-    guard let number = fields.uint64() else { throw .invalidArgument }
-    guard let lookup = session.resources[Handle(rawValue: number)] as? Lookup else { throw .invalidHandle }
+  func open(_ handle: UInt64, _ session: ClientSession) throws(WinsockError) -> Lookup {
+    guard let lookup = session.resources[Handle(rawValue: handle)] as? Lookup else { throw .invalidHandle }
     return lookup
   }
 
   private func next(
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
   ) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    let lookup = try open(&fields, session)
-    guard let flags = fields.uint32() else { throw .invalidArgument }
+    guard let request = NextRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
+    let lookup = try open(request.handle, session)
     do throws(LookupError) {
-      try lookup.next(LookupFlags(rawValue: flags)) { view throws(QuerySetError) in try answer.append(view) }
+      try lookup.next(LookupFlags(rawValue: request.flags)) { view throws(QuerySetError) in try answer.append(view) }
     } catch { throw error.winsockError }
   }
 
   private func end(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    try open(&fields, session).end()
+    guard let handle = LookupHandle(UnsafeRawBufferPointer(payload))?.handle else { throw .invalidArgument }
+    try open(handle, session).end()
   }
 
   /// Begin, every next and end. The status is the code that ended it; records come first.
@@ -263,24 +262,23 @@ struct Requests: Sendable {
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter, _ met: inout HostLimit?
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let flags = fields.uint32(), let maximum = fields.uint32() else { throw .invalidArgument }
+    guard let request = LookupRequest(&fields) else { throw .invalidArgument }
+    let maximum = request.mostRecords
     var wasRefused = false
     let lookup: Lookup
     do throws(WinsockError) {
       lookup = try host.engine.begin(
-        session, try query(payload, at: 8), flags: LookupFlags(rawValue: flags), takesAll: maximum == 0
+        session, try query(payload, at: fields.offset), flags: LookupFlags(rawValue: request.flags), takesAll: maximum == 0
       ) { _ in wasRefused = true }
     } catch {
       guard wasRefused else { throw error }
       // Providers were asked, and none of them has anything: an answer without records.
-      answer.append(UInt32(0))
-      answer.append(UInt32(0))
+      LookupAnswer().write(to: &answer)
       answer.set(status: error.rawValue)
       return
     }
     defer { lookup.end() }
-    answer.append(UInt32(0))
-    answer.append(UInt32(0))
+    LookupAnswer().write(to: &answer)
     var count: UInt32 = 0
     var ending = WinsockError.noMore
     while maximum == 0 || count < maximum {
@@ -310,15 +308,14 @@ struct Requests: Sendable {
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ met: inout HostLimit?
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let number = fields.uint32(), let flags = fields.uint32(), let operation = RegistrationOperation(rawValue: number)
-    else {
+    guard let request = SetServiceRequest(&fields), let operation = RegistrationOperation(rawValue: request.operation) else {
       throw .invalidArgument
     }
-    let set = try query(payload, at: 8)
+    let set = try query(payload, at: fields.offset)
     try quotas.register(
       set, session, isAdding: operation == .register, whenFull: { met = $0 },
       perform: { () throws(WinsockError) in
-        let outcomes = try host.engine.setService(session, set, operation: operation, flags: flags)
+        let outcomes = try host.engine.setService(session, set, operation: operation, flags: request.flags)
         if let failure = outcomes.result { throw failure }
       })
   }
@@ -337,14 +334,13 @@ struct Requests: Sendable {
     _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection, _ answer: inout FrameWriter
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard fields.uint32() != nil, fields.uint32() != nil, let session = connection.session else { throw .invalidArgument }
+    guard CommandRequest(&fields) != nil, let session = connection.session else { throw .invalidArgument }
     let words = fields.rest.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
       String(decoding: $0, as: UTF8.self)
     }
     let result = control(words, session, connection.isOperator)
     answer.set(status: result.status)
-    answer.append(UInt32(result.output.utf8.count))
-    answer.append(UInt32(result.errors.utf8.count))
+    CommandAnswer(outputSize: UInt32(result.output.utf8.count), errorSize: UInt32(result.errors.utf8.count)).write(to: &answer)
     answer.append(Array(result.output.utf8))
     answer.append(Array(result.errors.utf8))
   }

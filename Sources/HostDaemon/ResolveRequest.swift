@@ -42,8 +42,8 @@ extension Requests {
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ connection: Connection, _ answer: inout FrameWriter
   ) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let question = fields.uint32().flatMap(ResolveQuestion.init), let family = fields.uint32(), let size = fields.uint32(),
-      fields.uint32() != nil, let text = fields.bytes(Int(size)), !text.contains(0),
+    guard let request = ResolveRequest(&fields), let question = ResolveQuestion(rawValue: request.question),
+      let text = fields.bytes(Int(request.size)), !text.contains(0),
       let name = String(validating: text, as: UTF8.self)
     else { throw .invalidArgument }
     guard question == .names || ResolvedName.isUsable(name, for: question) else { throw .hostNotFound }
@@ -51,7 +51,7 @@ extension Requests {
     guard connection.mayResolve else { throw .operationNotSupported }
     // The names of an address of IPv4 are asked for as such, however it is written: no provider needs to know more than one form.
     let plain = question == .names ? SocketAddress(hostText: name)?.unmapped : nil
-    let wanted = family == 0 ? 0 : plain?.family.map { UInt32($0) } ?? family
+    let wanted = request.family == 0 ? 0 : plain?.family.map { UInt32($0) } ?? request.family
     var query = QuerySet(serviceInstanceName: plain?.description ?? name, serviceClassID: question.serviceClass)
     if wanted != 0 { query.protocols = [ProtocolPair(addressFamily: Int32(bitPattern: wanted), protocolNumber: 0)] }
     // Of what anybody can register, that of those whom the asking user trusts anyway.

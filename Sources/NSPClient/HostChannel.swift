@@ -47,7 +47,7 @@ final class HostChannel: Sendable {
     let answer: Answer
     do throws(HostSocket.Failure) {
       socket = try HostSocket(path, silence: silence)
-      var hello = FrameWriter.hello()
+      var hello = HelloRequest(session: 0).frame()
       guard socket.send(hello.finish()) else { throw .gone }
       answer = try socket.receive()
     } catch { throw error == .silent ? .timedOut : .networkDown }

@@ -64,8 +64,7 @@ public final class NameService: Sendable {
   public func setService(_ registration: QuerySet, _ operation: Operation, flags: UInt32 = 0) async throws {
     let bytes = try packed(registration)
     let answer = try await connected().ask(.setService) { frame in
-      frame.append(operation.rawValue)
-      frame.append(flags)
+      SetServiceRequest(operation: operation.rawValue, flags: flags).write(to: &frame)
       Self.append(bytes, to: &frame)
     }
     guard answer.status == .success else { throw answer.status }
@@ -101,23 +100,22 @@ public final class NameService: Sendable {
     guard answer.status == .success else { throw answer.status }
     return try answer.payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
-      guard let count = fields.uint32(), fields.uint32() != nil else { throw WinsockError.systemCallFailure }
+      guard let count = EnumerateAnswer(&fields)?.count else { throw WinsockError.systemCallFailure }
       var providers: [Provider] = []
       for _ in 0..<count {
-        guard let id = fields.bytes(16), let space = fields.uint32(), let active = fields.uint32(), let version = fields.uint32(),
-          let units = fields.uint32(), let blobSize = fields.uint32(), let traits = fields.uint32(),
-          let name = fields.bytes(Int(units) * 2), fields.align(), let blob = fields.bytes(Int(blobSize)), fields.align()
+        guard let row = EnumeratedProvider(&fields), let name = fields.bytes(Int(row.nameUnits) * 2), fields.align(),
+          let blob = fields.bytes(Int(row.blobSize)), fields.align()
         else { throw WinsockError.systemCallFailure }
-        if traits & EnumeratedTraits.isFurther != 0, !providers.isEmpty {
-          providers[providers.count - 1].nameSpaces.append(NameSpace(rawValue: space))
+        let space = NameSpace(rawValue: row.nameSpace)
+        if row.traits & EnumeratedTraits.isFurther != 0, !providers.isEmpty {
+          providers[providers.count - 1].nameSpaces.append(space)
           continue
         }
-        let text = (0..<Int(units)).map { name.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) }
+        let text = (0..<Int(row.nameUnits)).map { name.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) }
         providers.append(
           Provider(
-            id: id.loadUnaligned(as: GUID.self), name: String(decoding: text, as: UTF16.self),
-            nameSpace: NameSpace(rawValue: space), nameSpaces: [NameSpace(rawValue: space)],
-            servesAll: traits & EnumeratedTraits.servesAll != 0, version: version, isActive: active != 0,
+            id: row.id.value(), name: String(decoding: text, as: UTF16.self), nameSpace: space, nameSpaces: [space],
+            servesAll: row.traits & EnumeratedTraits.servesAll != 0, version: row.version, isActive: row.isActive != 0,
             installationData: Array(blob)))
       }
       return providers
@@ -200,13 +198,10 @@ public struct Records: AsyncSequence, Sendable {
       try Task.checkCancellation()
       let (channel, handle) = try await begin()
       let answer = try await withTaskCancellationHandler {
-        try await channel.ask(.next) { frame in
-          frame.append(handle)
-          frame.append(UInt32(0))
-        }
+        try await channel.ask(.next) { NextRequest(handle: handle, flags: 0).write(to: &$0) }
       } onCancel: {
         // Makes the host answer the call that waits, with WSA_E_CANCELLED.
-        channel.post(.end) { $0.append(handle) }
+        channel.post(.end) { LookupHandle(handle).write(to: &$0) }
       }
       if answer.status == .noMore { return nil }
       guard answer.status == .success else { throw answer.status }
@@ -219,26 +214,23 @@ public struct Records: AsyncSequence, Sendable {
       let (channel, handle) = try await begin()
       let answer = try await withTaskCancellationHandler {
         try await channel.ask(.ioctl) { frame in
-          frame.append(handle)
-          frame.append(SIO_NSP_NOTIFY_CHANGE)
-          for word: UInt32 in [1, 0, 0] { frame.append(word) }
+          var request = IoctlRequest()
+          (request.handle, request.code, request.waits) = (handle, SIO_NSP_NOTIFY_CHANGE, 1)
+          request.write(to: &frame)
         }
       } onCancel: {
-        channel.post(.end) { $0.append(handle) }
+        channel.post(.end) { LookupHandle(handle).write(to: &$0) }
       }
       guard answer.status == .ioPending else {
         guard answer.status == .success else { throw answer.status }
         return Notice(change: Task {}, isComplete: true)
       }
-      let isComplete = answer.payload.withUnsafeBytes { bytes in
-        var fields = FieldReader(bytes)
-        return fields.uint32() != nil && fields.uint32() == 1
-      }
+      let isComplete = answer.payload.withUnsafeBytes { IoctlAnswer($0)?.isToldOfAll == 1 }
       let change = Task {
         let second = try await withTaskCancellationHandler {
           try await channel.secondAnswer(to: answer.request)
         } onCancel: {
-          channel.post(.end) { $0.append(handle) }
+          channel.post(.end) { LookupHandle(handle).write(to: &$0) }
         }
         guard second.status == .success else { throw second.status }
       }
@@ -257,16 +249,13 @@ public struct Records: AsyncSequence, Sendable {
       let words = try records.service.packed(records.query)
       let channel = try records.service.connected()
       let answer = try await channel.ask(.begin) { frame in
-        frame.append(records.flags.rawValue)
-        frame.append(UnsaidOwners.trusted.rawValue)
+        BeginRequest(flags: records.flags.rawValue, owners: .trusted).write(to: &frame)
         NameService.append(words, to: &frame)
       }
       guard answer.status == .success else { throw answer.status }
-      let handle: UInt64? = answer.payload.withUnsafeBytes { bytes in
-        var fields = FieldReader(bytes)
-        return fields.uint64()
+      guard let handle = answer.payload.withUnsafeBytes({ LookupHandle($0)?.handle }) else {
+        throw WinsockError.systemCallFailure
       }
-      guard let handle else { throw WinsockError.systemCallFailure }
       open = (channel, handle)
       return (channel, handle)
     }
@@ -275,7 +264,7 @@ public struct Records: AsyncSequence, Sendable {
       isOver = true
       guard let open else { return }
       self.open = nil
-      open.channel.post(.end) { $0.append(open.handle) }
+      open.channel.post(.end) { LookupHandle(open.handle).write(to: &$0) }
     }
   }
 }

@@ -46,28 +46,17 @@ struct Call {
     // Tells its answer from one that was meant for somebody else.
     let number = UInt32(truncatingIfNeeded: nsp_host_clock())
     return withUnsafeTemporaryAllocation(byteCount: helloSize + size, alignment: 8) { frames in
-      writeHello(frames)
+      HelloRequest(session: WireVersion.noSession).write(frame: UnsafeMutableRawBufferPointer(rebasing: frames[..<helloSize]))
       let request = UnsafeMutableRawBufferPointer(rebasing: frames[helloSize...])
-      FrameHeader(length: UInt32(size), kind: RequestKind.resolve.rawValue, request: number).write(to: request)
-      request.storeBytes(of: question.rawValue, toByteOffset: 16, as: UInt32.self)
-      request.storeBytes(of: UInt32(bitPattern: family), toByteOffset: 20, as: UInt32.self)
-      request.storeBytes(of: UInt32(text.count), toByteOffset: 24, as: UInt32.self)
-      request.storeBytes(of: 0, toByteOffset: 28, as: UInt32.self)
-      if let start = text.baseAddress { (request.baseAddress! + 32).copyMemory(from: start, byteCount: text.count) }
+      var fields = ResolveRequest()
+      (fields.question, fields.family, fields.size) = (question.rawValue, UInt32(bitPattern: family), UInt32(text.count))
+      let place = fields.write(frame: request, request: number)
+      if let start = text.baseAddress { (request.baseAddress! + place).copyMemory(from: start, byteCount: text.count) }
       return ask(UnsafeRawBufferPointer(frames), number, read)
     }
   }
 
   private static let helloSize = 32
-
-  private static func writeHello(_ hello: UnsafeMutableRawBufferPointer) {
-    FrameHeader(length: UInt32(helloSize), kind: RequestKind.hello.rawValue, request: 0).write(to: hello)
-    hello.storeBytes(of: WireVersion.magic, toByteOffset: 16, as: UInt32.self)
-    hello.storeBytes(of: WireVersion.major, toByteOffset: 20, as: UInt16.self)
-    hello.storeBytes(of: WireVersion.minor, toByteOffset: 22, as: UInt16.self)
-    hello.storeBytes(of: WireVersion.defaultMaximumFrame, toByteOffset: 24, as: UInt32.self)
-    hello.storeBytes(of: WireVersion.noSession, toByteOffset: 28, as: UInt32.self)
-  }
 
   /// - Parameter frames: The hello and the request.
   private static func ask(_ frames: UnsafeRawBufferPointer, _ number: UInt32, _ read: (UnsafeRawBufferPointer) -> Void) -> Outcome
@@ -238,7 +227,7 @@ struct Call {
     switch header.kind {
     case RequestKind.hello.answer:
       guard header.status == 0 else { return .frame(size, .refused(header.status)) }
-      if payload.count >= 20 { connection.budget = payload.loadUnaligned(fromByteOffset: 16, as: UInt32.self) }
+      if let budget = HelloAnswer(payload)?.resolveBudget, budget > 0 { connection.budget = budget }
       return .frame(size, nil)
     case RequestKind.resolve.answer where header.request == number:
       guard header.status == 0 else { return .frame(size, .answered(.code(header.status), isClean: true)) }

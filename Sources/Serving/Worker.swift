@@ -32,7 +32,7 @@ public final class Worker: Sendable {
     setenv("NSP_SOCKET", socket, 1)
     let descriptor = nsp_host_move_up(nsp_host_connect(socket, NSP_HOST_NO_END))
     guard descriptor >= 0 else { return nil }
-    var hello = FrameWriter.hello()
+    var hello = HelloRequest(session: 0).frame()
     // A host that has stopped goes on some time, and its workers with it.
     guard FrameChannel.send(descriptor, &hello, silence: NSP_HOST_NO_END),
       case .frame(let header, _) = FrameChannel.receive(descriptor, readsAhead: false, silence: NSP_HOST_NO_END),
@@ -93,9 +93,7 @@ public final class Worker: Sendable {
   }
 
   private func note(_ kind: WorkerNoteKind, _ text: String, number: UInt32 = 0) {
-    var frame = FrameWriter(RequestKind.note.rawValue, request: 0)
-    frame.append(kind.rawValue)
-    frame.append(number)
+    var frame = WorkerNoteRequest(about: kind, number: number).frame()
     frame.append(Array(text.utf8.prefix(8192)))
     // From then on it is the advertisement's connection, on which one frame goes at a time.
     if let advertised = advertised.withLock({ $0 }) {
@@ -107,9 +105,7 @@ public final class Worker: Sendable {
 
   /// A line of the host's log, on its way.
   static func line(_ level: LogLevel, of query: UInt64, _ text: String) -> FrameWriter {
-    var frame = FrameWriter(RequestKind.log.rawValue, request: 0)
-    frame.append(query)
-    frame.append(level.rawValue)
+    var frame = LogLine(query: query, level: level.rawValue).frame()
     frame.append(Array(text.utf8.prefix(8192)))
     return frame
   }
@@ -204,10 +200,7 @@ public final class Worker: Sendable {
         return .invalidProvider
       }
       // The host ends what it has opened, then the channels.
-      var frame = FrameWriter(RequestKind.unadvertise.rawValue, request: 0)
-      withUnsafeBytes(of: id) { frame.append($0) }
-      frame.append(UInt32(advertised.isInside ? 1 : 0))
-      frame.append(UInt32(0))
+      var frame = UnadvertiseRequest(provider: WireID(id), isInside: advertised.isInside).frame()
       advertised.say(&frame)
       advertised.waitUntilLeft()
       return nil

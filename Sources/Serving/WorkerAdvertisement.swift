@@ -93,10 +93,10 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
       guard let new = try? ServiceClass(onTheWire: payload) else { return WSAEINVAL }
       return status { version1.install(new) }
     case .removeClass:
-      guard let id = fields.bytes(16)?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
+      guard let id: GUID = ClassCall(&fields)?.id.value() else { return WSAEINVAL }
       return status { version1.removeClass(id) }
     case .classInfo:
-      guard let id = fields.bytes(16)?.loadUnaligned(as: GUID.self) else { return WSAEINVAL }
+      guard let id: GUID = ClassCall(&fields)?.id.value() else { return WSAEINVAL }
       switch inTurn(.other, { version1.serviceClass(id) }) {
       case .failure(let error): return error.rawValue
       case .success(let found):
@@ -109,12 +109,14 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
         return 0
       }
     case .ioctl:
-      guard let handle = fields.uint64(), let number = fields.uint64(), let code = fields.uint32(), let room = fields.uint32(),
-        let size = fields.uint32(), fields.uint32() != nil, let input = fields.bytes(Int(size)), room <= 1 << 20
-      else { return WSAEINVAL }
-      let event = number == 0 ? nil : changes.make(number, of: handle)
+      guard let call = IoctlCall(&fields), let input = fields.bytes(Int(call.inputSize)), call.outputSize <= 1 << 20 else {
+        return WSAEINVAL
+      }
+      let event = call.number == 0 ? nil : changes.make(call.number, of: call.handle)
       let result = inTurn(.other) {
-        version1.ioctl(UnsafeMutableRawPointer(bitPattern: UInt(handle)), code, Array(input), Int(room), event?.completion)
+        version1.ioctl(
+          UnsafeMutableRawPointer(bitPattern: UInt(call.handle)), call.code, Array(input), Int(call.outputSize),
+          event?.completion)
       }
       if case .failure(.ioPending) = result {} else if let event { changes.forget(event) }
       switch result {
@@ -203,8 +205,7 @@ final class ChangeEvents: @unchecked Sendable {
   /// False for what is no event, or was set before.
   func set(_ handle: UnsafeMutableRawPointer?) -> Bool {
     guard let event = state.withLock({ $0.waiting.removeValue(forKey: UInt(bitPattern: handle) >> 8) }) else { return false }
-    var frame = FrameWriter(RequestKind.complete.rawValue, request: 0)
-    frame.append(event.number)
+    var frame = CallCompletion(number: event.number).frame()
     ProviderOutcome(status: 0).append(to: &frame)
     advertisement.say(&frame)
     return true

@@ -223,20 +223,6 @@ public struct FieldReader {
   }
 }
 
-extension FrameWriter {
-  /// The first frame of a connection.
-  /// - Parameter session: Which of its process's sessions the connection is part of.
-  public static func hello(request: UInt32 = 0, session: UInt32 = 0) -> FrameWriter {
-    var hello = FrameWriter(RequestKind.hello.rawValue, request: request)
-    hello.append(WireVersion.magic)
-    hello.append(WireVersion.major)
-    hello.append(WireVersion.minor)
-    hello.append(WireVersion.defaultMaximumFrame)
-    hello.append(session)
-    return hello
-  }
-}
-
 /// Whose registrations count for a `begin` with neither `LUP_SECURE` nor `LUP_ALL_OWNERS` among its flags.
 public enum UnsaidOwners: UInt32 {
   /// As the host is configured: the functions of Winsock.

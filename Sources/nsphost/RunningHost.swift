@@ -35,15 +35,13 @@ final class RunningHost {
   func ask(_ words: [String]) throws -> ControlAnswer {
     let what = words.first ?? "nsphost"
     if !hasSaidHello { try sayHello(what) }
-    var request = FrameWriter(RequestKind.control.rawValue, request: number())
-    request.append(UInt32(0))
-    request.append(UInt32(0))
+    var request = CommandRequest().frame(request: number())
     for word in Self.withoutTimeout(words) { request.append(Array(word.utf8) + [0]) }
     let (status, payload) = try exchange(request.finish(), what, isControl: true)
     return try payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
-      guard let outputs = fields.uint32(), let errors = fields.uint32(), let output = fields.bytes(Int(outputs)),
-        let error = fields.bytes(Int(errors))
+      guard let answer = CommandAnswer(&fields), let output = fields.bytes(Int(answer.outputSize)),
+        let error = fields.bytes(Int(answer.errorSize))
       else { throw failure(what, "its answer can't be read", "see that both are of one version") }
       return ControlAnswer(
         status: status, output: String(decoding: output, as: UTF8.self), errors: String(decoding: error, as: UTF8.self))
@@ -66,14 +64,11 @@ final class RunningHost {
 
   /// Why a hello was refused.
   private static func refusal(_ payload: [UInt8]) -> HelloRefusal? {
-    payload.withUnsafeBytes { bytes in
-      var fields = FieldReader(bytes)
-      return fields.uint32().flatMap(HelloRefusal.init)
-    }
+    payload.withUnsafeBytes { HelloRefusalAnswer($0) }.flatMap { HelloRefusal(rawValue: $0.reason) }
   }
 
   private func sayHello(_ what: String) throws {
-    var hello = FrameWriter.hello(request: number())
+    var hello = HelloRequest(session: 0).frame(request: number())
     _ = try exchange(hello.finish(), what)
     hasSaidHello = true
   }

@@ -19,10 +19,11 @@ fuzz() { # name, sources...
 fuzz packed-query-set Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift
 fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{Text,CallerPacking,QuerySetCopy}.swift \
   Tests/Fuzz/WireFuzz.swift
+fuzz message Sources/Wire/*.swift Sources/QuerySets/*.swift Tests/Fuzz/MessageFuzz.swift
 fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{Text,CallerPacking,ServiceClassCopy}.swift \
   Tests/Fuzz/ServiceClassFuzz.swift
 for name in CNSSModule CHostSocket; do
   clang -c -fPIC -ISources/CNSSModule/include -ISources/CHostSocket/include Sources/$name/$name.c -o "$out/$name.o"
 done
 fuzz nss-answer -I Sources/CNSSModule/include -Xcc -ISources/CHostSocket/include "$out/CNSSModule.o" "$out/CHostSocket.o" \
-  Sources/NSSModule/*.swift Sources/Wire/Frame.swift Tests/Fuzz/NSSAnswerFuzz.swift
+  Sources/NSSModule/*.swift Sources/Wire/{Frame,Message,ClientMessages}.swift Tests/Fuzz/NSSAnswerFuzz.swift

@@ -47,7 +47,7 @@ import Wire
           Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
         }
       }
-      var hello = FrameWriter.hello(session: 77)
+      var hello = HelloRequest(session: 77).frame()
       guard status == 0, FrameChannel.send(descriptor, &hello, silence: .max),
         case .frame(let header, _) = FrameChannel.receive(descriptor, readsAhead: false, silence: .max), header.status == 0
       else { return (-1, WSAENETDOWN) }

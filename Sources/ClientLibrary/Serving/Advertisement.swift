@@ -132,12 +132,10 @@ class Advertisement: @unchecked Sendable {
   private func announce() -> Int32 {
     let (descriptor, failure) = connect()
     guard descriptor >= 0 else { return failure }
-    var request = FrameWriter(RequestKind.advertise.rawValue, request: 1)
-    withUnsafeBytes(of: id) { request.append($0) }
-    request.append(entries)
-    request.append(routines.dwMajorVersion)
-    request.append(routines.dwMinorVersion)
-    request.append(traits)
+    var offer = AdvertiseRequest()
+    (offer.provider, offer.entries, offer.traits) = (WireID(id), entries, traits)
+    (offer.major, offer.minor) = (routines.dwMajorVersion, routines.dwMinorVersion)
+    var request = offer.frame(request: 1)
     let isWanted = locked {
       guard !isWithdrawn else { return false }
       connection = descriptor
@@ -396,21 +394,19 @@ class Advertisement: @unchecked Sendable {
     guard let call = ProviderCall(rawValue: kind) else { return Int32(WSAEOPNOTSUPP) }
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     switch call {
-    case .startup: return startup(payload, &answer, &opened)
+    case .startup: return startup(StartupCall(&fields), &answer, &opened)
     case .cleanup, .rundown:
-      guard let argument = fields.uint64() else { return Int32(WSAEINVAL) }
+      guard let argument = SessionEndCall(&fields)?.argument else { return Int32(WSAEINVAL) }
       _ = forget(session: argument)
       return call == .cleanup ? cleanup(argument) : rundown(argument)
     case .begin: return begin(&fields, payload, &answer, &opened)
     case .next:
-      guard let handle = fields.uint64(), let number = fields.uint64(), let query = fields.uint64(), let flags = fields.uint32(),
-        let room = fields.uint32(), room <= 1 << 21
-      else { return Int32(WSAEINVAL) }
-      let outcome = next(handle, number, query, flags, room)
+      guard let call = NextCall(&fields) else { return Int32(WSAEINVAL) }
+      let outcome = next(call)
       outcome.append(to: &answer)
       return outcome.status
     case .end, .endUnanswered:
-      guard let handle = fields.uint64(), forget(lookup: handle) else { return Int32(WSAEINVAL) }
+      guard let handle = EndCall(&fields)?.handle, forget(lookup: handle) else { return Int32(WSAEINVAL) }
       ended(handle)
       return end(handle)
     case .setService: return setService(&fields, payload)
@@ -421,13 +417,15 @@ class Advertisement: @unchecked Sendable {
   }
 
   private func startup(
-    _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter, _ opened: inout Opened
+    _ call: StartupCall?, _ answer: inout FrameWriter, _ opened: inout Opened
   ) -> Int32 {
     guard let routine = routines.NSPv2Startup else { return Int32(WSAEOPNOTSUPP) }
     var (id, argument) = (id, UnsafeMutableRawPointer?.none)
     var status: Int32 = 0
-    let client =
-      payload.count >= MemoryLayout<NSP_CLIENT>.size ? UnsafeRawBufferPointer(payload).loadUnaligned(as: NSP_CLIENT.self) : nil
+    let client = call.map {
+      NSP_CLIENT(
+        cbSize: $0.size, dwProcessId: $0.processID, dwUserId: $0.userID, dwGroupId: $0.groupID, dwTraits: $0.traits)
+    }
     run("NSPv2Startup", Purpose(query: 0, client: client)) {
       WSASetLastError(0)
       status = ProviderOutcome.status(routine(&id, &argument))
@@ -438,7 +436,7 @@ class Advertisement: @unchecked Sendable {
       locked { sessions.append(value) }
       opened = .session(value)
     }
-    answer.append(UInt64(UInt(bitPattern: argument)))
+    StartupAnswer(argument: UInt64(UInt(bitPattern: argument))).write(to: &answer)
     return status
   }
 
@@ -480,29 +478,30 @@ class Advertisement: @unchecked Sendable {
     _ fields: inout FieldReader, _ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter, _ opened: inout Opened
   ) -> Int32 {
     guard let routine = routines.NSPv2LookupServiceBegin else { return Int32(WSAEOPNOTSUPP) }
-    guard let argument = fields.uint64(), let flags = fields.uint32(), let ahead = fields.uint32(),
-      let nextFlags = fields.uint32(), let room = fields.uint32(), let number = fields.uint64(), let query = fields.uint64(),
-      room <= 1 << 21, let parts = Parts(&fields, payload)
-    else { return Int32(WSAEINVAL) }
+    guard let call = BeginCall(&fields), let parts = Parts(call.serviceClass, &fields, payload) else {
+      return Int32(WSAEINVAL)
+    }
     var (id, handle) = (id, HANDLE?.none)
     var set = parts.set
     var status: Int32 = 0
-    run("NSPv2LookupServiceBegin", parts.purpose(query)) {
+    run("NSPv2LookupServiceBegin", parts.purpose(call.query)) {
       WSASetLastError(0)
-      let session = UnsafeMutableRawPointer(bitPattern: UInt(argument))
-      status = ProviderOutcome.status(routine(&id, &set, flags, session, &handle))
+      let session = UnsafeMutableRawPointer(bitPattern: UInt(call.argument))
+      status = ProviderOutcome.status(routine(&id, &set, call.flags, session, &handle))
     }
     guard status == 0 else { return status }
-    let lookup = OpenAtProvider(handle: UInt64(UInt(bitPattern: handle)), session: argument)
+    let lookup = OpenAtProvider(handle: UInt64(UInt(bitPattern: handle)), session: call.argument)
     locked { lookups.append(lookup) }
     opened = .lookup(lookup)
-    answer.append(lookup.handle)
-    let countPlace = answer.count
-    answer.append(UInt64(0))
+    let countPlace = answer.count + BeginAnswer.countOffset
+    BeginAnswer(handle: lookup.handle, count: 0).write(to: &answer)
     var count: UInt32 = 0
+    var ahead = NextCall()
+    (ahead.handle, ahead.number, ahead.query) = (lookup.handle, call.number, call.query)
+    (ahead.flags, ahead.room) = (call.flagsAhead, call.room)
     // One number for all of them: only the last may still be owed.
-    while count < ahead, answer.count < Self.mostAhead {
-      let outcome = next(lookup.handle, number, query, nextFlags, room)
+    while count < call.recordsAhead, answer.count < Self.mostAhead {
+      let outcome = next(ahead)
       outcome.append(to: &answer)
       count += 1
       if outcome.status != 0 { break }
@@ -514,24 +513,24 @@ class Advertisement: @unchecked Sendable {
   /// What is taken ahead, in bytes, is about this much.
   private static let mostAhead = 64 << 10
 
-  private func next(_ handle: UInt64, _ number: UInt64, _ query: UInt64, _ flags: UInt32, _ room: UInt32) -> ProviderOutcome {
+  private func next(_ wanted: NextCall) -> ProviderOutcome {
     guard let routine = routines.NSPv2LookupServiceNextEx else { return ProviderOutcome(status: Int32(WSAEOPNOTSUPP)) }
     let block = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(Int(room), MemoryLayout<WSAQUERYSET2W>.size), alignment: 16)
+      byteCount: max(Int(wanted.room), MemoryLayout<WSAQUERYSET2W>.size), alignment: 16)
     block.initializeMemory(as: UInt8.self, repeating: 0)
-    let call = PendingCall(self, number, query, locked { epoch }, block, isLookup: true)
+    let call = PendingCall(self, wanted.number, wanted.query, locked { epoch }, block, isLookup: true)
     guard let pending = PendingCalls.shared.insert(call) else {
       return ProviderOutcome(status: Int32(WSA_NOT_ENOUGH_MEMORY))
     }
-    run("NSPv2LookupServiceNextEx", Purpose(query: query), as: .next(handle)) {
+    run("NSPv2LookupServiceNextEx", Purpose(query: wanted.query), as: .next(wanted.handle)) {
       // Its End may have come on another channel, and overtaken it.
-      guard locked({ lookups.lastIndex { $0.handle == handle } }) != nil else {
+      guard locked({ lookups.lastIndex { $0.handle == wanted.handle } }) != nil else {
         _ = PendingCalls.shared.complete(pending, Int32(WSA_E_CANCELLED))
         return
       }
       WSASetLastError(0)
       routine(
-        pending, HANDLE(bitPattern: UInt(handle)), flags, call.length,
+        pending, HANDLE(bitPattern: UInt(wanted.handle)), wanted.flags, call.length,
         block.baseAddress!.assumingMemoryBound(to: WSAQUERYSET2W.self))
     }
     return PendingCalls.shared.returned(call) ?? ProviderOutcome(status: Int32(WSA_IO_PENDING))
@@ -542,22 +541,20 @@ class Advertisement: @unchecked Sendable {
     // The provider's until it completes the call.
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: payload.count, alignment: 16)
     memory.copyMemory(from: UnsafeRawBufferPointer(payload))
-    guard let argument = fields.uint64(), let number = fields.uint64(), let query = fields.uint64(),
-      let operation = fields.uint32(),
-      let flags = fields.uint32(), let parts = Parts(&fields, memory)
-    else {
+    guard let wanted = SetServiceCall(&fields), let parts = Parts(wanted.serviceClass, &fields, memory) else {
       memory.deallocate()
       return Int32(WSAEINVAL)
     }
-    let call = PendingCall(self, number, query, locked { epoch }, memory, isLookup: false)
+    let call = PendingCall(self, wanted.number, wanted.query, locked { epoch }, memory, isLookup: false)
     guard let pending = PendingCalls.shared.insert(call) else { return Int32(WSA_NOT_ENOUGH_MEMORY) }
     // Where the version 1 form lies is more than room enough.
     parts.place.assumingMemoryBound(to: WSAQUERYSET2W.self).pointee = parts.set
-    run("NSPv2SetServiceEx", parts.purpose(query)) {
+    run("NSPv2SetServiceEx", parts.purpose(wanted.query)) {
       WSASetLastError(0)
       routine(
         pending, call.provider, parts.place.assumingMemoryBound(to: WSAQUERYSET2W.self),
-        WSAESETSERVICEOP(rawValue: operation), flags, UnsafeMutableRawPointer(bitPattern: UInt(argument)))
+        WSAESETSERVICEOP(rawValue: wanted.operation), wanted.flags,
+        UnsafeMutableRawPointer(bitPattern: UInt(wanted.argument)))
     }
     return PendingCalls.shared.returned(call)?.status ?? Int32(WSA_IO_PENDING)
   }
@@ -569,13 +566,12 @@ class Advertisement: @unchecked Sendable {
     var place: UnsafeMutableRawPointer
     var set: WSAQUERYSET2W
 
-    init?(_ fields: inout FieldReader, _ payload: UnsafeMutableRawBufferPointer) {
-      guard let size = fields.uint32(), let isNamed = fields.uint32(), let id = fields.bytes(16), size & 7 == 0,
-        fields.bytes(Int(size)) != nil
-      else { return nil }
+    init?(_ named: NamedClassFields, _ fields: inout FieldReader, _ payload: UnsafeMutableRawBufferPointer) {
+      let size = Int(named.size)
+      guard fields.bytes(size) != nil else { return nil }
       let start = fields.offset
-      classID = isNamed != 0 ? id.loadUnaligned(as: GUID.self) : nil
-      if size > 0 { classInfo = UnsafeMutableRawBufferPointer(rebasing: payload[start - Int(size)..<start]) }
+      classID = named.isNamed != 0 ? named.id.value() : nil
+      if size > 0 { classInfo = UnsafeMutableRawBufferPointer(rebasing: payload[start - size..<start]) }
       let bytes = UnsafeMutableRawBufferPointer(rebasing: payload[start...])
       guard SelfRelative.resolve(bytes), let base = bytes.baseAddress else { return nil }
       place = base
@@ -589,8 +585,7 @@ class Advertisement: @unchecked Sendable {
 
   /// A call was completed after its routine had returned.
   func tell(_ call: PendingCall, _ outcome: ProviderOutcome) {
-    var frame = FrameWriter(RequestKind.complete.rawValue, request: 0)
-    frame.append(call.number)
+    var frame = CallCompletion(number: call.number).frame()
     outcome.append(to: &frame)
     say(&frame, epoch: call.epoch)
   }
@@ -604,10 +599,9 @@ class Advertisement: @unchecked Sendable {
   private func sendChange() {
     let (message, at): (ChangeQueue.Message?, UInt64) = locked { (connection < 0 ? nil : changeQueue.next(), epoch) }
     guard let message else { return }
-    var frame = FrameWriter(RequestKind.changed.rawValue, request: 0)
-    withUnsafeBytes(of: id) { frame.append($0) }
-    frame.append(message.kind.rawValue)
-    frame.append(UInt32(message.name.count))
+    var report = ChangeReport()
+    (report.provider, report.change, report.units) = (WireID(id), message.kind.rawValue, UInt32(message.name.count))
+    var frame = report.frame()
     for unit in message.name { frame.append(unit) }
     say(&frame, epoch: at)
   }

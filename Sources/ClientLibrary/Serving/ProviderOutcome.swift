@@ -54,10 +54,9 @@ struct ProviderOutcome {
   private static var mostBytes: Int { Int(WireVersion.defaultMaximumFrame) - 256 }
 
   func append(to frame: inout FrameWriter) {
-    frame.append(UInt32(bitPattern: status))
-    frame.append(demanded)
-    frame.append(UInt32(record.count))
-    frame.append(UInt32(0))
+    var fields = OutcomeFields()
+    (fields.status, fields.demanded, fields.size) = (UInt32(bitPattern: status), demanded, UInt32(record.count))
+    fields.write(to: &frame)
     frame.append(record)
   }
 }

@@ -175,8 +175,7 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
 
   func startup(_ provider: GUID, _ context: CallContext) -> Result<SessionArgument, WinsockError> {
     if missing.answer(.startup) != nil { return .success(.none) }
-    var frame = frame(.startup)
-    withUnsafeBytes(of: context.client ?? NSP_CLIENT()) { frame.append($0) }
+    var frame = StartupCall(context.client).frame()
     let answer = call(&frame) { [weak self] late in
       // Nobody has the session.
       if late.status == .success, let argument = Self.argument(late) { self?.clientSessionRundown(provider, argument) }
@@ -186,9 +185,8 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
   }
 
   private static func argument(_ answer: CallChannel.Answer) -> SessionArgument? {
-    answer.payload.withUnsafeBytes { bytes in
-      var fields = FieldReader(bytes)
-      return fields.uint64().map { SessionArgument(UnsafeMutableRawPointer(bitPattern: UInt($0))) }
+    answer.payload.withUnsafeBytes { StartupAnswer($0) }.map {
+      SessionArgument(UnsafeMutableRawPointer(bitPattern: UInt($0.argument)))
     }
   }
 
@@ -204,7 +202,7 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
     let session = Self.word(argument.pointer)
     channels.settle(session: session, until: end(of: grace))
     var frame = frame(kind)
-    frame.append(session)
+    SessionEndCall(argument: session).write(to: &frame)
     return failure(call(&frame))
   }
 
@@ -226,19 +224,18 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
     // Before it can come.
     let owed = ahead == nil ? nil : owe(number)
     defer { if owed?.isTaken == false { forget(number) } }
-    var frame = frame(.begin)
-    frame.append(session)
-    frame.append(flags.rawValue)
-    frame.append(ahead == nil ? 0 : Self.recordsAhead)
-    frame.append(ahead?.rawValue ?? 0)
-    frame.append(Self.firstRoom)
-    frame.append(number)
-    frame.append(context.query)
-    guard append(restrictions, context, to: &frame) else { return .failure(.systemCallFailure) }
+    let named = named(context)
+    var begin = BeginCall()
+    (begin.argument, begin.query, begin.number) = (session, context.query, number)
+    (begin.flags, begin.flagsAhead) = (flags.rawValue, ahead?.rawValue ?? 0)
+    (begin.recordsAhead, begin.room) = (ahead == nil ? 0 : Self.recordsAhead, Self.firstRoom)
+    begin.serviceClass = NamedClassFields(named)
+    var frame = begin.frame()
+    guard append(restrictions, named?.known, to: &frame) else { return .failure(.systemCallFailure) }
     let answer = call(&frame) { [weak self] late in
       // Nobody knows of the lookup.
-      if late.status == .success, let opened = late.payload.withUnsafeBytes({ FieldReader.first64($0) }) {
-        self?.end(opened, session)
+      if late.status == .success, let opened = late.payload.withUnsafeBytes({ BeginAnswer($0) }) {
+        self?.end(opened.handle, session)
       }
     }
     if let failure = failure(answer) { return .failure(failure) }
@@ -251,11 +248,9 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
   private func opened(_ answer: CallChannel.Answer, _ session: UInt64, _ owed: AwaitedOutcome?) -> RemoteLookup? {
     answer.payload.withUnsafeBytes { bytes in
       var fields = FieldReader(bytes)
-      guard let handle = fields.uint64(), let count = fields.uint32(), fields.uint32() != nil, count <= Self.recordsAhead else {
-        return nil
-      }
+      guard let begun = BeginAnswer(&fields), begun.count <= Self.recordsAhead else { return nil }
       var ready: [AwaitedOutcome] = []
-      for _ in 0..<count {
+      for _ in 0..<begun.count {
         guard let outcome = AwaitedOutcome.Outcome(&fields) else { return nil }
         guard outcome.status == .ioPending else {
           ready.append(AwaitedOutcome(outcome))
@@ -265,7 +260,7 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
         owed.take()
         ready.append(owed)
       }
-      return RemoteLookup(handle, session, ready: ready)
+      return RemoteLookup(begun.handle, session, ready: ready)
     }
   }
 
@@ -300,12 +295,10 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
     lookup.note(outcome)
     outcome.deliver(to: target)
     // From here on the target may be complete: what it leads to is nobody's.
-    var frame = frame(.next)
-    frame.append(lookup.handle)
-    frame.append(number)
-    frame.append(context.query)
-    frame.append(flags.rawValue)
-    frame.append(room)
+    var next = NextCall()
+    (next.handle, next.number, next.query) = (lookup.handle, number, context.query)
+    (next.flags, next.room) = (flags.rawValue, room)
+    var frame = next.frame()
     lookup.nexts.enter()
     settle(number, call(&frame, whenOver: { lookup.nexts.leave() }))
   }
@@ -332,8 +325,7 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
       end(lookup.handle, lookup.session)
       return nil
     }
-    var frame = frame(.end)
-    frame.append(lookup.handle)
+    var frame = EndCall(handle: lookup.handle).frame()
     return failure(call(&frame))
   }
 
@@ -351,29 +343,27 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
     let target = AwaitedOutcome.Target(asyncCall: asyncCall)
     if let failure = missing.answer(.setServiceEx) { return AwaitedOutcome(.init(status: failure)).deliver(to: target) }
     let number = nextNumber()
-    var frame = frame(.setService)
-    frame.append(Self.word(argument.pointer))
-    frame.append(number)
-    frame.append(context.query)
-    frame.append(operation.rawValue)
-    frame.append(flags)
-    let isReadable = append(registration, context, to: &frame)
+    let named = named(context)
+    var set = SetServiceCall()
+    (set.argument, set.number, set.query) = (Self.word(argument.pointer), number, context.query)
+    (set.operation, set.flags) = (operation.rawValue, flags)
+    set.serviceClass = NamedClassFields(named)
+    var frame = set.frame()
+    let isReadable = append(registration, named?.known, to: &frame)
     let outcome = owe(number)
     outcome.deliver(to: target)
     guard isReadable else { return completed(number, .init(status: .systemCallFailure)) }
     settle(number, call(&frame))
   }
 
-  /// The class that the routine is called for, and the query set.
-  private func append(_ set: UnsafePointer<WSAQUERYSET2W>, _ context: CallContext, to frame: inout FrameWriter) -> Bool {
-    let named = traits.contains(.takesClasses) ? context.serviceClass : nil
-    let size = named?.known.map { ($0.packedSize + 7) & ~7 } ?? 0
-    frame.append(UInt32(size))
-    frame.append(UInt32(named == nil ? 0 : 1))
-    withUnsafeBytes(of: named?.id ?? GUID()) { frame.append($0) }
+  private func named(_ context: CallContext) -> CallContext.NamedClass? {
+    traits.contains(.takesClasses) ? context.serviceClass : nil
+  }
+
+  /// What is known of the class that the routine is called for, and the query set behind it, at the next multiple of 8.
+  private func append(_ set: UnsafePointer<WSAQUERYSET2W>, _ known: ServiceClass?, to frame: inout FrameWriter) -> Bool {
     do throws(QuerySetError) {
-      if let known = named?.known { try frame.append(known) }
-      // Behind the class, at the next multiple of 8.
+      if let known { try frame.append(known) }
       try frame.append(try QuerySetView(reading: set, in: .own))
       return true
     } catch { return false }
@@ -388,14 +378,13 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
   }
 
   func removeClass(_ serviceClass: GUID) -> WinsockError? {
-    var frame = frame(.removeClass)
-    withUnsafeBytes(of: serviceClass) { frame.append($0) }
+    var frame = ClassCall(id: WireID(serviceClass)).frame()
     return failure(call(&frame))
   }
 
   func serviceClass(_ serviceClass: GUID) -> Result<ServiceClass, WinsockError> {
     var frame = frame(.classInfo)
-    withUnsafeBytes(of: serviceClass) { frame.append($0) }
+    ClassCall(id: WireID(serviceClass)).write(to: &frame)
     let answer = call(&frame)
     if let failure = failure(answer) { return .failure(failure) }
     guard var payload = answer?.payload, var found = payload.withUnsafeMutableBytes({ try? ServiceClass(onTheWire: $0) }) else {
@@ -421,13 +410,10 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
       changes.withLock { $0[number] = Event(handle: event) }
       lookup.note(event: number)
     }
-    var frame = frame(.ioctl)
-    frame.append(lookup.handle)
-    frame.append(number)
-    frame.append(code)
-    frame.append(UInt32(outputSize))
-    frame.append(UInt32(input.count))
-    frame.append(UInt32(0))
+    var question = IoctlCall()
+    (question.handle, question.number, question.code) = (lookup.handle, number, code)
+    (question.outputSize, question.inputSize) = (UInt32(outputSize), UInt32(input.count))
+    var frame = question.frame()
     frame.append(input)
     let answer = call(&frame)
     if let failure = failure(answer) {
@@ -439,9 +425,21 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
   }
 }
 
-extension FieldReader {
-  fileprivate static func first64(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
-    var fields = FieldReader(bytes)
-    return fields.uint64()
+extension StartupCall {
+  /// Whom a session is for.
+  fileprivate init(_ client: NSP_CLIENT?) {
+    self.init()
+    guard let client else { return }
+    (size, processID, userID) = (client.cbSize, client.dwProcessId, client.dwUserId)
+    (groupID, traits) = (client.dwGroupId, client.dwTraits)
+  }
+}
+
+extension NamedClassFields {
+  fileprivate init(_ named: CallContext.NamedClass?) {
+    self.init()
+    guard let named else { return }
+    (id, isNamed) = (WireID(named.id), 1)
+    size = UInt32(named.known.map { ($0.packedSize + 7) & ~7 } ?? 0)
   }
 }

@@ -238,46 +238,49 @@ extension Catalog.Entry {
 /// What the process of a provider says.
 extension Requests {
   func advertise(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let id = Self.id(&fields), let entries = fields.uint32(), fields.uint32() != nil, fields.uint32() != nil,
-      let traits = fields.uint32(), let session = connection.session
-    else { throw .invalidArgument }
+    guard let offer = AdvertiseRequest(UnsafeRawBufferPointer(payload)), let session = connection.session else {
+      throw .invalidArgument
+    }
     try advertisements.advertise(
-      id, entries, traits: ProviderTraits(rawValue: traits), by: connection, session: session.number)
+      offer.provider.value(), offer.entries, traits: ProviderTraits(rawValue: offer.traits), by: connection,
+      session: session.number)
   }
 
   func unadvertise(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let id = Self.id(&fields), let isInside = fields.uint32(), let session = connection.session?.number else {
+    guard let request = UnadvertiseRequest(UnsafeRawBufferPointer(payload)), let session = connection.session?.number else {
       throw .invalidArgument
     }
-    guard isInside != 0 else { return try advertisements.unadvertise(id, session: session) }
+    let id: GUID = request.provider.value()
+    guard request.isInside != 0 else { return try advertisements.unadvertise(id, session: session) }
     // The routine that asks does not return before it is answered.
     HostThreads.run { [advertisements] in try? advertisements.unadvertise(id, session: session) }
   }
 
   func complete(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let number = fields.uint64(), let outcome = AwaitedOutcome.Outcome(&fields) else { throw .invalidArgument }
+    guard let number = CallCompletion(&fields)?.number, let outcome = AwaitedOutcome.Outcome(&fields) else {
+      throw .invalidArgument
+    }
     advertisements.completed(number, outcome, from: connection)
   }
 
   func changed(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard let id = Self.id(&fields), let kind = fields.uint32().flatMap(ChangeKind.init(rawValue:)), let units = fields.uint32(),
-      let name = Self.text(&fields, units)
+    guard let report = ChangeReport(&fields), let kind = ChangeKind(rawValue: report.change),
+      let name = Self.text(&fields, report.units)
     else { throw .invalidArgument }
-    try advertisements.changed(id, kind, name, from: connection)
+    try advertisements.changed(report.provider.value(), kind, name, from: connection)
   }
 
   func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     let processID = connection.peer.processID
-    guard connection.isWorker, let kind = fields.uint32().flatMap(WorkerNoteKind.init(rawValue:)), let number = fields.uint32()
-    else { throw .invalidArgument }
+    guard connection.isWorker, let note = WorkerNoteRequest(&fields), let kind = WorkerNoteKind(rawValue: note.about) else {
+      throw .invalidArgument
+    }
     if kind == .failing || kind == .answering {
       let reason = kind == .answering ? nil : ProviderCondition.reason(String(decoding: fields.rest, as: UTF8.self))
-      advertisements.workers.noted(processID, .failing(reason, number))
+      advertisements.workers.noted(processID, .failing(reason, note.number))
       return advertisements.passOnReports(processID)
     }
     let lines = String(decoding: fields.rest, as: UTF8.self).split(separator: "\n").map(String.init)
@@ -289,10 +292,10 @@ extension Requests {
   /// What a worker's provider says. Nobody else has a word in the host's log.
   func log(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard connection.isWorker, let query = fields.uint64(), let number = fields.uint32(), let level = LogLevel(rawValue: number),
+    guard connection.isWorker, let line = LogLine(&fields), let level = LogLevel(rawValue: line.level),
       let name = advertisements.workers.name(of: connection.peer.processID)
     else { throw .invalidArgument }
     let text = String(decoding: fields.rest, as: UTF8.self)
-    HostLog.write(level, provider: name, query: query == 0 ? nil : QueryID(rawValue: query), text)
+    HostLog.write(level, provider: name, query: line.query == 0 ? nil : QueryID(rawValue: line.query), text)
   }
 }

@@ -92,9 +92,10 @@ final class AwaitedOutcome: Sendable {
 extension AwaitedOutcome.Outcome {
   /// Reads an outcome that the wire carries; nil for what is none.
   init?(_ fields: inout FieldReader) {
-    guard let status = fields.uint32(), let demanded = fields.uint32(), let size = fields.uint32(), fields.uint32() != nil,
-      size <= WireVersion.defaultMaximumFrame, let record = fields.bytes(Int(size)), fields.align()
+    guard let outcome = OutcomeFields(&fields), outcome.size <= WireVersion.defaultMaximumFrame,
+      let record = fields.bytes(Int(outcome.size)), fields.align()
     else { return nil }
-    self.init(status: WinsockError(rawValue: Int32(bitPattern: status)), demanded: demanded, record: Array(record))
+    self.init(
+      status: WinsockError(rawValue: Int32(bitPattern: outcome.status)), demanded: outcome.demanded, record: Array(record))
   }
 }

@@ -100,7 +100,7 @@ final class CallChannel: @unchecked Sendable {
   /// Keeps an End for the next call.
   func keep(end handle: UInt64, of session: UInt64, sweep: Int) {
     var frame = FrameWriter(ProviderCall.endUnanswered.rawValue, request: 0, reserving: 24)
-    frame.append(handle)
+    EndCall(handle: handle).write(to: &frame)
     ends.withLock { ends in
       if ends.frames.isEmpty { ends.sweep = sweep }
       ends.frames += frame.finish()

@@ -1,0 +1,1 @@
+../../Wire/Message.swift
