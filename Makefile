@@ -68,6 +68,7 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-ends.sh
 	Tests/Clients/check-memory.sh
 	Tests/Clients/check-limits.sh
+	Tests/Clients/check-compatibility.sh
 
 # The providers that ship, and glibc's door, against the real thing.
 check-plugins: test-packages windows plugins nss-module
