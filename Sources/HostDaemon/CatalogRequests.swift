@@ -34,7 +34,7 @@ extension Requests {
       let path = Self.text(&fields, request.pathUnits), let blob = fields.bytes(Int(request.blobSize))
     else { throw .invalidArgument }
     let installation = try Installation(
-      id: request.id.value(), identifier: name, path: path, nameSpace: NameSpace(rawValue: request.nameSpace),
+      id: request.id.value(as: GUID.self), identifier: name, path: path, nameSpace: NameSpace(rawValue: request.nameSpace),
       version: request.version, blob: request.hasBlob != 0 ? Array(blob) : nil)
     // What can't be listed in one frame can't be listed at all.
     let listed = host.catalog.entries.reduce(0) { sum, entry in
@@ -48,13 +48,13 @@ extension Requests {
   func uninstall(_ fields: inout FieldReader, _ connection: Connection) throws(WinsockError) {
     guard connection.isOperator else { throw .accessDenied }
     guard let id = UninstallRequest(&fields)?.id else { throw .invalidArgument }
-    do throws(ProviderHost.ChangeFailure) { try host.uninstall(id.value()) } catch { throw error.winsockError }
+    do throws(ProviderHost.ChangeFailure) { try host.uninstall(id.value(as: GUID.self)) } catch { throw error.winsockError }
   }
 
   func enable(_ fields: inout FieldReader, _ connection: Connection) throws(WinsockError) {
     guard connection.isOperator else { throw .accessDenied }
     guard let request = EnableRequest(&fields) else { throw .invalidArgument }
-    let id: GUID = request.id.value()
+    let id = request.id.value(as: GUID.self)
     do throws(ProviderHost.ChangeFailure) {
       if request.isEnabled != 0 { try host.enable(id) } else { try host.disable(id) }
     } catch {

@@ -16,7 +16,7 @@ extension Requests {
 
   func removeClass(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
     guard let request = ClassRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
-    if let failure = try host.engine.removeClass(session, request.id.value()).removal { throw failure }
+    if let failure = try host.engine.removeClass(session, request.id.value(as: GUID.self)).removal { throw failure }
   }
 
   func classInfo(
@@ -24,7 +24,7 @@ extension Requests {
   ) throws(WinsockError) {
     guard let request = ClassInfoRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
     let known = try host.engine.classes.serviceClass(
-      request.id.value(), at: request.provider.value(), for: session.identity)
+      request.id.value(as: GUID.self), at: request.provider.value(as: GUID.self), for: session.identity)
     do throws(QuerySetError) { try answer.append(known) } catch { throw error.winsockError }
   }
 
@@ -32,7 +32,7 @@ extension Requests {
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
   ) throws(WinsockError) {
     guard let request = ClassNameRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
-    let name = Array(try host.engine.classes.name(of: request.id.value(), for: session.identity).utf16)
+    let name = Array(try host.engine.classes.name(of: request.id.value(as: GUID.self), for: session.identity).utf16)
     ClassNameAnswer(units: UInt32(name.count)).write(to: &answer)
     for unit in name { answer.append(unit) }
   }

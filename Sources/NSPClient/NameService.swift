@@ -114,7 +114,7 @@ public final class NameService: Sendable {
         let text = (0..<Int(row.nameUnits)).map { name.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) }
         providers.append(
           Provider(
-            id: row.id.value(), name: String(decoding: text, as: UTF16.self), nameSpace: space, nameSpaces: [space],
+            id: row.id.value(as: GUID.self), name: String(decoding: text, as: UTF16.self), nameSpace: space, nameSpaces: [space],
             servesAll: row.traits & EnumeratedTraits.servesAll != 0, version: row.version, isActive: row.isActive != 0,
             installationData: Array(blob)))
       }

@@ -93,10 +93,10 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
       guard let new = try? ServiceClass(onTheWire: payload) else { return WSAEINVAL }
       return status { version1.install(new) }
     case .removeClass:
-      guard let id: GUID = ClassCall(&fields)?.id.value() else { return WSAEINVAL }
+      guard let id = ClassCall(&fields)?.id.value(as: GUID.self) else { return WSAEINVAL }
       return status { version1.removeClass(id) }
     case .classInfo:
-      guard let id: GUID = ClassCall(&fields)?.id.value() else { return WSAEINVAL }
+      guard let id = ClassCall(&fields)?.id.value(as: GUID.self) else { return WSAEINVAL }
       switch inTurn(.other, { version1.serviceClass(id) }) {
       case .failure(let error): return error.rawValue
       case .success(let found):

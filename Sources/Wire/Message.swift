@@ -35,8 +35,8 @@ public struct WireID: Sendable, BitwiseCopyable, Equatable {
   /// - Parameter value: Of 16 bytes.
   public init<Value: BitwiseCopyable>(_ value: Value) { self = unsafeBitCast(value, to: WireID.self) }
 
-  /// - Parameter type: Of 16 bytes.
-  public func value<Value: BitwiseCopyable>(as type: Value.Type = Value.self) -> Value { unsafeBitCast(self, to: type) }
+  /// - Parameter type: Of 16 bytes. Always named: what the compiler infers may be an optional, which has more.
+  public func value<Value: BitwiseCopyable>(as type: Value.Type) -> Value { unsafeBitCast(self, to: type) }
 }
 
 extension WireMessage {

@@ -570,7 +570,7 @@ class Advertisement: @unchecked Sendable {
       let size = Int(named.size)
       guard fields.bytes(size) != nil else { return nil }
       let start = fields.offset
-      classID = named.isNamed != 0 ? named.id.value() : nil
+      classID = named.isNamed != 0 ? named.id.value(as: GUID.self) : nil
       if size > 0 { classInfo = UnsafeMutableRawBufferPointer(rebasing: payload[start - size..<start]) }
       let bytes = UnsafeMutableRawBufferPointer(rebasing: payload[start...])
       guard SelfRelative.resolve(bytes), let base = bytes.baseAddress else { return nil }

@@ -242,7 +242,7 @@ extension Requests {
       throw .invalidArgument
     }
     try advertisements.advertise(
-      offer.provider.value(), offer.entries, traits: ProviderTraits(rawValue: offer.traits), by: connection,
+      offer.provider.value(as: GUID.self), offer.entries, traits: ProviderTraits(rawValue: offer.traits), by: connection,
       session: session.number)
   }
 
@@ -250,7 +250,7 @@ extension Requests {
     guard let request = UnadvertiseRequest(UnsafeRawBufferPointer(payload)), let session = connection.session?.number else {
       throw .invalidArgument
     }
-    let id: GUID = request.provider.value()
+    let id = request.provider.value(as: GUID.self)
     guard request.isInside != 0 else { return try advertisements.unadvertise(id, session: session) }
     // The routine that asks does not return before it is answered.
     HostThreads.run { [advertisements] in try? advertisements.unadvertise(id, session: session) }
@@ -269,7 +269,7 @@ extension Requests {
     guard let report = ChangeReport(&fields), let kind = ChangeKind(rawValue: report.change),
       let name = Self.text(&fields, report.units)
     else { throw .invalidArgument }
-    try advertisements.changed(report.provider.value(), kind, name, from: connection)
+    try advertisements.changed(report.provider.value(as: GUID.self), kind, name, from: connection)
   }
 
   func note(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
