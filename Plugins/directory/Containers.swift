@@ -60,9 +60,10 @@ struct ContainerSearch: Search {
         """)
     let rows = try Row.fetchCursor(statement, arguments: [key ?? first, context.end])
     while let row = try rows.next() {
-      guard try audience.sees(row, from: 2, moment) else { continue }
+      guard try audience.sees(row, moment) else { continue }
       // The search goes on behind its key: another one might lead back.
-      guard let path = ContextPath(try row.value(0) as String), path.key == (try row.value(1) as String) else {
+      guard let path = ContextPath(try row.value("written_context") as String), path.key == (try row.value("context") as String)
+      else {
         throw DirectoryDatabase.damage("a context in it is damaged")
       }
       return path

@@ -38,40 +38,43 @@ extension Instance {
 
 extension Instance {
   static let columns = """
-    instance.id, context, name, class, space, written_context, written_name, is_registered, version, comparator, comment, \
+    id, context, name, class, space, written_context, written_name, is_registered, version, comparator, comment, \
     query_string, blob, protocols, owner, is_trusted, registered, expires, run, session
     """
 
-  /// From a row of `columns`, with its addresses. Nothing that the row says is believed.
+  /// From a row of `columns`, with its addresses. Every value of the row is checked.
   init(_ row: Row, _ database: Database) throws {
-    key = InstanceKey(
-      context: try row.value(1), name: try row.value(2), serviceClass: try row.value(3), nameSpace: try row.number(4))
+    key = try InstanceKey(row)
     set = QuerySet(
-      serviceInstanceName: try row.value(6), serviceClassID: GUID(key.serviceClass), comment: try row.optional(10),
-      nameSpace: NameSpace(rawValue: key.nameSpace), context: try row.value(5), queryString: try row.optional(11),
-      blob: (try row.optional(12) as Data?).map { Array($0) })
-    guard (set.serviceClassID == nil) == key.serviceClass.isEmpty, let protocols = Self.protocols(try row.value(13)) else {
+      serviceInstanceName: try row.value("written_name"), serviceClassID: GUID(key.serviceClass),
+      comment: try row.optional("comment"), nameSpace: NameSpace(rawValue: key.nameSpace),
+      context: try row.value("written_context"), queryString: try row.optional("query_string"),
+      blob: (try row.optional("blob") as Data?).map { Array($0) })
+    guard (set.serviceClassID == nil) == key.serviceClass.isEmpty, let protocols = Self.protocols(try row.value("protocols"))
+    else {
       throw DirectoryDatabase.damage("an instance in it is damaged")
     }
     set.protocols = protocols
-    if let version: Int64 = try row.optional(8) {
-      guard let number = UInt32(exactly: version), let how = ServiceVersion.Comparator(rawValue: try row.number(9)) else {
+    if let version: Int64 = try row.optional("version") {
+      guard let number = UInt32(exactly: version),
+        let how = ServiceVersion.Comparator(rawValue: try row.number("comparator"))
+      else {
         throw DirectoryDatabase.damage("a version in it is damaged")
       }
       set.version = ServiceVersion(number: number, comparator: how)
     }
-    isRegistered = try row.value(7)
-    owner = try row.number(14)
-    isTrusted = try row.value(15)
-    registered = try row.value(16)
-    expires = try row.optional(17)
+    isRegistered = try row.value("is_registered")
+    owner = try row.number("owner")
+    isTrusted = try row.value("is_trusted")
+    registered = try row.value("registered")
+    expires = try row.optional("expires")
     session = try Self.session(row)
-    set.addresses = try Self.addresses(database, of: try row.value(0))
+    set.addresses = try Self.addresses(database, of: try row.value("id"))
   }
 
   private static func session(_ row: Row) throws -> (run: Int64, number: Int64)? {
-    guard let run: Int64 = try row.optional(18) else { return nil }
-    return (run, try row.value(19))
+    guard let run: Int64 = try row.optional("run") else { return nil }
+    return (run, try row.value("session"))
   }
 
   private static func addresses(_ database: Database, of id: Int64) throws -> [ServiceAddress] {
@@ -82,9 +85,9 @@ extension Instance {
     while let row = try rows.next() {
       addresses.append(
         ServiceAddress(
-          local: SocketAddress(bytes: Array(try row.value(0) as Data)),
-          remote: SocketAddress(bytes: Array(try row.value(1) as Data)),
-          socketType: try row.number(2), protocolNumber: try row.number(3)))
+          local: SocketAddress(bytes: Array(try row.value("local") as Data)),
+          remote: SocketAddress(bytes: Array(try row.value("remote") as Data)),
+          socketType: try row.number("type"), protocolNumber: try row.number("protocol")))
     }
     return addresses
   }
@@ -104,7 +107,7 @@ extension Instance {
       sql: "SELECT \(columns) FROM instance WHERE name = ? AND context = ? AND class = ? AND space = ?")
     let rows = try Row.fetchCursor(statement, arguments: [key.name, key.context, key.serviceClass, Int64(key.nameSpace)])
     var found: [(id: Int64, instance: Instance)] = []
-    while let row = try rows.next() { found.append((try row.value(0), try Instance(row, database))) }
+    while let row = try rows.next() { found.append((try row.value("id"), try Instance(row, database))) }
     return found
   }
 
@@ -142,21 +145,30 @@ extension Instance {
   }
 }
 
+extension InstanceKey {
+  /// From a row of `Instance.columns`.
+  init(_ row: Row) throws {
+    self.init(
+      context: try row.value("context"), name: try row.value("name"), serviceClass: try row.value("class"),
+      nameSpace: try row.number("space"))
+  }
+}
+
 /// Values of a row whose database somebody else may have written.
 extension Row {
-  func optional<Value: DatabaseValueConvertible>(_ column: Int) throws -> Value? {
+  func optional<Value: DatabaseValueConvertible>(_ column: String) throws -> Value? {
     let value: DatabaseValue = self[column]
     if value.isNull { return nil }
     guard let read = Value.fromDatabaseValue(value) else { throw DirectoryDatabase.damage("a value in it is of the wrong kind") }
     return read
   }
 
-  func value<Value: DatabaseValueConvertible>(_ column: Int) throws -> Value {
+  func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
     guard let read: Value = try optional(column) else { throw DirectoryDatabase.damage("a value in it is missing") }
     return read
   }
 
-  func number<Number: FixedWidthInteger>(_ column: Int) throws -> Number {
+  func number<Number: FixedWidthInteger>(_ column: String) throws -> Number {
     guard let read = Number(exactly: try value(column) as Int64) else {
       throw DirectoryDatabase.damage("a number in it is out of range")
     }

@@ -159,9 +159,10 @@ struct Change: Sendable {
     guard !client.isOperator, new.owner == client.userID else { return }
     let isOwn = old?.owner == client.userID
     if let old, isOwn, new.size <= old.size { return }
-    let statement = try database.cachedStatement(sql: "SELECT count(*), total(size) FROM instance WHERE owner = ?")
+    let statement = try database.cachedStatement(
+      sql: "SELECT count(*) AS count, total(size) AS bytes FROM instance WHERE owner = ?")
     guard let row = try Row.fetchOne(statement, arguments: [Int64(client.userID)]) else { return }
-    let (count, bytes): (Int, Double) = (try row.value(0), try row.value(1))
+    let (count, bytes): (Int, Double) = (try row.value("count"), try row.value("bytes"))
     let added = Double(new.size - (isOwn ? old?.size ?? 0 : 0))
     guard isOwn || count < limits.instancesOfUser, bytes + added <= Double(limits.bytesOfUser) else {
       throw WinsockError.noBuffers

@@ -28,7 +28,7 @@ struct RegistrationSearch: Search {
     let conditions = (name == nil ? "" : "AND name = :name ") + (user == nil ? "" : "AND owner = :user ")
     let statement = try database.cachedStatement(
       sql: """
-        SELECT \(Instance.columns), \(Audience.columns) FROM instance
+        SELECT \(Instance.columns) FROM instance
         WHERE (context, name, class, space, id) > (:lastContext, :lastName, :lastClass, :lastSpace, :lastID) \(conditions)
         ORDER BY context, name, class, space, id LIMIT \(Self.rows)
         """)
@@ -43,12 +43,9 @@ struct RegistrationSearch: Search {
     var looked = 0
     while let row = try rows.next() {
       looked += 1
-      lastID = try row.value(0)
-      last = InstanceKey(
-        context: try row.value(1), name: try row.value(2), serviceClass: try row.value(3), nameSpace: try row.number(4))
-      guard
-        moment.isAlive(expires: try row.optional(23), run: try row.optional(24), session: try row.optional(25))
-      else { continue }
+      lastID = try row.value("id")
+      last = try InstanceKey(row)
+      guard try moment.isAlive(row) else { continue }
       records.append(record(try Instance(row, database)))
     }
     isOver = looked < Self.rows

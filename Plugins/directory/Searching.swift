@@ -26,18 +26,15 @@ struct Audience: Sendable {
     countsAllOwners = query.countsAllOwners
   }
 
-  /// The columns of a row that it is judged by.
+  /// The columns of a row that it is judged by; those of an instance have them, too.
   static let columns = "space, owner, is_trusted, expires, run, session"
 
-  /// - Parameter first: Where they are in the row.
-  func sees(_ row: Row, from first: Int, _ moment: Moment) throws -> Bool {
-    let space: UInt32 = try row.number(first)
+  func sees(_ row: Row, _ moment: Moment) throws -> Bool {
+    let space: UInt32 = try row.number("space")
     guard nameSpace == .all || space == nameSpace.rawValue || space == 0 else { return false }
-    guard
-      moment.isAlive(expires: try row.optional(first + 3), run: try row.optional(first + 4), session: try row.optional(first + 5))
-    else { return false }
+    guard try moment.isAlive(row) else { return false }
     if countsAllOwners { return true }
-    let (owner, isTrusted): (UInt32, Bool) = (try row.number(first + 1), try row.value(first + 2))
+    let (owner, isTrusted): (UInt32, Bool) = (try row.number("owner"), try row.value("is_trusted"))
     return isTrusted || owner == userID
   }
 }
@@ -126,7 +123,6 @@ struct InstanceSearch: Search {
   }
 
   private func cursor(_ database: Database) throws -> RowCursor {
-    let columns = "\(Instance.columns), \(Audience.columns)"
     let end = query.flags.contains(.deep) ? context.end : context.key
     switch subject {
     case .name(let name):
@@ -134,7 +130,7 @@ struct InstanceSearch: Search {
       return try Row.fetchCursor(
         try database.cachedStatement(
           sql: """
-            SELECT \(columns) FROM instance WHERE name = ? AND (context, class, space, id) > (?, ?, ?, ?) AND context <= ?
+            SELECT \(Instance.columns) FROM instance WHERE name = ? AND (context, class, space, id) > (?, ?, ?, ?) AND context <= ?
             ORDER BY context, class, space, id LIMIT \(Self.rows)
             """),
         arguments: [name, last.context, last.serviceClass, Int64(last.nameSpace), lastID, end])
@@ -142,7 +138,7 @@ struct InstanceSearch: Search {
       return try Row.fetchCursor(
         try database.cachedStatement(
           sql: """
-            SELECT \(columns) FROM instance WHERE (context, name, class, space, id) > (?, ?, ?, ?, ?) AND context <= ?
+            SELECT \(Instance.columns) FROM instance WHERE (context, name, class, space, id) > (?, ?, ?, ?, ?) AND context <= ?
             ORDER BY context, name, class, space, id LIMIT \(Self.rows)
             """),
         arguments: [last.context, last.name, last.serviceClass, Int64(last.nameSpace), lastID, end])
@@ -150,7 +146,7 @@ struct InstanceSearch: Search {
       return try Row.fetchCursor(
         try database.cachedStatement(
           sql: """
-            SELECT \(columns) FROM (SELECT DISTINCT instance FROM address WHERE host = ? AND instance > ? ORDER BY instance
+            SELECT \(Instance.columns) FROM (SELECT DISTINCT instance FROM address WHERE host = ? AND instance > ? ORDER BY instance
             LIMIT \(Self.rows)) AS found JOIN instance ON instance.id = found.instance ORDER BY id
             """),
         arguments: [Data(host), lastID])
@@ -160,21 +156,20 @@ struct InstanceSearch: Search {
   /// Whether no name from here on can match.
   private func isBehind(_ row: Row) throws -> Bool {
     guard case .pattern(let pattern) = subject, !query.flags.contains(.deep) else { return false }
-    let name: String = try row.value(2)
+    let name: String = try row.value("name")
     return name > pattern.prefix && !name.utf8.starts(with: pattern.prefix.utf8)
   }
 
   /// What the query gets of a row; nil for nothing.
   private mutating func record(_ row: Row, _ database: Database, _ moment: Moment) throws -> QuerySet? {
-    lastID = try row.value(0)
-    last = InstanceKey(
-      context: try row.value(1), name: try row.value(2), serviceClass: try row.value(3), nameSpace: try row.number(4))
+    lastID = try row.value("id")
+    last = try InstanceKey(row)
     switch subject {
     case .pattern(let pattern): guard pattern.matches(last.name) else { return nil }
     case .host: guard last.context >= context.key, isInside(last.context) else { return nil }
     case .name: break
     }
-    guard wanted.allows(last.serviceClass), try audience.sees(row, from: 20, moment) else { return nil }
+    guard wanted.allows(last.serviceClass), try audience.sees(row, moment) else { return nil }
     let instance = try Instance(row, database)
     guard query.allows(instance.set.version) else { return nil }
     func isAsked(_ address: ServiceAddress) -> Bool {

@@ -170,10 +170,10 @@ struct Moment: Sendable {
   var run: Int64
   var ended: Set<Int64>
 
-  /// Whether an instance is alive, by the columns of its row.
-  func isAlive(expires: Int64?, run: Int64?, session: Int64?) -> Bool {
-    if let expires, expires <= now { return false }
-    guard let run, let session else { return true }
+  /// Whether an instance is alive, by the columns `expires`, `run` and `session` of its row.
+  func isAlive(_ row: Row) throws -> Bool {
+    if let expires: Int64 = try row.optional("expires"), expires <= now { return false }
+    guard let run: Int64 = try row.optional("run"), let session: Int64 = try row.optional("session") else { return true }
     return run != self.run || !ended.contains(session)
   }
 }

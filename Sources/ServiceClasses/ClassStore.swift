@@ -191,15 +191,16 @@ final class ClassStore: Sendable {
   private static func fetch(_ database: Database, _ id: GUID) throws -> ServiceClass? {
     let statement = try database.cachedStatement(
       sql: """
-        SELECT class.name, value.name, namespace, type, value FROM class LEFT JOIN value ON value.class = class.id
+        SELECT class.name AS class_name, value.name AS name, namespace, type, value FROM class LEFT JOIN value ON value.class = class.id
         WHERE class.id = ? AND change <> 2 ORDER BY place
         """)
     let rows = try Row.fetchCursor(statement, arguments: [id.description])
     var known: ServiceClass?
     while let row = try rows.next() {
-      guard let name: String = row[0] else { throw damage }
+      guard let name: String = row["class_name"] else { throw damage }
       if known == nil { known = ServiceClass(id: id, name: name) }
-      if !row.hasNull(atIndex: 1) { known?.entries.append(try value(row, from: 1)) }
+      // A class without values has one row, in which they are missing.
+      if row["name"] != nil { known?.entries.append(try value(row)) }
     }
     if let known, (try? known.check()) == nil { throw damage }
     return known
@@ -208,10 +209,10 @@ final class ClassStore: Sendable {
   /// What nobody could have installed.
   private static var damage: DatabaseError { DatabaseError(resultCode: .SQLITE_CORRUPT, message: "a class in it is damaged") }
 
-  /// Name, name space, type and bytes, in this order.
-  private static func value(_ row: Row, from column: Int) throws -> ServiceClass.Entry {
-    guard let name: String = row[column], let space: Int64 = row[column + 1], let space = UInt32(exactly: space),
-      let type: Int64 = row[column + 2], let type = UInt32(exactly: type), let value: Data = row[column + 3]
+  /// From a row of the columns `name`, `namespace`, `type` and `value`.
+  private static func value(_ row: Row) throws -> ServiceClass.Entry {
+    guard let name: String = row["name"], let space: Int64 = row["namespace"], let space = UInt32(exactly: space),
+      let type: Int64 = row["type"], let type = UInt32(exactly: type), let value: Data = row["value"]
     else { throw damage }
     return .init(name: name, nameSpace: NameSpace(rawValue: space), type: .init(rawValue: type), value: Array(value))
   }
@@ -230,7 +231,7 @@ final class ClassStore: Sendable {
     let values = try database.cachedStatement(
       sql: "SELECT name, namespace, type, value FROM value WHERE class = ? ORDER BY place")
     let known = ServiceClass(
-      id: id, name: name, entries: try Row.fetchAll(values, arguments: [text]).map { try value($0, from: 0) })
+      id: id, name: name, entries: try Row.fetchAll(values, arguments: [text]).map { try value($0) })
     guard (try? known.check()) != nil else { throw damage }
     return known
   }
