@@ -95,6 +95,8 @@ check-model: test-packages
 
 check-format:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Plugins Tests Benchmarks sample-providers
+	@# ThreadSanitizer does not see the lock that is behind Locked in other builds.
+	! grep -rnw --include='*.swift' Mutex Sources Plugins Tests Benchmarks | grep -v '^Sources/Rundown/Locked.swift:'
 
 samples: packages
 	$(MAKE) -s -C sample-providers OUT=$(CURDIR)/$(PROVIDERS)

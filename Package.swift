@@ -10,7 +10,10 @@ let strict: [SwiftSetting] =
     .treatAllWarnings(as: .error),
     // Generic code of one room is specialised for its use in another.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
-  ] + (sanitizer == "thread" ? [.define("NSPHOST_THREAD_SANITIZER")] : [])
+  ]
+
+/// Builds with ThreadSanitizer have locks that it sees.
+let locks: [SwiftSetting] = sanitizer == "thread" ? [.define("NSPHOST_THREAD_SANITIZER")] : []
 
 /// Programs that load providers export the host's C ABI and nothing else: `Exports/nsphost.map` names it. Not each program defines all of it.
 ///
@@ -84,7 +87,7 @@ let package = Package(
     .target(name: "CEnding", dependencies: ["CLastWords"]),
     .target(name: "CMappedFiles", dependencies: ["CLastWords"]),
     .target(name: "CProcessState"),
-    .target(name: "Rundown", swiftSettings: strict),
+    .target(name: "Rundown", swiftSettings: strict + locks),
     .target(name: "CReadableMemory"),
     .target(name: "QuerySets", dependencies: ["CReadableMemory", "CWinsock"], swiftSettings: strict),
     .target(name: "Ownership", dependencies: ["QuerySets"], swiftSettings: strict),
@@ -122,7 +125,9 @@ let package = Package(
     // The parts of the client library that a worker is made of, under its folder; no Embedded Swift here.
     .target(
       name: "Serving",
-      dependencies: ["CClientSystem", "CHostSocket", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Wire"],
+      dependencies: [
+        "CClientSystem", "CHostSocket", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Rundown", "Wire",
+      ],
       swiftSettings: strict),
     .target(
       name: "StateBackups",
@@ -184,7 +189,7 @@ let package = Package(
         "CConfinement", "CDynamicLinker", "CEnding", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups",
         "ModuleRegistrar",
         "NSPClient", "Serving", "Wire", "Sessions",
-        "Providers", "QuerySets", "ServiceClasses", "StateBackups",
+        "Providers", "QuerySets", "Rundown", "ServiceClasses", "StateBackups",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -201,10 +206,11 @@ let package = Package(
     .testTarget(name: "HostSocketTests", dependencies: ["CHostSocket", "NSPClient"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
-    .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar"], swiftSettings: strict),
+    .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar", "Rundown"], swiftSettings: strict),
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
     .testTarget(name: "ServiceClassesTests", dependencies: ["CWinsock", "QuerySets", "ServiceClasses"], swiftSettings: strict),
-    .testTarget(name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar"], swiftSettings: strict),
+    .testTarget(
+      name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar", "Rundown"], swiftSettings: strict),
     .testTarget(name: "StateBackupsTests", dependencies: ["Ownership", "StateBackups"], swiftSettings: strict),
     .testTarget(
       name: "LookupsTests",
@@ -214,6 +220,7 @@ let package = Package(
       name: "NSPProviderTests",
       dependencies: [
         "CProvider", "CWinsock", "CallManagement", "Lookups", "ModuleRegistrar", "NSPProvider", "Providers", "QuerySets",
+        "Rundown",
         "Sessions",
       ],
       swiftSettings: strict),

@@ -4,7 +4,7 @@ import Glibc
 import NSPProvider
 import Ownership
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The database of the store: `directory.db` with its log beside it, or memory. What was written is there after a crash of the host, and
 /// after a loss of power. Any thread may call; who reads does not wait for who writes.
@@ -23,11 +23,11 @@ final class DirectoryDatabase: Sendable {
   private let path: String?
   /// Which file it is, to notice when it is moved away.
   private let identity: [UInt64]
-  private let said = Mutex<Defects>(Defects())
+  private let said = Locked<Defects>(Defects())
   /// What the log was told last, so that each defect is said once.
-  private let logged = Mutex<String?>(nil)
+  private let logged = Locked<String?>(nil)
   /// What is wrong inside the file, once that is known: from then on it is left as it is.
-  private let damage = Mutex<Defect?>(nil)
+  private let damage = Locked<Defect?>(nil)
 
   /// - Parameter directory: Made where it is missing. Nil: kept in memory.
   init(directory: String?) throws(WinsockError) {
@@ -72,7 +72,7 @@ final class DirectoryDatabase: Sendable {
   }()
 
   /// Connections that are closed. When their queues are let go of, libdispatch starts its threads, which wake the process each second.
-  private static let closed = Mutex<[DatabaseQueue]>([])
+  private static let closed = Locked<[DatabaseQueue]>([])
 
   /// Looks at a file before anything is written to it: at all of it where that takes no time.
   private static func inspect(_ path: String) throws {

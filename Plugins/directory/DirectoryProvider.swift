@@ -2,6 +2,7 @@ import CProvider
 import CWinsock
 import NSPProvider
 import QuerySets
+import Rundown
 import Synchronization
 
 /// Keeps what programs register, in a database: for good, for a time, or as long as a session lasts.
@@ -12,7 +13,7 @@ final class DirectoryProvider: NameSpaceProvider {
   private let searching = WorkQueue()
   private let sessions = Atomic<Int64>(0)
   /// Of sessions that have registered something which ends with them.
-  private let processes = Mutex<[Int64: Int32]>([:])
+  private let processes = Locked<[Int64: Int32]>([:])
 
   init(_ settings: Settings) throws(WinsockError) {
     let directory = try settings.text("state")
@@ -99,12 +100,12 @@ private final class SearchInProgress: Sendable {
     case over
   }
 
-  private let state: Mutex<State>
+  private let state: Locked<State>
   private let store: Store
   private let queue: WorkQueue
 
   init(_ search: any Search, _ store: Store, _ queue: WorkQueue) {
-    state = Mutex(.waiting(search))
+    state = Locked(.waiting(search))
     (self.store, self.queue) = (store, queue)
   }
 

@@ -2,7 +2,7 @@ import GRDB
 import Glibc
 import NSPProvider
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The instances, and who may find which of them now. Any thread may call.
 final class Store: Sendable {
@@ -10,14 +10,14 @@ final class Store: Sendable {
   /// Changes happen here, one after the other and in the order in which they were asked for: each waits for the disk.
   private let changing = WorkQueue()
   /// Sessions that have ended and whose instances are not removed yet: nobody finds them any more.
-  private let ended = Mutex<Set<Int64>>([])
+  private let ended = Locked<Set<Int64>>([])
   private let changes: ProviderChanges
   /// When the next instance expires.
   private let expiry: Expiry
   /// Follows what other hosts write to the same file. Nil in memory, and where the system does not let it be followed.
-  private let watch = Mutex<FileWatch?>(nil)
+  private let watch = Locked<FileWatch?>(nil)
   /// The state of the file that was looked at last, of those that others have made.
-  private let foreignState = Mutex<Int64>(0)
+  private let foreignState = Locked<Int64>(0)
   /// What a change removes besides, at most: those that wait behind it do not wait for long.
   private static let expiredAtOnce = 200
 

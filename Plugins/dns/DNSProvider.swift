@@ -4,7 +4,7 @@ import NSPProvider
 import QuerySets
 import Resolver
 import ResolverSettings
-import Synchronization
+import Rundown
 
 /// Serves what the Domain Name System knows: hosts, names of addresses, and records of any type; registers hosts by dynamic update.
 final class DNSProvider: NameSpaceProvider {
@@ -45,7 +45,7 @@ private final class ClientSession: ProviderSession {
 /// A query at the resolver. Its ticket is there before anybody can end the query.
 private final class Inquiry: Sendable {
   private let resolver: Resolver
-  private let held = Mutex<Resolver.Ticket?>(nil)
+  private let held = Locked<Resolver.Ticket?>(nil)
 
   init(_ resolver: Resolver) { self.resolver = resolver }
 

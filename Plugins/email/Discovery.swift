@@ -3,15 +3,15 @@ import Glibc
 import NSPProvider
 import QuerySets
 import Resolver
-import Synchronization
+import Rundown
 
 /// Finds the endpoints of an address by what its domain says, for one query. The resolver's thread drives it.
 final class Discovery: Sendable {
   private let resolver: Resolver
   private let owner: UInt32?
   private let name: String
-  private let answer: Mutex<Answer?> = Mutex(nil)
-  private let state: Mutex<State>
+  private let answer: Locked<Answer?> = Locked(nil)
+  private let state: Locked<State>
 
   private struct State {
     var discovery: DiscoveryState
@@ -24,7 +24,7 @@ final class Discovery: Sendable {
     _ address: EmailAddress, _ services: [MailService], _ types: [Resolver.RecordType], _ resolver: Resolver, _ owner: UInt32?
   ) {
     (self.resolver, self.owner, name) = (resolver, owner, address.text)
-    state = Mutex(State(discovery: DiscoveryState(domain: address.domain, services: services, addressTypes: types)))
+    state = Locked(State(discovery: DiscoveryState(domain: address.domain, services: services, addressTypes: types)))
   }
 
   /// Does not wait.

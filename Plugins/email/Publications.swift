@@ -1,13 +1,13 @@
 import NSPProvider
 import QuerySets
-import Synchronization
+import Rundown
 
 /// What the sessions of this host have published. It goes with the session.
 ///
 /// An address belongs to the user who has published it for everybody as long as anything of it is there; that user's other sessions may add to
 /// it. What others publish at it before that counts for themselves, and is in nobody's way.
 final class Publications: Sendable {
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   private struct State {
     /// By the address's key, in the order of publication.

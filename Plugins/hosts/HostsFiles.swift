@@ -1,11 +1,11 @@
 import Glibc
 import NSPProvider
-import Synchronization
+import Rundown
 
 /// Some files and what they say now. A lookup costs a look at each file's times; they are read again when one of them has changed.
 final class HostsFiles: Sendable {
   private let paths: [String]
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   private struct State {
     var table: HostsTable?

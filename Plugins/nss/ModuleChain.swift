@@ -1,6 +1,6 @@
 import NSPProvider
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The modules of the settings, asked one after the other until one has an answer: what glibc does where its configuration
 /// says nothing of actions.
@@ -8,7 +8,7 @@ final class ModuleChain: Sendable {
   private let names: [String]
   private let folder: String?
   /// Nil until somebody asks.
-  private let loaded = Mutex<[Module]?>(nil)
+  private let loaded = Locked<[Module]?>(nil)
 
   init(_ names: [String], folder: String?) { (self.names, self.folder) = (names, folder) }
 

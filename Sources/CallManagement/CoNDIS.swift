@@ -71,10 +71,10 @@ public final class CoNDIS: Sendable {
   let connections = HandleTable<VirtualConnection>(kind: 20)
   let parties = HandleTable<Party>(kind: 21)
   /// Guards adapters, bindings, address families and service access points. Never held together with that of a connection.
-  let control = Mutex<Void>(())
+  let control = Locked<Void>(())
   /// Requests that were not answered yet, by their memory.
-  let requests = Mutex<[PassedPointer: OutstandingRequest]>([:])
-  private let trouble = Mutex<Diagnostics>(Diagnostics())
+  let requests = Locked<[PassedPointer: OutstandingRequest]>([:])
+  private let trouble = Locked<Diagnostics>(Diagnostics())
   private let created = Atomic<UInt64>(0)
   private let ended = Atomic<Int>(0)
   private let illegal = Atomic<Int>(0)

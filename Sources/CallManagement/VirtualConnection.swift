@@ -1,6 +1,5 @@
 import Glibc
 import Rundown
-import Synchronization
 
 /// One virtual connection: a call at most, parties where it is multipoint. Everything in `state` belongs to its lock; the rest is
 /// decided at creation.
@@ -96,7 +95,7 @@ final class VirtualConnection: Sendable {
   let adapter: CoNDIS.Adapter
   /// Whose signalling connection it is; nil for one with an address family.
   let signaller: CoNDIS.Binding?
-  let state = Mutex<State>(State())
+  let state = Locked<State>(State())
   let createdAt = ContinuousClock.now
 
   init(

@@ -22,7 +22,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   /// Which of those it is that have not said hello; 0 before it is one of them.
   let helloNumber = Atomic<UInt64>(0)
   private let server: HostServer
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   private struct State {
     var inbound: [UInt8] = []

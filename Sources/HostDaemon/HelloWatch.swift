@@ -2,7 +2,6 @@ import CLinux
 import Glibc
 import Providers
 import Rundown
-import Synchronization
 
 /// A timer among what the poll watches: it wakes a thread once, when its time has come, and never while it is not set.
 final class PollTimer: Polled, @unchecked Sendable {
@@ -63,7 +62,7 @@ final class HelloWatch: Sendable {
 
   private let time: Duration
   private let timer: PollTimer
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   /// - Parameter time: How long a connection may be silent.
   init(_ timer: PollTimer, time: Duration) { (self.timer, self.time) = (timer, time) }

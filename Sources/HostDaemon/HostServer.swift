@@ -72,7 +72,7 @@ public final class HostServer: Sendable {
   let refusals: Refusals
   let hellos: HelloWatch
   private let helloTimer: PollTimer
-  private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+  private let connections = Locked<[ObjectIdentifier: Connection]>([:])
   let quotas: UserQuotas
   let advertisements: Advertisements
   public let workers: Workers

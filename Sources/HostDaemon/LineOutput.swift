@@ -2,7 +2,7 @@ import CLinux
 import Dispatch
 import Glibc
 import Providers
-import Synchronization
+import Rundown
 
 /// Lines for a descriptor that somebody else reads, or has stopped reading: whoever writes one never waits.
 ///
@@ -36,7 +36,7 @@ public final class LineOutput: Sendable {
   private let most: Int
   private let count: @Sendable (Int) -> String
   private let whenLost: @Sendable (Int) -> Void
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   /// - Parameters:
   ///   - descriptor: Stays the caller's, who keeps it open.

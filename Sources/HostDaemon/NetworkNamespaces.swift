@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Rundown
 
 /// From which network namespaces the host answers queries of glibc's module. Addresses that it gives are those of its own: in another
 /// one they lead elsewhere, or nowhere.
@@ -40,7 +40,7 @@ package struct NetworkNamespace: Hashable, Sendable {
 package final class NetworkAdmission: Sendable {
   private let rule: NetworkNamespaces
   private let own: NetworkNamespace?
-  private let refused = Mutex<Set<NetworkNamespace>>([])
+  private let refused = Locked<Set<NetworkNamespace>>([])
 
   /// Namespaces of containers come and go.
   private static let mostRemembered = 256

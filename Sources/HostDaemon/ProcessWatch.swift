@@ -1,7 +1,6 @@
 import CLinux
 import Glibc
 import Rundown
-import Synchronization
 
 /// Notices that processes end, also while others hold their sockets open: one thread that waits for all of their pidfds.
 final class ProcessWatch: Sendable {
@@ -42,7 +41,7 @@ final class ProcessWatch: Sendable {
 
   private let poll: Int32
   private let wake: Int32
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   init?() {
     poll = nsp_poll_create()

@@ -1,6 +1,6 @@
 import Lookups
 import Providers
-import Synchronization
+import Rundown
 import Wire
 
 extension HostLimit {
@@ -75,7 +75,7 @@ final class Refusals: Sendable {
 
   private let limits: Limits
   private let period: Duration
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   /// The others are counted as users of this number, which nobody has.
   private static let mostRows = 4096

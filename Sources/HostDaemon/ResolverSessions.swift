@@ -2,8 +2,8 @@ import CallManagement
 import Glibc
 import Lookups
 import Providers
+import Rundown
 import Sessions
-import Synchronization
 
 /// The sessions of those who only resolve names: one for all processes of a user and group. What they ask leaves nothing behind with a
 /// provider, so that none of them needs one of its own, and most of them ask for one name and end.
@@ -23,7 +23,7 @@ final class ResolverSessions: Sendable {
   }
 
   private let host: ProviderHost
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   /// Beyond so many, one that has no connection is ended.
   private static let most = 256

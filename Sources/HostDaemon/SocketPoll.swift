@@ -42,7 +42,7 @@ final class SocketPoll: Sendable {
   /// Set each time that something is in the queue and every thread sleeps: one of them wakes.
   private let call: Int32
   private let polled = HandleTable<Polled>(kind: 27)
-  private let threads = Mutex<Threads>(Threads())
+  private let threads = Locked<Threads>(Threads())
   private let maximum: Int
   private let reserve: Int
   private let privileged: Set<UInt32>

@@ -1,14 +1,14 @@
 import Lookups
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 import Wire
 
 /// How much of something each user has, all processes together: one user's flood leaves the others what they need.
 final class UserQuota: Sendable {
   private let maximum: Int
   private let unlimited: Set<UInt32>
-  private let taken = Mutex<[UInt32: Int]>([:])
+  private let taken = Locked<[UInt32: Int]>([:])
 
   private let limit: HostLimit
 
@@ -56,7 +56,7 @@ final class UserQuotas: Sendable {
   private let kept: UserQuota
   private let sessions: UserQuota
   private let registrations: UserQuota
-  private let known = Mutex<[UInt64: Counted]>([:])
+  private let known = Locked<[UInt64: Counted]>([:])
 
   /// What is known of a session.
   private struct Counted {

@@ -3,7 +3,6 @@ import Providers
 import QuerySets
 import Rundown
 import Sessions
-import Synchronization
 
 /// What a provider's completion of one call said.
 struct CallOutcome: Sendable {
@@ -61,7 +60,7 @@ final class AsyncCall: Sendable {
     var forsaken: Provider?
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   /// Belongs to the provider while a call is unfinished, otherwise to the owner.
   nonisolated(unsafe) let block: GrowingBlock
   nonisolated(unsafe) let length: UnsafeMutablePointer<UInt32>

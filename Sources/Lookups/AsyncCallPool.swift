@@ -1,4 +1,4 @@
-import Synchronization
+import Rundown
 
 /// Raw memory of at least a given size, aligned to 8, that can grow between uses.
 final class GrowingBlock {
@@ -31,7 +31,7 @@ final class GrowingBlock {
 /// Calls that wait to be used again, so that a lookup costs no allocation of its result block.
 final class AsyncCallPool: Sendable {
   static let blockSize = 4096
-  private let idle = Mutex<[AsyncCall]>([])
+  private let idle = Locked<[AsyncCall]>([])
 
   func take() -> AsyncCall {
     guard let call = idle.withLock({ $0.popLast() }) else { return AsyncCall(blockSize: Self.blockSize) }

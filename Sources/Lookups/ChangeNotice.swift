@@ -2,7 +2,6 @@ import CWinsock
 import Providers
 import QuerySets
 import Rundown
-import Synchronization
 
 /// Somebody's wish to be told of the next change of what a lookup has delivered (`SIO_NSP_NOTIFY_CHANGE`, nsp.md §8.7). Told once.
 public final class ChangeNotice: Sendable {
@@ -20,7 +19,7 @@ public final class ChangeNotice: Sendable {
 
   /// Whose change it is.
   let provider: Provider
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   private let memory = Memory()
   /// What a version 1 provider is given.
   var completion: UnsafeMutablePointer<WSACOMPLETION> { memory.completion }
@@ -46,7 +45,7 @@ public final class ChangeNotice: Sendable {
 
   /// The last so many that providers were given and have not set the event of when their lookups ended. They have no right to write to
   /// them after that; where one does so a little later, it is to hurt nobody else.
-  private static let lastLent = Mutex<(all: [Memory], next: Int)>(([], 0))
+  private static let lastLent = Locked<(all: [Memory], next: Int)>(([], 0))
   private static let keptCount = 1024
 
   /// The events that providers may set, for the whole process.

@@ -2,9 +2,9 @@ import CWinsock
 import Dispatch
 import Providers
 import QuerySets
+import Rundown
 import ServiceClasses
 import Sessions
-import Synchronization
 
 /// What became of a class at one of those that keep classes.
 public struct ClassOutcome: Sendable {
@@ -22,7 +22,7 @@ public struct ClassOutcome: Sendable {
 public final class ClassRegistry: Sendable {
   private let catalog: Catalog
   private let registrations: RegistrationIndex
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   private struct State {
     var schema: SchemaProvider?

@@ -2,9 +2,9 @@ import CWinsock
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Rundown
 import ServiceClasses
 import Sessions
-import Synchronization
 
 /// The lookup engine as a client module of the interface NSPv2: what it is bound to is what the catalog can call, and nothing else.
 ///
@@ -36,7 +36,7 @@ final class EngineModule: Sendable {
     let since: MonotonicTime
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   init(registrar: ModuleRegistrar, catalog: Catalog, sessions: SessionTable) {
     self.catalog = catalog
@@ -173,7 +173,7 @@ final class EngineModule: Sendable {
 private final class EngineBinding: ClientBinding {
   let engine: EngineModule
   let handle: ModuleHandle
-  let provider = Mutex<Provider?>(nil)
+  let provider = Locked<Provider?>(nil)
 
   init(engine: EngineModule, _ handle: ModuleHandle) {
     self.engine = engine

@@ -1,6 +1,7 @@
 import Dispatch
 import Providers
 import QuerySets
+import Rundown
 import Synchronization
 
 /// The start of a file in this process: its constructors, its `NSPStartup` of version 1, its `NSPModuleLoad`.
@@ -31,14 +32,14 @@ final class FileStart: Sendable {
 
   let candidate: Candidate
   let manifest: Manifest
-  private let state = Mutex<State>(.running(nil))
+  private let state = Locked<State>(.running(nil))
   private let arrived = DispatchSemaphore(value: 0)
   /// Whoever began it has left.
   private let isOverdue = Atomic<Bool>(false)
 
   /// One file at a time in the process, whichever host loads it.
   private static let linker = Turn()
-  private static let linking = Mutex<FileStart?>(nil)
+  private static let linking = Locked<FileStart?>(nil)
 
   init(_ candidate: Candidate, _ manifest: Manifest) { (self.candidate, self.manifest) = (candidate, manifest) }
 

@@ -1,6 +1,7 @@
 import CWinsock
 import Providers
 import QuerySets
+import Rundown
 import Synchronization
 
 /// How much something matters. The numbers are those of `NSPHostLog` (nsphost.h).
@@ -32,7 +33,7 @@ public struct LogEntry: Sendable {
 /// Where this process's hosts and their providers say what happens. Closed until somebody opens it; any thread may write.
 public enum HostLog {
   private static let least = Atomic<UInt32>(.max)
-  private static let sink = Mutex<Sink?>(nil)
+  private static let sink = Locked<Sink?>(nil)
 
   // A bare closure would be wrapped once more each time that it is looked at through the lock.
   private struct Sink {

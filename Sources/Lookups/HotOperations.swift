@@ -3,9 +3,9 @@ import Glibc
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Rundown
 import ServiceClasses
 import Sessions
-import Synchronization
 
 /// Changing the set of providers while calls run.
 extension ProviderHost {
@@ -160,7 +160,7 @@ extension ProviderHost {
   }
 
   private final class Taken: Sendable {
-    let all = Mutex<[Int: (refusal: Refusal?, changes: Changes)]>([:])
+    let all = Locked<[Int: (refusal: Refusal?, changes: Changes)]>([:])
   }
 
   /// More would not be ready any sooner, and each has a deadline.

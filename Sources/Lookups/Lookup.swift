@@ -3,7 +3,6 @@ import Providers
 import QuerySets
 import Rundown
 import Sessions
-import Synchronization
 
 /// One open query of one client: opened by `LookupEngine.begin`, advanced by `next`, closed by `end`.
 ///
@@ -20,7 +19,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   private let pool: AsyncCallPool
   /// All records are wanted, with the same flags: those who fetch them may do so at once.
   private let takesAll: Bool
-  let state: Mutex<State>
+  let state: Locked<State>
   /// For the answers of providers that keep threads. Used by the Next that has the turn alone.
   nonisolated(unsafe) var patience = Patience()
 
@@ -38,7 +37,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     self.request = request
     self.catalog = catalog
     self.pool = pool
-    state = Mutex(State(legs: legs, entries: entries))
+    state = Locked(State(legs: legs, entries: entries))
   }
 
   /// What the client knows it by; dead once the lookup has ended.

@@ -4,8 +4,8 @@ import Glibc
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 
 /// The host: loads providers from directories, serves clients, changes providers while calls run, and takes everything down in
 /// order.
@@ -22,9 +22,9 @@ public final class ProviderHost: Sendable {
   let module: EngineModule
   let transports: TransportModule
   private let loopback: (transport: LoopbackTransport, link: TransportLink)
-  let shelf = Mutex<Shelf>(Shelf())
-  let keeping = Mutex<CatalogKeeping>(CatalogKeeping())
-  private let reportingLimits = Mutex<LimitsReporter?>(nil)
+  let shelf = Locked<Shelf>(Shelf())
+  let keeping = Locked<CatalogKeeping>(CatalogKeeping())
+  private let reportingLimits = Locked<LimitsReporter?>(nil)
   // A bare closure would be wrapped once more each time that it is looked at through the lock.
   private struct LimitsReporter {
     var report: @Sendable () -> LimitsReport
@@ -33,7 +33,7 @@ public final class ProviderHost: Sendable {
   let changes = Turn()
 
   /// The host whose file is being loaded on this thread is asked first when a constructor advertises a provider.
-  private static let hosts = Mutex<[WeakHost]>([])
+  private static let hosts = Locked<[WeakHost]>([])
   private struct WeakHost: Sendable {
     weak let host: ProviderHost?
   }

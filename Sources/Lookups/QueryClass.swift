@@ -1,13 +1,13 @@
 import CWinsock
 import Providers
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The class that a query or a registration names, and what is known of it: found once, when the first provider wants to know.
 final class QueryClass: Sendable {
   let id: GUID
   private let registry: ClassRegistry
-  private let found = Mutex<ServiceClass??>(nil)
+  private let found = Locked<ServiceClass??>(nil)
 
   /// Nil for a query without a class.
   init?(_ id: GUID?, _ registry: ClassRegistry) {

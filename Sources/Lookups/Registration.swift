@@ -4,7 +4,6 @@ import Providers
 import QuerySets
 import Rundown
 import Sessions
-import Synchronization
 
 /// What a registration asks of a provider (`WSAESETSERVICEOP`).
 public enum RegistrationOperation: UInt32, Sendable, CaseIterable {
@@ -54,7 +53,7 @@ public struct RegistrationOutcome: Sendable {
 
 /// Says in the log why registrations are refused: for each user once a minute, so that nobody fills it; all of them at the level `debug`.
 final class RefusalLog: Sendable {
-  private let said = Mutex<[UInt32: MonotonicTime]>([:])
+  private let said = Locked<[UInt32: MonotonicTime]>([:])
   private static let users = 1024
 
   func note(_ refusal: String, of client: ClientIdentity, _ query: QueryID) {
@@ -77,7 +76,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   private let provider: Provider
   private let call: AsyncCall
   private let attempt = Attempt<WinsockError?>()
-  private let number = Mutex<UInt64>(0)
+  private let number = Locked<UInt64>(0)
   private let whenLate: @Sendable (WinsockError?) -> Void
 
   /// - Parameters:

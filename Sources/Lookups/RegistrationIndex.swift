@@ -2,8 +2,8 @@ import CWinsock
 import Foundation
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 
 /// What was registered through this host by sessions that live: with whom, and by whom. An entry goes with its owner's session; what the
 /// provider keeps longer, the provider alone knows. Nothing is ever deregistered because of it: what belongs to a session is the provider's
@@ -62,7 +62,7 @@ public final class RegistrationIndex: Sendable {
     var leavings: [UInt32: [Leaving]] = [:]
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   private let bytesPerUser: Int
   /// What the leavings of a user may take.
   private static let leftBytes = 64 << 10

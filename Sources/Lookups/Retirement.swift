@@ -1,7 +1,6 @@
 import Providers
 import Rundown
 import Sessions
-import Synchronization
 
 /// Takes a provider out of use while calls run: no new calls; calls in progress end, or reach the provider's deadline; every
 /// session gets its Cleanup. Then the provider is detached, though a call that was never completed keeps its file mapped.
@@ -17,8 +16,8 @@ final class Retirement: Sendable {
   private let provider: Provider
   private let sessions: SessionTable
   private let finished: @Sendable () -> Void
-  private let phase = Mutex<Phase>(.finishingCalls)
-  private let timer = Mutex<DeadlineTimer?>(nil)
+  private let phase = Locked<Phase>(.finishingCalls)
+  private let timer = Locked<DeadlineTimer?>(nil)
 
   /// - Parameter finished: Called once, without a lock, on any thread of the host or on the one that begins.
   init(_ provider: Provider, _ sessions: SessionTable, finished: @escaping @Sendable () -> Void) {

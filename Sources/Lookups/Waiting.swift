@@ -1,19 +1,20 @@
 import Dispatch
 import Providers
 import QuerySets
+import Rundown
 import Sessions
 import Synchronization
 
 /// The place of a Next that waits: for its turn, or for its answer.
 final class NextTicket: Sendable {
   private let arrived = DispatchSemaphore(value: 0)
-  private let turn = Mutex<Bool>(false)
+  private let turn = Locked<Bool>(false)
   private struct State {
     var answer: Result<Void, WinsockError>?
     /// Until when somebody waits for the answer.
     var end = MonotonicTime(nanoseconds: 0)
   }
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   func giveTurn(_ isGranted: Bool) {
     turn.withLock { $0 = isGranted }
@@ -61,7 +62,7 @@ final class Attempt<Value: Sendable>: Sendable {
   }
 
   private let arrived = DispatchSemaphore(value: 0)
-  private let state = Mutex<State>(.open)
+  private let state = Locked<State>(.open)
 
   /// False when the one who waited has left: then the value is the caller's to dispose of.
   func resolve(_ value: Value) -> Bool {

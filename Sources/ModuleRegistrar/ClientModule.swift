@@ -1,5 +1,5 @@
 import CWinsock
-import Synchronization
+import Rundown
 
 /// What a client module keeps of one binding: its binding context.
 public protocol ClientBinding: AnyObject, Sendable {
@@ -11,7 +11,7 @@ public protocol ClientBinding: AnyObject, Sendable {
 public final class ClientModule: Sendable {
   public let registrar: ModuleRegistrar
   private let offered: @Sendable (ModuleHandle, UnsafePointer<NPI_REGISTRATION_INSTANCE>) -> NTStatus
-  private let registration = Mutex<ModuleHandle?>(nil)
+  private let registration = Locked<ModuleHandle?>(nil)
   private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
 
   private struct Structures {

@@ -50,7 +50,7 @@ public final class ModuleRegistrar: Sendable {
 
   private let number: UInt64
   private let limits: Limits
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   private static let registrars = Atomic<UInt64>(0)
 
   public convenience init(limits: Limits = Limits()) {

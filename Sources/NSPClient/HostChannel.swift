@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import QuerySets
-import Synchronization
+import Rundown
 import Wire
 
 /// One connection to the host that any number of tasks use at once: requests go out as they come, a thread hands each answer to the
@@ -36,7 +36,7 @@ final class HostChannel: Sendable {
   }
 
   private let socket: HostSocket
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   private let silence: Duration
 

@@ -1,7 +1,7 @@
 import CHostSocket
 import Glibc
 import QuerySets
-import Synchronization
+import Rundown
 import Wire
 
 /// A connected socket, closed with its last user: its number is never another file's while somebody may still send or receive.
@@ -18,7 +18,7 @@ package final class HostSocket: Sendable {
   package let path: String
   private let descriptor: Int32
   /// One sender at a time, so that frames never mix. Held while sending: those behind would wait for the socket anyway.
-  private let writers = Mutex<Void>(())
+  private let writers = Locked<Void>(())
 
   /// How long the host may give no sign of life, in nanoseconds.
   private let silence: Int64

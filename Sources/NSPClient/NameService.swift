@@ -1,6 +1,7 @@
 import CWinsock
 import Glibc
 import QuerySets
+import Rundown
 import Synchronization
 import Wire
 
@@ -13,9 +14,9 @@ public final class NameService: Sendable {
   /// Nil: where a host is found when a connection is made.
   private let path: String?
   private let silence: Duration
-  private let channel = Mutex<HostChannel?>(nil)
+  private let channel = Locked<HostChannel?>(nil)
   /// Why the last attempt to connect failed.
-  private let connecting = Mutex<WinsockError?>(nil)
+  private let connecting = Locked<WinsockError?>(nil)
   private let attempts = Atomic<Int>(0)
 
   /// - Parameters:

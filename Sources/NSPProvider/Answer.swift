@@ -1,5 +1,6 @@
 import CWinsock
 import QuerySets
+import Rundown
 import Synchronization
 
 /// What a provider answers one query with: records, one after the other, then how it ended.
@@ -7,7 +8,7 @@ import Synchronization
 /// They may be known at once, be found on the thread that asks for the first one, come later from any thread, or come in pieces as they
 /// are asked for. The host asks for one record at a time; whoever asks for one that is not there yet is answered when it comes, or with `WSA_E_CANCELLED` when the query ends.
 public final class Answer: Sendable {
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   private struct State {
     /// Not delivered yet; the first one stays until it has found room.
@@ -32,16 +33,16 @@ public final class Answer: Sendable {
   }
 
   /// Everything is known.
-  public init(_ records: [QuerySet]) { state = Mutex(State(records: records[...], ending: .noMore)) }
+  public init(_ records: [QuerySet]) { state = Locked(State(records: records[...], ending: .noMore)) }
 
   /// Found on the thread that asks for the first record, which may be kept: for providers whose manifest says `blocking`.
   public init(whenAsked find: @escaping @Sendable () throws(WinsockError) -> [QuerySet]) {
-    state = Mutex(State(records: [], find: find))
+    state = Locked(State(records: [], find: find))
   }
 
   /// Comes later, by `deliver` and `finish`.
   /// - Parameter cancel: The query has ended before: nobody wants it any more.
-  public init(cancel: (@Sendable () -> Void)? = nil) { state = Mutex(State(records: [], cancel: cancel)) }
+  public init(cancel: (@Sendable () -> Void)? = nil) { state = Locked(State(records: [], cancel: cancel)) }
 
   /// Comes in pieces.
   /// - Parameters:
@@ -50,7 +51,7 @@ public final class Answer: Sendable {
   ///     or `finish` follows, from any thread.
   ///   - cancel: The query has ended before: nobody wants the rest.
   public init(_ first: [QuerySet], more: @escaping @Sendable (Answer) -> Void, cancel: (@Sendable () -> Void)? = nil) {
-    state = Mutex(State(records: first[...], more: more, cancel: cancel))
+    state = Locked(State(records: first[...], more: more, cancel: cancel))
   }
 
   // MARK: The provider's side

@@ -1,6 +1,6 @@
 import CWinsock
 import QuerySets
-import Synchronization
+import Rundown
 
 /// What the host is told of this file's provider: whether it can answer at all (`NSPHostSetFailing`). A provider that cannot be made says so
 /// by itself; one that is damaged later says so here.
@@ -14,7 +14,7 @@ public enum Condition {
     var hasComplained = false
   }
 
-  private static let state = Mutex<State>(State())
+  private static let state = Locked<State>(State())
 
   /// It can answer nothing, for this reason. Any thread; repeated, it costs nothing.
   public static func fails(_ reason: String) { set(reason) }

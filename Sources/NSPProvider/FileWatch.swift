@@ -1,6 +1,6 @@
 import Glibc
 import QuerySets
-import Synchronization
+import Rundown
 
 /// Follows some files, which need not be there: tells when one may have changed, was replaced, removed or made. An idle one costs nothing.
 ///
@@ -27,7 +27,7 @@ private final class Follower: Sendable {
   /// A pipe: what is written to it ends the watch. Not its end of file, which a child of this process may hold up.
   private let (ending, ended): (Int32, Int32)
   private let paths: [String]
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   private struct State {
     /// Numbers of watches: of folders, and of the files themselves.

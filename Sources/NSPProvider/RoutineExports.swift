@@ -4,7 +4,6 @@ import CProvider
 import CWinsock
 import QuerySets
 import Rundown
-import Synchronization
 
 // The routines of NSPv2 (ws2spi.h) for a provider in Swift. A file exports those that it has.
 
@@ -16,7 +15,7 @@ private enum Making {
 }
 
 /// The file's provider. Made under the lock: whoever comes meanwhile needs it as well, and making it calls nobody who would come back here.
-private let making = Mutex<Making>(.notYet)
+private let making = Locked<Making>(.notYet)
 private let pause = Duration.seconds(1)
 
 private func provider(_ id: LPGUID?) throws(WinsockError) -> any NameSpaceProvider {

@@ -1,6 +1,6 @@
 import CWinsock
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The ordered list of installed providers (nsp.md §1): who exists, in which order they are asked, and who can be called now.
 ///
@@ -69,7 +69,7 @@ public final class Catalog: Sendable {
     case invalid
   }
 
-  private let state = Mutex<[Entry]>([])
+  private let state = Locked<[Entry]>([])
   /// Of who is installed, active, and when asked.
   public let changes = CatalogChanges()
 

@@ -1,4 +1,4 @@
-import Synchronization
+import Rundown
 
 /// Who waits for the next change of the catalog: another entry, one less, another order, one that is enabled or disabled.
 public final class CatalogChanges: Sendable {
@@ -15,7 +15,7 @@ public final class CatalogChanges: Sendable {
     var limit = 64
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   init() {}
 

@@ -1,3 +1,4 @@
+import Rundown
 import Synchronization
 
 /// What a change, or the wait for one, is about: a name as queries have it, or everything.
@@ -54,7 +55,7 @@ public final class ChangeSignal: Sendable {
 
   private let changes = Atomic<UInt64>(0)
   private let complete = Atomic<Bool>(false)
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   public init() {}
 

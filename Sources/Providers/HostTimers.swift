@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Rundown
 
 /// Has work done later, on a thread of the host. One thread waits for the earliest of it, and sleeps where there is none. Not libdispatch: from
 /// the first timer or queue on, that wakes a process each second.
@@ -7,11 +7,11 @@ public enum HostTimers {
   /// Work that is to come.
   public final class Entry: Sendable {
     fileprivate let end: MonotonicTime
-    private let work: Mutex<(@Sendable () -> Void)?>
+    private let work: Locked<(@Sendable () -> Void)?>
 
     fileprivate init(_ end: MonotonicTime, _ work: @escaping @Sendable () -> Void) {
       self.end = end
-      self.work = Mutex(work)
+      self.work = Locked(work)
     }
 
     /// It is not done any more, unless it is being done. What it keeps alive is let go of.

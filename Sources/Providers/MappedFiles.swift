@@ -3,7 +3,7 @@ import CLastWords
 import CMappedFiles
 import Dispatch
 import Glibc
-import Synchronization
+import Rundown
 
 /// The providers' files of this process, from their loading until they are unmapped.
 ///
@@ -72,7 +72,7 @@ public enum MappedFiles {
     var files: [UInt64: File] = [:]
   }
 
-  private static let state = Mutex<State>(State())
+  private static let state = Locked<State>(State())
 
   static func add(_ file: File) -> UInt64 {
     state.withLock { state in
@@ -106,7 +106,7 @@ public enum MappedFiles {
     case again
   }
 
-  private static let looking = Mutex<Looking>(.idle)
+  private static let looking = Locked<Looking>(.idle)
 
   /// Has what can be unmapped unmapped, by other threads of the host. One look at a time: each sees every file.
   private static func look() {

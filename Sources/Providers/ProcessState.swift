@@ -1,6 +1,7 @@
 import CProcessState
 import Glibc
 import QuerySets
+import Rundown
 import Synchronization
 
 /// What belongs to the whole process: working directory, umask, locale and dispositions of signals. A provider in the host's process that
@@ -19,7 +20,7 @@ public enum ProcessState {
     var called: Set<String> = []
   }
 
-  private static let state = Mutex<State>(State())
+  private static let state = Locked<State>(State())
   private static let isWatched = Atomic<Bool>(false)
   /// Advanced by every look: a provider that was called since is known by it.
   private static let look = Atomic<UInt64>(1)

@@ -39,7 +39,7 @@ public final class Provider: Sendable {
   /// For what the process says when it dies in one of its routines.
   private nonisolated(unsafe) let mark: UnsafeMutablePointer<CChar>?
 
-  private let keptFile: Mutex<SharedObject?>
+  private let keptFile: Locked<SharedObject?>
   /// Its routines are code of this process.
   private let isHere: Atomic<Bool>
   /// For `ProcessState`.
@@ -70,7 +70,7 @@ public final class Provider: Sendable {
     provedSlow = Atomic(manifest.isBlocking || turns != nil)
     self.manifest = manifest
     self.routines = routines
-    keptFile = Mutex(file)
+    keptFile = Locked(file)
     isHere = Atomic(file != nil)
   }
 
@@ -199,7 +199,7 @@ public final class SessionLedger: Sendable {
     case lateCall
   }
 
-  private let state = Mutex<Figures>(Figures())
+  private let state = Locked<Figures>(Figures())
 
   public init() {}
 

@@ -1,5 +1,5 @@
 import QuerySets
-import Synchronization
+import Rundown
 
 /// Whether a provider can answer at all: by its own word, by its last startup, and by whether its process is there. Any thread.
 public final class ProviderCondition: Sendable {
@@ -9,7 +9,7 @@ public final class ProviderCondition: Sendable {
     var isGone = false
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   init() {}
 

@@ -3,7 +3,7 @@ import Dispatch
 import Glibc
 import ModuleRegistrar
 import QuerySets
-import Synchronization
+import Rundown
 
 /// A provider as a provider module of the interface between providers and the engine (`NSP_NPI_NSPV2` in nsphost.h): what it
 /// hands out when a foreign client attaches is a complete routine table.
@@ -25,9 +25,9 @@ public final class ProviderModule: Sendable {
   /// The table that foreign clients call, where the routines are none.
   private let table = Mutex<DirectRoutines?>(nil)
   private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
-  private let registration = Mutex<ModuleHandle?>(nil)
+  private let registration = Locked<ModuleHandle?>(nil)
   /// A module is registered once: whoever takes it back meanwhile waits until it has been.
-  private let life = Mutex<Life>(.fresh)
+  private let life = Locked<Life>(.fresh)
   private let registering = DispatchGroup()
 
   private enum Life {

@@ -1,5 +1,5 @@
 import Dispatch
-import Synchronization
+import Rundown
 
 /// The places of one provider's routines, and the threads that wait for them. A turn, not a lock: nothing of the host is held.
 public final class RoutineTurns: Sendable {
@@ -10,7 +10,7 @@ public final class RoutineTurns: Sendable {
     var tickets: [UInt64: DispatchSemaphore] = [:]
   }
 
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   /// Nil where nothing is bounded.
   /// - Parameters:
@@ -18,7 +18,7 @@ public final class RoutineTurns: Sendable {
   ///   - endsWait: No End overlaps with the NextEx of its own handle.
   public init?(concurrency: Int?, endsWait: Bool) {
     guard concurrency != nil || endsWait else { return nil }
-    state = Mutex(State(places: RoutinePlaces(capacity: concurrency ?? .max, endsWait: endsWait)))
+    state = Locked(State(places: RoutinePlaces(capacity: concurrency ?? .max, endsWait: endsWait)))
   }
 
   /// Waits until a routine may begin.

@@ -3,7 +3,7 @@ import CLastWords
 import CWinsock
 import Glibc
 import QuerySets
-import Synchronization
+import Rundown
 
 /// A provider's file in this process: mapped by `init`; `deinit` has it unmapped, when nothing of it runs any more (`MappedFiles`).
 ///
@@ -78,7 +78,7 @@ public final class SharedObject: Sendable {
   func calling<Result>(_ function: StaticString, _ call: () -> Result) -> Result { Self.marked(mark, function, call) }
 
   /// How often each path was loaded by this process.
-  private static let generations = Mutex<[String: Int]>([:])
+  private static let generations = Locked<[String: Int]>([:])
 
   /// Another way to write the same path, each time. The dynamic linker gives out the file that it has under a name without looking
   /// at the disk again; a file that replaced it, while the old one is still mapped, needs a name that is new.

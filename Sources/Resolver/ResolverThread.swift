@@ -1,13 +1,13 @@
 import CLinux
 import Glibc
-import Synchronization
+import Rundown
 
 /// The thread of a resolver: everything of c-ares happens on it, whatever the number of queries. Others leave it notes.
 final class ResolverThread: Sendable {
   private let poll: Int32
   private let wake: Int32
   private let configuration: Resolver.Configuration
-  private let notes = Mutex<Notes>(Notes())
+  private let notes = Locked<Notes>(Notes())
 
   private enum Note: Sendable {
     case ask(UInt64, Question)

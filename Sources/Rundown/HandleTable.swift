@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A handle that may be given to foreign code: not a pointer, never 0, and never valid again once its entry was removed.
 ///
 /// Bits 0…23 are the slot, 24…31 the table's kind, 32…63 the generation of the slot.
@@ -32,7 +30,7 @@ public final class HandleTable<Value: Sendable>: Sendable {
   public static var maximumCount: Int { 1 << 24 }
 
   private let kind: UInt8
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   /// - Parameter kind: A number that tells this table's handles from those of the process's other tables.
   public init(kind: UInt8) { self.kind = kind }

@@ -8,7 +8,7 @@ import Synchronization
 public final class RundownGate: Sendable {
   /// Bit 63: closed. The other bits: how many are inside.
   private let state = Atomic<UInt64>(0)
-  private let waiters = Mutex<Waiters>(Waiters())
+  private let waiters = Locked<Waiters>(Waiters())
 
   private static let closed: UInt64 = 1 << 63
 

@@ -4,7 +4,7 @@ import GRDB
 import Glibc
 import Ownership
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The classes that were installed, in a database (`schema.db`) or, without a directory, in memory. A class is there with all its values
 /// or not at all, whenever its host is killed.
@@ -108,7 +108,7 @@ final class ClassStore: Sendable {
   }()
 
   /// Connections that are closed. When their queues are let go of, libdispatch starts its threads, which wake the process each second.
-  private static let closed = Mutex<[DatabaseQueue]>([])
+  private static let closed = Locked<[DatabaseQueue]>([])
 
   /// Looks at a file before anything is written to it.
   private static func inspect(_ path: String, _ configuration: GRDB.Configuration) throws {
@@ -158,7 +158,7 @@ final class ClassStore: Sendable {
     return fstat(changes, &status) == 0 && status.st_nlink > 0 ? Int(status.st_size) : Int.random(in: .min..<0)
   }
 
-  private let memoryGeneration = Mutex<Int>(0)
+  private let memoryGeneration = Locked<Int>(0)
 
   /// The class of an id, with its values in their order; nil where none was installed.
   func serviceClass(_ id: GUID) throws(Defect) -> ServiceClass? {

@@ -2,7 +2,7 @@ import CWinsock
 import Dispatch
 import Glibc
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The provider that keeps the classes of all name spaces (nsp.md §7.3): those that were installed, and in their absence those that
 /// are well known. It is never needed for anything but what it knows: what it can't read it does not know.
@@ -20,7 +20,7 @@ public final class SchemaProvider: Sendable {
 
   private let directory: String?
   private let wellKnown: WellKnownClasses
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   private struct State {
     /// Opened when it is first needed, and only where it is there or something is to be kept.

@@ -6,6 +6,7 @@ import Glibc
 import Lookups
 import Providers
 import QuerySets
+import Rundown
 import Synchronization
 import Wire
 
@@ -19,8 +20,8 @@ public final class Worker: Sendable {
   private let reports = Atomic<UInt32>(0)
   /// The provider has said that it tells of every change, perhaps before the host could hear it.
   private let hasPromised = Atomic<Bool>(false)
-  private let advertised = Mutex<WorkerAdvertisement?>(nil)
-  private let file = Mutex<(object: SharedObject, version1: Version1Routines?)?>(nil)
+  private let advertised = Locked<WorkerAdvertisement?>(nil)
+  private let file = Locked<(object: SharedObject, version1: Version1Routines?)?>(nil)
 
   /// Says hello to the host. Nil when it is not there, or does not want this process.
   /// - Parameters:

@@ -4,6 +4,7 @@ import CWinsock
 import Glibc
 import Providers
 import QuerySets
+import Rundown
 import Synchronization
 import Wire
 
@@ -15,7 +16,7 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
   /// Where so many routines may run at a time, or an End waits for a NextEx: the host can't know when one returns that it no longer waits for.
   private let turns: RoutineTurns?
   /// Good for once: where the host is gone, so is this process, soon.
-  private let first: Mutex<Int32>
+  private let first: Locked<Int32>
   private(set) lazy var changes = ChangeEvents(self)
 
   init(
@@ -23,7 +24,7 @@ final class WorkerAdvertisement: Advertisement, @unchecked Sendable {
     _ connection: Int32
   ) {
     (self.version1, own, self.turns) = (version1, traits, turns)
-    first = Mutex(connection)
+    first = Locked(connection)
     super.init(id, routines)
     _ = changes
   }
@@ -182,7 +183,7 @@ final class ChangeEvents: @unchecked Sendable {
   }
 
   private unowned let advertisement: Advertisement
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   private static let mostLent = 4096
 
   init(_ advertisement: Advertisement) { self.advertisement = advertisement }

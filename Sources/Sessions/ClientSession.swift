@@ -1,7 +1,6 @@
 import Providers
 import QuerySets
 import Rundown
-import Synchronization
 
 /// Something that a client holds open and that ends with its session: a lookup, a registration in progress.
 public protocol ClientResource: AnyObject, Sendable {
@@ -25,7 +24,7 @@ public final class ClientSession: Sendable {
     var whenEnded: [@Sendable () -> Void] = []
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   private let whenGone: @Sendable (ClientSession) -> Void
 
   /// - Parameter whenGone: Called once, without a lock, when the last provider has been told.

@@ -3,7 +3,6 @@ import Dispatch
 import Providers
 import QuerySets
 import Rundown
-import Synchronization
 
 /// The session of one client at one provider: started once, carried through every call, and ended by exactly one Cleanup or
 /// Rundown after every other routine call has returned (nsp.md §5.4).
@@ -13,7 +12,7 @@ import Synchronization
 public final class ProviderSession: Sendable {
   public let provider: Provider
   public let gate = RundownGate()
-  private let lifecycle = Mutex<Lifecycle>(Lifecycle())
+  private let lifecycle = Locked<Lifecycle>(Lifecycle())
   private let whenEnded: @Sendable (ProviderSession) -> Void
 
   /// - Parameter whenEnded: Called once, without a lock, when the session has ended or turned out never to have begun.

@@ -1,5 +1,5 @@
 import Providers
-import Synchronization
+import Rundown
 
 /// Every client session of the host that has not ended yet. Any thread may call.
 public final class SessionTable: Sendable {
@@ -32,7 +32,7 @@ public final class SessionTable: Sendable {
     }
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   public init() {}
 

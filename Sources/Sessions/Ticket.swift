@@ -1,11 +1,10 @@
 import Dispatch
 import Rundown
-import Synchronization
 
 /// A value that comes once, and the place of those who wait for it.
 public final class Ticket<Value: Sendable>: Sendable {
   private let arrived = DispatchSemaphore(value: 0)
-  private let value = Mutex<Value?>(nil)
+  private let value = Locked<Value?>(nil)
 
   public init() {}
 

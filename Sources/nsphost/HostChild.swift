@@ -3,7 +3,7 @@ import Dispatch
 import Glibc
 import HostDaemon
 import Providers
-import Synchronization
+import Rundown
 
 /// A process that is the host of this command, because files that it needs live in their host: the same command once more.
 ///
@@ -254,7 +254,7 @@ extension HostSign.Sign {
 private final class Passing {
   static let numbers = [SIGINT, SIGTERM, SIGHUP]
 
-  private let process = Mutex<pid_t?>(nil)
+  private let process = Locked<pid_t?>(nil)
   private var sources: [any DispatchSourceSignal] = []
 
   init() {

@@ -4,7 +4,7 @@ import HostDaemon
 import Lookups
 import Providers
 import QuerySets
-import Synchronization
+import Rundown
 
 /// What a command reports when it can't do what it was asked: what, why, what to do on a line of its own, and an exit status.
 struct CommandFailure: Error {
@@ -90,7 +90,7 @@ struct HostEnvelope: Encodable {
 
 enum Output {
   /// Where a process writes that never waits for those who read it: a host, and what runs for one.
-  private static let channels = Mutex<(lines: LineOutput, asides: LineOutput)?>(nil)
+  private static let channels = Locked<(lines: LineOutput, asides: LineOutput)?>(nil)
 
   /// From now on nothing here waits for whoever reads it.
   /// - Parameter count: The line that says how many could not be written to standard error.

@@ -3,8 +3,8 @@ import CLinux
 import Dispatch
 import Glibc
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 
 /// Runs this very command in a process of its own, and again whenever that ends and nobody has asked for it: `serve --supervise`.
 ///
@@ -14,7 +14,7 @@ final class Supervision: Sendable {
   private let arguments: [String]
   /// SIGTERM or SIGINT has come.
   private let wake = DispatchSemaphore(value: 0)
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   private struct State {
     /// 0: none.

@@ -6,8 +6,8 @@ import Lookups
 import NSPClient
 import Providers
 import QuerySets
+import Rundown
 import ServiceClasses
-import Synchronization
 
 struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -72,7 +72,7 @@ struct WatchCommand: ParsableCommand {
   }
 
   private final class Failure: Sendable {
-    let error = Mutex<(any Error)?>(nil)
+    let error = Locked<(any Error)?>(nil)
   }
 
   /// Class names are those that this process can find out: the well-known ones, and those that its own user's hosts keep.
@@ -168,7 +168,7 @@ private final class WatchBoard: Sendable {
 
   private let name: String
   private let isJSON: Bool
-  private let shown = Mutex<[GUID: Found]>([:])
+  private let shown = Locked<[GUID: Found]>([:])
 
   init(_ name: String, _ isJSON: Bool) { (self.name, self.isJSON) = (name, isJSON) }
 

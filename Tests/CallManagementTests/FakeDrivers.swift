@@ -4,7 +4,7 @@ import Synchronization
 
 /// What every driver of a test was called with, in order, with the nesting shown by "}" where a callback returned.
 final class CallJournal: Sendable {
-  private let noted = Mutex<[String]>([])
+  private let noted = Locked<[String]>([])
 
   func note(_ line: String) { noted.withLock { $0.append(line) } }
   func clear() { noted.withLock { $0 = [] } }

@@ -26,8 +26,8 @@ private final class Storm: CallClient, CallManager, @unchecked Sendable {
   let calls = CoNDIS()
   let lives: [Life]
   /// The other side of a creation knows the handle alone.
-  private let numbers = Mutex<[Handle: Int]>([:])
-  private let work = Mutex<[@Sendable () -> Void]>([])
+  private let numbers = Locked<[Handle: Int]>([:])
+  private let work = Locked<[@Sendable () -> Void]>([])
   private var (adapter, binding, family, sap) = (
     Handle(rawValue: 0), Handle(rawValue: 0), Handle(rawValue: 0), Handle(rawValue: 0)
   )

@@ -6,8 +6,8 @@ import Lookups
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 import Testing
 import Wire
 
@@ -24,7 +24,7 @@ import Wire
     var begins = 0
     var ends = 0
   }
-  private static let books = Mutex(Books())
+  private static let books = Locked(Books())
 
   /// A provider whose connection the test can cut.
   private final class Offered: Advertisement, @unchecked Sendable {
@@ -241,7 +241,7 @@ import Wire
   func changes() throws {
     let (served, offered) = try offered()
     let client = try client(served, 4000)
-    let told = Mutex<[String]>([])
+    let told = Locked<[String]>([])
     var lookups: [Lookup] = []
     func wait(_ name: String) throws {
       let query = QuerySet(serviceInstanceName: name, nameSpace: .dns, providerID: Self.id)

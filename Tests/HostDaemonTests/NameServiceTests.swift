@@ -3,7 +3,7 @@ import Glibc
 import NSPClient
 import Providers
 import QuerySets
-import Synchronization
+import Rundown
 import Testing
 
 @Suite struct NameServiceTests {
@@ -120,7 +120,7 @@ import Testing
     let service = NameService(socket: served.server.path)
     let provider = try #require(served.host.catalog.entries.first?.provider)
     let query = QuerySet(serviceInstanceName: "records-1", nameSpace: .dns, providerID: provider.id)
-    let seen = Mutex(0)
+    let seen = Locked(0)
     let task = Task {
       for try await records in service.changes(of: query) {
         #expect(records.count == 1)

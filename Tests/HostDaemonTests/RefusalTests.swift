@@ -1,5 +1,5 @@
 import Lookups
-import Synchronization
+import Rundown
 import Testing
 import Wire
 
@@ -7,7 +7,7 @@ import Wire
 
 @Suite(.serialized) struct RefusalTests {
   private final class Lines: Sendable {
-    let lines = Mutex<[String]>([])
+    let lines = Locked<[String]>([])
     func about(_ user: UInt32) -> [String] { lines.withLock { $0 }.filter { $0.contains("user \(user) ") } }
   }
 

@@ -4,8 +4,8 @@ import Lookups
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 import Testing
 
 @Suite(.serialized) struct AdvertisingTests {
@@ -16,8 +16,8 @@ import Testing
     scripted.finish()
   }
 
-  private static let recursing = Mutex<(host: ProviderHost, client: ClientSession, id: GUID)?>(nil)
-  private static let innermost = Mutex<(depth: Int, error: WinsockError?)>((0, nil))
+  private static let recursing = Locked<(host: ProviderHost, client: ClientSession, id: GUID)?>(nil)
+  private static let innermost = Locked<(depth: Int, error: WinsockError?)>((0, nil))
 
   @Test("NSP-236 NSP-237 a provider whose Begin looks itself up does not deadlock, and gets WSANO_RECOVERY at depth 16")
   func recursion() throws {

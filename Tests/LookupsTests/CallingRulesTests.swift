@@ -4,6 +4,7 @@ import Foundation
 import Lookups
 import Providers
 import QuerySets
+import Rundown
 import Sessions
 import Synchronization
 import Testing
@@ -277,7 +278,7 @@ import Testing
       "witness", sidecars: ["witness": "name = \"witness\"\nnamespace = \"nds\""])
     let id = try advertise(scripted)
     let client = try scripted.open()
-    let answer = Mutex<WinsockError??>(nil)
+    let answer = Locked<WinsockError??>(nil)
     HostThreads.run {
       let result = try? register(scripted, client, "keep")
       answer.withLock { $0 = .some(result ?? nil) }

@@ -4,8 +4,8 @@ import Foundation
 import Lookups
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 import Testing
 
 /// Control of lookups, and being told of changes.
@@ -25,7 +25,7 @@ import Testing
   /// What a notice came to; nil for what has not ended.
   private final class Outcome: Sendable {
     private let arrived = DispatchSemaphore(value: 0)
-    private let outcomes = Mutex<[WinsockError?]>([])
+    private let outcomes = Locked<[WinsockError?]>([])
 
     init(_ control: Lookup.Control) throws {
       guard case .pending(let notice) = control else { throw WinsockError.invalidArgument }
@@ -271,8 +271,8 @@ import Testing
   func storm() throws {
     let scripted = try ScriptedHost("scripted-a", "version1")
     let client = try scripted.open()
-    let ended = Mutex<Int>(0)
-    let isOver = Mutex<Bool>(false)
+    let ended = Locked<Int>(0)
+    let isOver = Locked<Bool>(false)
     let group = DispatchGroup()
     for _ in 0..<2 {
       group.enter()

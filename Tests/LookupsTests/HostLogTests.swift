@@ -1,12 +1,12 @@
 import Lookups
 import Providers
 import QuerySets
-import Synchronization
+import Rundown
 import Testing
 
 @Suite struct HostLogTests {
   private final class Lines: Sendable {
-    let lines = Mutex<[LogEntry]>([])
+    let lines = Locked<[LogEntry]>([])
 
     func of(_ id: QueryID) -> [String] {
       lines.withLock { $0 }.filter { $0.query == id }.map { "\($0.level) \($0.provider ?? "host"): \($0.text)" }

@@ -4,8 +4,8 @@ import Foundation
 import Lookups
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 import Testing
 
 /// Lookups over several providers (nsp.md §8.2 to §8.5, §9, §13.2).
@@ -171,7 +171,7 @@ import Testing
     let scripted = try ScriptedHost("scripted-a")
     let lookup = try scripted.host.engine.begin(
       try scripted.open(), QuerySet(serviceInstanceName: "records-60", nameSpace: .dns), flags: .returnName)
-    let names = Mutex<[String]>([])
+    let names = Locked<[String]>([])
     DispatchQueue.concurrentPerform(iterations: 8) { _ in
       while let record = try? lookup.next() { names.withLock { $0.append(record.serviceInstanceName ?? "") } }
     }

@@ -3,8 +3,8 @@ import Lookups
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 import Testing
 
 /// Providers that are down beside others that answer (nsp.md §8.2 to §8.4, §8.6).
@@ -25,7 +25,7 @@ import Testing
     case isRefused
   }
 
-  private static let conducts = Mutex<[GUID: Conduct]>([:])
+  private static let conducts = Locked<[GUID: Conduct]>([:])
   private static func conduct(_ id: LPGUID?) -> Conduct? { id.flatMap { id in conducts.withLock { $0[id.pointee] } } }
 
   private static func result(_ code: Int32) -> Int32 {

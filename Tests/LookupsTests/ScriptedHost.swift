@@ -7,15 +7,15 @@ import Lookups
 import ModuleRegistrar
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 import Testing
 
 /// A host with its own copies of fixture providers: a copy of a file has its own state, so tests don't disturb each other.
 final class ScriptedHost: Sendable {
   let host: ProviderHost
   let directory: String
-  private let clients = Mutex<[ObjectIdentifier: LoopbackClient]>([:])
+  private let clients = Locked<[ObjectIdentifier: LoopbackClient]>([:])
 
   /// - Parameters:
   ///   - registrar: One of its own, so that hosts of other tests have no part in it.

@@ -2,7 +2,7 @@ import CWinsock
 import Dispatch
 import Foundation
 import ModuleRegistrar
-import Synchronization
+import Rundown
 import Testing
 
 /// Random lives of modules, each step compared with a model that was written from nmr.md alone.
@@ -40,7 +40,7 @@ struct SplitMix: RandomNumberGenerator {
 
 /// A thread that does one thing at a time for the test's own.
 final class OtherThread: Sendable {
-  private let work = Mutex<(@Sendable () -> Void)?>(nil)
+  private let work = Locked<(@Sendable () -> Void)?>(nil)
   private let (given, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
 
   init() {

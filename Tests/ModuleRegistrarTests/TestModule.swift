@@ -1,11 +1,12 @@
 import CWinsock
 import Foundation
 import ModuleRegistrar
+import Rundown
 import Synchronization
 
 /// What happened, in order, over all modules of a test: lines such as "c1.attach p1".
 final class Journal: Sendable {
-  private let lines = Mutex<[String]>([])
+  private let lines = Locked<[String]>([])
 
   func note(_ line: String) { lines.withLock { $0.append(line) } }
   func count(_ line: String) -> Int { lines.withLock { $0.count { $0 == line } } }
@@ -38,7 +39,7 @@ final class TestModule: @unchecked Sendable {
     var handle: ModuleHandle?
     var attachments: [Attachment] = []
   }
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   init(
     _ role: ModuleRole, _ name: String, _ registrar: ModuleRegistrar, _ journal: Journal, npi number: UInt32 = 7

@@ -6,8 +6,8 @@ import ModuleRegistrar
 import NSPProvider
 import Providers
 import QuerySets
+import Rundown
 import Sessions
-import Synchronization
 
 /// The provider of these tests, in Swift like those that ship: what a name says is what it does.
 ///
@@ -26,7 +26,7 @@ final class AskedProvider: NameSpaceProvider {
 
   private final class Session: NSPProvider.ProviderSession {}
 
-  private let state = Mutex(Books())
+  private let state = Locked(Books())
   var books: Books { state.withLock { $0 } }
   func forget() { state.withLock { $0 = Books() } }
 

@@ -1,5 +1,5 @@
 import Providers
-import Synchronization
+import Rundown
 import Testing
 
 /// Who is told of which change.
@@ -7,7 +7,7 @@ import Testing
   private let told = Told()
 
   private final class Told: Sendable {
-    private let names = Mutex<[String]>([])
+    private let names = Locked<[String]>([])
     func note(_ name: String) { names.withLock { $0.append(name) } }
     func take() -> [String] {
       names.withLock { names in

@@ -38,8 +38,8 @@ import Testing
   @Test("8 threads insert, read and remove: each value is taken out by exactly one, and no handle is given twice")
   func hammer() {
     let table = HandleTable<Int>(kind: 3)
-    let shared = Mutex<[Handle]>([])
-    let everGiven = Mutex<Set<Handle>>([])
+    let shared = Locked<[Handle]>([])
+    let everGiven = Locked<Set<Handle>>([])
     let taken = Atomic<Int>(0)
     let failures = Atomic<Int>(0)
     let perThread = 5_000

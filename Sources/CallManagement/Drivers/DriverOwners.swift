@@ -1,10 +1,9 @@
 import CWinsock
 import Rundown
-import Synchronization
 
 /// Which driver each adapter and each binding belongs to: a driver in use keeps its tables.
 final class DriverOwners: Sendable {
-  private let owners = Mutex<[Handle: DriverTables]>([:])
+  private let owners = Locked<[Handle: DriverTables]>([:])
 
   func note(_ handle: Handle, _ driver: DriverTables) { owners.withLock { $0[handle] = driver } }
 

@@ -1,6 +1,5 @@
 import CWinsock
 import Rundown
-import Synchronization
 
 /// A driver that was written against ndis.h: the tables that it has set, and what it is by them (condis.md §3).
 final class DriverTables: @unchecked Sendable {
@@ -15,7 +14,7 @@ final class DriverTables: @unchecked Sendable {
     var isRetired = false
   }
 
-  private let state = Mutex<Tables>(Tables())
+  private let state = Locked<Tables>(Tables())
 
   /// Copies one table, told by its type. A driver in use keeps the tables that it has.
   func set(_ header: UnsafePointer<NDIS_OBJECT_HEADER>) -> NDISStatus {

@@ -30,10 +30,10 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
   private let isOver = Atomic<Bool>(false)
   private let lastNumber = Atomic<UInt64>(0)
   /// What the provider's process owes, by the host's numbers.
-  private let owed = Mutex<[UInt64: AwaitedOutcome]>([:])
+  private let owed = Locked<[UInt64: AwaitedOutcome]>([:])
   private let lookups = HandleTable<RemoteLookup>(kind: 28)
   /// Events that the provider is to set, by the host's numbers.
-  private let changes = Mutex<[UInt64: Event]>([:])
+  private let changes = Locked<[UInt64: Event]>([:])
   private let whenHung: @Sendable () -> Void
 
   /// An event of the engine's, which is known by its handle alone.
@@ -46,15 +46,15 @@ final class AdvertisedProvider: ProviderRoutines, ServiceClassRoutines {
     let handle: UInt64
     let session: UInt64
     /// What was fetched ahead, in order; and the outcome that had no room.
-    private let ready: Mutex<[AwaitedOutcome]>
-    private let last = Mutex<AwaitedOutcome?>(nil)
-    private let numbers = Mutex<[UInt64]>([])
+    private let ready: Locked<[AwaitedOutcome]>
+    private let last = Locked<AwaitedOutcome?>(nil)
+    private let numbers = Locked<[UInt64]>([])
     /// Entered by each NextEx that the provider was asked for, until that has returned or never will.
     let nexts = DispatchGroup()
 
     init(_ handle: UInt64, _ session: UInt64, ready: [AwaitedOutcome]) {
       (self.handle, self.session) = (handle, session)
-      self.ready = Mutex(ready)
+      self.ready = Locked(ready)
     }
 
     /// What answers the next call without asking; nil where the provider must be asked.

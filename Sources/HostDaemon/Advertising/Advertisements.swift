@@ -4,7 +4,7 @@ import Glibc
 import Lookups
 import Providers
 import QuerySets
-import Synchronization
+import Rundown
 import Wire
 
 /// Providers that other processes serve, each for as long as the connection that advertised it (`WSAAdvertiseProvider`, nsp.md §5.8).
@@ -32,9 +32,9 @@ final class Advertisements: Sendable {
 
   private let host: ProviderHost
   let workers: Workers
-  private let known = Mutex<[GUID: Advertisement]>([:])
+  private let known = Locked<[GUID: Advertisement]>([:])
   /// One report at a time is passed on, so that none overtakes a later one.
-  private let reporting = Mutex<Void>(())
+  private let reporting = Locked<Void>(())
 
   init(_ host: ProviderHost, _ workers: Workers) { (self.host, self.workers) = (host, workers) }
 

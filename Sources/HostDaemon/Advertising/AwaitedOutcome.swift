@@ -1,7 +1,7 @@
 import CWinsock
 import Glibc
 import QuerySets
-import Synchronization
+import Rundown
 import Wire
 
 /// What became of a call at a provider in another process, on its way to whoever waits for it: it may come before it is asked for, where it
@@ -31,7 +31,7 @@ final class AwaitedOutcome: Sendable {
     var isTaken = false
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
 
   init(_ outcome: Outcome? = nil) { state.withLock { $0.outcome = outcome } }
 

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Providers
 import QuerySets
+import Rundown
 import Synchronization
 import Wire
 
@@ -95,7 +96,7 @@ final class CallChannel: @unchecked Sendable {
     var sweep = 0
   }
 
-  private let ends = Mutex<Ends>(Ends())
+  private let ends = Locked<Ends>(Ends())
 
   /// Keeps an End for the next call.
   func keep(end handle: UInt64, of session: UInt64, sweep: Int) {

@@ -2,6 +2,7 @@ import CLinux
 import Dispatch
 import Glibc
 import Providers
+import Rundown
 import Synchronization
 import Wire
 
@@ -25,7 +26,7 @@ final class CallChannels: Sendable {
     var isOver = false
   }
 
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   /// Signalled when a channel is given back while somebody waits for one.
   private let freed = DispatchSemaphore(value: 0)
   private let waiting = Atomic<Int>(0)

@@ -3,7 +3,6 @@ import Glibc
 import Lookups
 import Providers
 import Rundown
-import Synchronization
 
 /// What the workers write to their standard output and error, all of them to one pipe: it is read whether or not somebody reads the host's log,
 /// and goes there line by line. A worker that writes waits for nobody else.
@@ -15,7 +14,7 @@ final class WorkerOutput: Polled, @unchecked Sendable {
   private var place = Handle(rawValue: 0)
   private weak var poll: SocketPoll?
   /// The start of a line, of which the rest has not come yet.
-  private let rest = Mutex<[UInt8]>([])
+  private let rest = Locked<[UInt8]>([])
 
   private static let longestLine = 1 << 13
 

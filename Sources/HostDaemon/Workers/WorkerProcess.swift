@@ -4,7 +4,7 @@ import Glibc
 import Lookups
 import Providers
 import QuerySets
-import Synchronization
+import Rundown
 
 /// One worker: the process that runs a provider's file, started again when it dies, and left alone when it keeps dying.
 ///
@@ -19,7 +19,7 @@ final class WorkerProcess: ProviderProcess {
   private let image: ELFImage
   private let told: @Sendable (ProviderHosting) -> Void
   private let whenOver: @Sendable (WorkerProcess) -> Void
-  private let state: Mutex<State>
+  private let state: Locked<State>
   /// It has advertised, was refused, or has died before.
   private let settling = DispatchSemaphore(value: 0)
   /// Signalled when it is to stop, or to live again.
@@ -58,7 +58,7 @@ final class WorkerProcess: ProviderProcess {
     (self.path, self.manifest, self.socket, self.image, self.restarts) = (path, manifest, socket, image, restarts)
     self.output = output
     (self.told, self.whenOver) = (told, whenOver)
-    state = Mutex(State())
+    state = Locked(State())
   }
 
   var processID: Int32? { state.withLock { $0.hosting.processID } }

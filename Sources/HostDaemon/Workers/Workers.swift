@@ -3,7 +3,7 @@ import Glibc
 import Lookups
 import Providers
 import QuerySets
-import Synchronization
+import Rundown
 
 /// The processes that this host has started, one for each provider that does not run in its own (design: process isolation).
 public final class Workers: ProviderProcesses {
@@ -12,7 +12,7 @@ public final class Workers: ProviderProcesses {
   private let restarts: Bool
   /// What they write; nil where they write it themselves.
   let output = WorkerOutput()
-  private let known = Mutex<[GUID: [WorkerProcess]]>([:])
+  private let known = Locked<[GUID: [WorkerProcess]]>([:])
 
   init(_ host: ProviderHost, socket: String, restarts: Bool) {
     (self.host, self.socket, self.restarts) = (host, socket, restarts)

@@ -1,6 +1,5 @@
 import CallManagement
 import Rundown
-import Synchronization
 
 /// The other end of a call, where a transport in Swift has it.
 public protocol CallPeer: AnyObject, Sendable {
@@ -20,7 +19,7 @@ public final class PeerTransport<Peer: CallPeer>: CallManager {
 
   private let calls: CoNDIS
   private let layer: SessionLayer
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   private let peers = HandleTable<Peer>(kind: 26)
 
   private init(_ layer: SessionLayer) {

@@ -3,7 +3,6 @@ import CallManagement
 import Glibc
 import Providers
 import Rundown
-import Synchronization
 
 /// The client of call management that turns incoming calls into sessions: one for each client process, whatever calls it makes.
 /// Transports are its call managers.
@@ -174,7 +173,7 @@ public final class SessionCall: Sendable {
 
   let vc: Handle
   public let link: TransportLink
-  private let state = Mutex<State>(State())
+  private let state = Locked<State>(State())
   /// Close data must last until the close is complete.
   private nonisolated(unsafe) let data = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 

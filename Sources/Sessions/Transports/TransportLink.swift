@@ -3,7 +3,6 @@ import CallManagement
 import Glibc
 import Providers
 import Rundown
-import Synchronization
 
 /// A transport as the session layer is bound to it: an adapter, a binding, an address family, a service access point, and the calls
 /// through it.
@@ -67,8 +66,8 @@ public final class TransportLink: Sendable {
   /// Resolved when the link is closed, or can't be.
   public let ended = Ticket<Phase>()
   private let layer: SessionLayer
-  private let state = Mutex<State>(State())
-  private let context = Mutex<Handle?>(nil)
+  private let state = Locked<State>(State())
+  private let context = Locked<Handle?>(nil)
   /// The service access point has no address of its own: a transport has one host.
   private nonisolated(unsafe) let address = UnsafeMutablePointer<CO_SAP>.allocate(capacity: 1)
 

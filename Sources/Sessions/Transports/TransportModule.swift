@@ -1,14 +1,14 @@
 import CWinsock
 import CallManagement
 import ModuleRegistrar
-import Synchronization
+import Rundown
 
 /// The session layer as a client module of the transport interface: files that register a transport bring clients to the host
 /// (nspndis.h).
 public final class TransportModule: Sendable {
   private let client: ClientModule
   private let layer: SessionLayer
-  private let attached = Mutex<[ModuleHandle: TransportLink]>([:])
+  private let attached = Locked<[ModuleHandle: TransportLink]>([:])
 
   public init(registrar: ModuleRegistrar, layer: SessionLayer) {
     self.layer = layer
@@ -83,7 +83,7 @@ extension NPIID {
 private final class TransportBinding: ClientBinding {
   let module: TransportModule
   let handle: ModuleHandle
-  let link = Mutex<TransportLink?>(nil)
+  let link = Locked<TransportLink?>(nil)
 
   init(_ module: TransportModule, _ handle: ModuleHandle) {
     self.module = module

@@ -1,9 +1,11 @@
 #if NSPHOST_THREAD_SANITIZER
   import Glibc
 
-  /// Stands in for `Synchronization.Mutex` in builds with ThreadSanitizer, which sees the locks of pthread but not the futexes of
-  /// the standard library, and would take every access under one of those for a race.
-  public struct VisibleMutex<Value>: ~Copyable, @unchecked Sendable {
+  /// A value under a lock. Any thread may call.
+  ///
+  /// ThreadSanitizer sees the locks of pthread but not those of the standard library, which are futexes, and would report each use
+  /// of a value under one of them as a race.
+  public struct Locked<Value>: ~Copyable, @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let value = UnsafeMutablePointer<Value>.allocate(capacity: 1)
 
@@ -27,6 +29,11 @@
       return try body(&value.pointee)
     }
   }
+#else
+  import Synchronization
 
-  typealias Mutex<Value> = VisibleMutex<Value>
+  /// A value under a lock. Any thread may call.
+  ///
+  /// It is the standard library's lock; builds with ThreadSanitizer have one that the sanitizer sees. All rooms take this name.
+  public typealias Locked<Value> = Mutex<Value>
 #endif
