@@ -87,7 +87,8 @@ let package = Package(
     .target(name: "CEnding", dependencies: ["CLastWords"]),
     .target(name: "CMappedFiles", dependencies: ["CLastWords"]),
     .target(name: "CProcessState"),
-    .target(name: "Rundown", swiftSettings: strict + locks),
+    .target(name: "CThreads"),
+    .target(name: "Rundown", dependencies: ["CThreads"], swiftSettings: strict + locks),
     .target(name: "CReadableMemory"),
     .target(name: "QuerySets", dependencies: ["CReadableMemory", "CWinsock"], swiftSettings: strict),
     .target(name: "Ownership", dependencies: ["QuerySets"], swiftSettings: strict),
@@ -121,12 +122,13 @@ let package = Package(
       swiftSettings: strict, linkerSettings: exports),
     .target(name: "CLinux"),
     .target(name: "CHostSocket"),
-    .target(name: "CClientSystem", dependencies: ["CHostSocket"]),
+    .target(name: "CClientSystem", dependencies: ["CHostSocket", "CThreads"]),
     // The parts of the client library that a worker is made of, under its folder; no Embedded Swift here.
     .target(
       name: "Serving",
       dependencies: [
-        "CClientSystem", "CHostSocket", "CLastWords", "CWinsock", "Lookups", "Providers", "QuerySets", "Rundown", "Wire",
+        "CClientSystem", "CHostSocket", "CLastWords", "CThreads", "CWinsock", "Lookups", "Providers", "QuerySets", "Rundown",
+        "Wire",
       ],
       swiftSettings: strict),
     .target(
@@ -170,7 +172,7 @@ let package = Package(
     .target(name: "NSSModule", dependencies: ["CNSSModule", "CWinsock"], swiftSettings: embedded, linkerSettings: nssExports),
     // Embedded Swift: the library needs libc alone.
     .target(
-      name: "ClientLibrary", dependencies: ["CClientSystem", "CLastError", "CWinsock"], swiftSettings: embedded,
+      name: "ClientLibrary", dependencies: ["CClientSystem", "CLastError", "CThreads", "CWinsock"], swiftSettings: embedded,
       linkerSettings: clientExports),
     .target(name: "Wire", swiftSettings: strict),
     .target(name: "NSPClient", dependencies: ["CHostSocket", "CWinsock", "QuerySets", "Rundown", "Wire"], swiftSettings: strict),

@@ -7,7 +7,6 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -110,42 +109,6 @@ int nsp_client_numeric(const char *text, void *address) {
   if (number < 0) return -1;
   six.sin6_scope_id = (uint32_t)number;
   return memcpy(address, &six, sizeof six), (int)sizeof six;
-}
-
-static const int own_fault[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
-struct work {
-  void (*work)(void *);
-  void *context;
-};
-static void *run(void *given) {
-  struct work work = *(struct work *)given;
-  free(given);
-  work.work(work.context);
-  return NULL;
-}
-static _Atomic size_t extra_stack;
-void nsp_client_make_room(size_t bytes) { extra_stack = bytes; }
-int nsp_client_run(void (*work)(void *), void *context) {
-  struct work *given = malloc(sizeof *given);
-  pthread_attr_t attributes;
-  pthread_t thread;
-  sigset_t all, former;
-  int status;
-  if (given == NULL) return ENOMEM;
-  *given = (struct work){work, context};
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  /* Providers' routines run on them: as large as on a thread of the host, and no larger, since limits of memory count it. */
-  pthread_attr_setstacksize(&attributes, (1 << 20) + extra_stack);
-  sigfillset(&all);
-  /* Those that code brings upon itself: blocked, they would end the process without whoever handles them. */
-  for (size_t index = 0; index < sizeof own_fault / sizeof *own_fault; index++) sigdelset(&all, own_fault[index]);
-  pthread_sigmask(SIG_SETMASK, &all, &former);
-  status = pthread_create(&thread, &attributes, run, given);
-  pthread_sigmask(SIG_SETMASK, &former, NULL);
-  pthread_attr_destroy(&attributes);
-  if (status != 0) free(given);
-  return status;
 }
 
 static _Thread_local void *serving __attribute__((tls_model("initial-exec")));

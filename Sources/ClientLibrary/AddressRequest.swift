@@ -1,4 +1,5 @@
 import CClientSystem
+import CThreads
 import CWinsock
 
 /// One `GetAddrInfoEx` that goes on while its caller does something else, or that has a timeout: exactly one of answer, cancellation,
@@ -47,7 +48,7 @@ final class AddressRequest {
   func start(timeout: Int64?) -> Bool {
     // Each thread has a reference of its own, which it gives up at its end.
     let worker = Unmanaged.passRetained(self)
-    let status = nsp_client_run(
+    let status = nsp_start_thread(
       { context in
         let request = Unmanaged<AddressRequest>.fromOpaque(context!).takeRetainedValue()
         let (chain, code) = request.query.resolve(request.process, silence: request.silence)
@@ -61,7 +62,7 @@ final class AddressRequest {
     limit = timeout
     let timer = Unmanaged.passRetained(self)
     let isTimed =
-      nsp_client_run(
+      nsp_start_thread(
         { context in
           let request = Unmanaged<AddressRequest>.fromOpaque(context!).takeRetainedValue()
           if nsp_event_wait(request.done, request.limit) == 0 { request.finish(nil, Int32(WSAETIMEDOUT)) }

@@ -1,6 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import CClientSystem
+import CThreads
 import CWinsock
 
 // Control of lookups (winsock2.h), with what it takes to be told of a change later.
@@ -58,7 +59,7 @@ private final class PendingControl {
   func start() -> Bool {
     // The thread's own reference, which it gives up at its end.
     let retained = Unmanaged.passRetained(self)
-    let status = nsp_client_run(
+    let status = nsp_start_thread(
       { context in Unmanaged<PendingControl>.fromOpaque(context!).takeRetainedValue().run() }, retained.toOpaque())
     if status != 0 { retained.release() }
     return status == 0

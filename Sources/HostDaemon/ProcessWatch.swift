@@ -47,20 +47,7 @@ final class ProcessWatch: Sendable {
     poll = nsp_poll_create()
     wake = nsp_eventfd()
     guard poll >= 0, wake >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), 0) == 0 else { return nil }
-    var thread = pthread_t()
-    // The thread's own reference; given up when it ends.
-    let context = Unmanaged.passRetained(self).toOpaque()
-    let status = pthread_create(
-      &thread, nil,
-      { context in
-        Unmanaged<ProcessWatch>.fromOpaque(context!).takeRetainedValue().run()
-        return nil
-      }, context)
-    guard status == 0 else {
-      Unmanaged<ProcessWatch>.fromOpaque(context).release()
-      return nil
-    }
-    pthread_detach(thread)
+    guard OwnThread.start({ self.run() }) else { return nil }
   }
 
   deinit {

@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import QuerySets
 import Rundown
@@ -53,12 +52,11 @@ final class HostChannel: Sendable {
     } catch { throw error == .silent ? .timedOut : .networkDown }
     self.silence = silence
     guard answer.status == .success else { throw answer.status }
-    let reader = Thread { [weak self, socket] in
+    let hasReader = OwnThread.start { [weak self, socket] in
       while let answer = try? socket.next() { self?.deliver(answer) }
       self?.fail()
     }
-    reader.name = "nsp-client"
-    reader.start()
+    guard hasReader else { throw .noBuffers }
   }
 
   /// Says goodbye; the thread ends when the host has closed the connection.

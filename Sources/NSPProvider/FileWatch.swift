@@ -15,7 +15,7 @@ public final class FileWatch: Sendable {
     guard let follower = Follower(paths), follower.follow() else { return nil }
     self.follower = follower
     // The descriptors are closed with the last one who has the follower.
-    guard OwnThread.run({ while follower.waits() { if follower.isNews() { changed() } } }) else { return nil }
+    guard OwnThread.start({ while follower.waits() { if follower.isNews() { changed() } } }) else { return nil }
   }
 
   deinit { follower.end() }

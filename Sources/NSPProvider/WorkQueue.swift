@@ -1,19 +1,42 @@
 import Dispatch
-import Glibc
-import Synchronization
+import Rundown
 
 /// Work of a provider's, one piece after the other, on a thread of its own, which sleeps where there is none and ends with the queue. Any thread may
 /// add to it. Not libdispatch: from its first piece of work on, that wakes a process each second.
 public final class WorkQueue: Sendable {
-  private let line = Line()
+  private struct State: Sendable {
+    var work: [@Sendable () -> Void] = []
+    var hasThread = false
+    var isOver = false
+  }
+
+  private let state = Monitor(State())
 
   public init() {}
 
   /// What was added before is still done.
-  deinit { line.end() }
+  deinit {
+    state.withLock { $0.isOver = true }
+    state.signal()
+  }
 
   /// Has it done, behind all that was added before.
-  public func async(_ work: @escaping @Sendable () -> Void) { line.add(work) }
+  public func async(_ work: @escaping @Sendable () -> Void) {
+    let startsThread = state.withLock { state in
+      state.work.append(work)
+      defer { state.hasThread = true }
+      return !state.hasThread
+    }
+    state.signal()
+    // The thread keeps the work, and not the queue.
+    guard startsThread, !OwnThread.start({ [state] in while let one = Self.next(state) { one() } }) else { return }
+    // Where the system gives no thread it is done here.
+    let all = state.withLock { state in
+      defer { (state.work, state.hasThread) = ([], false) }
+      return state.work
+    }
+    for one in all { one() }
+  }
 
   /// The same, and waits until it is done: not from inside the queue's own work. No deadline: what was added before has an end.
   public func sync(_ work: @escaping @Sendable () -> Void) {
@@ -28,92 +51,11 @@ public final class WorkQueue: Sendable {
   /// Has one piece of work done on a thread of its own.
   public static func run(_ work: @escaping @Sendable () -> Void) { WorkQueue().async(work) }
 
-  private final class Line: @unchecked Sendable {
-    // Unchecked: everything mutable is used under `lock` alone. pthread's, because the thread waits on a condition.
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var work: [@Sendable () -> Void] = []
-    private var hasThread = false
-    private var isOver = false
-
-    init() {
-      pthread_mutex_init(lock, nil)
-      pthread_cond_init(changed, nil)
+  /// Waits for work; nil when the queue is over and all of it is done. No deadline: `async` and `deinit` wake it.
+  private static func next(_ state: Monitor<State>) -> (@Sendable () -> Void)? {
+    state.wait { state in
+      if state.work.isEmpty { return state.isOver ? .over(nil) : .sleep }
+      return .over(state.work.removeFirst())
     }
-
-    deinit {
-      pthread_mutex_destroy(lock)
-      pthread_cond_destroy(changed)
-      lock.deallocate()
-      changed.deallocate()
-    }
-
-    func add(_ one: @escaping @Sendable () -> Void) {
-      pthread_mutex_lock(lock)
-      work.append(one)
-      let startsThread = !hasThread
-      hasThread = true
-      pthread_cond_signal(changed)
-      pthread_mutex_unlock(lock)
-      if startsThread, !OwnThread.run(serve) {
-        // Where the system gives no thread it is done here.
-        pthread_mutex_lock(lock)
-        hasThread = false
-        let all = work
-        work = []
-        pthread_mutex_unlock(lock)
-        for one in all { one() }
-      }
-    }
-
-    func end() {
-      pthread_mutex_lock(lock)
-      isOver = true
-      pthread_cond_signal(changed)
-      pthread_mutex_unlock(lock)
-    }
-
-    private func serve() { while let one = next() { one() } }
-
-    private func next() -> (@Sendable () -> Void)? {
-      pthread_mutex_lock(lock)
-      defer { pthread_mutex_unlock(lock) }
-      // No deadline: `add` and `end` wake it.
-      while work.isEmpty, !isOver { pthread_cond_wait(changed, lock) }
-      return work.isEmpty ? nil : work.removeFirst()
-    }
-  }
-}
-
-/// A thread that nobody waits for, with all signals blocked but those that code brings upon itself.
-enum OwnThread {
-  private final class Body: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
-  /// False where the system gives none.
-  static func run(_ body: @escaping @Sendable () -> Void) -> Bool {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, 1 << 20)
-    var (all, former) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] { sigdelset(&all, number) }
-    pthread_sigmask(SIG_SETMASK, &all, &former)
-    defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
-    var thread = pthread_t()
-    // The thread's own, which it takes at its beginning.
-    let context = Unmanaged.passRetained(Body(body))
-    let status = pthread_create(
-      &thread, &attributes,
-      { context in
-        Unmanaged<Body>.fromOpaque(context!).takeRetainedValue().run()
-        return nil
-      }, context.toOpaque())
-    if status != 0 { context.release() }
-    return status == 0
   }
 }

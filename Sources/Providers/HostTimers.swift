@@ -1,4 +1,3 @@
-import Glibc
 import Rundown
 
 /// Has work done later, on a thread of the host. One thread waits for the earliest of it, and sleeps where there is none. Not libdispatch: from
@@ -38,56 +37,47 @@ public enum HostTimers {
   private static let queue = TimerQueue()
 }
 
-private final class TimerQueue: @unchecked Sendable {
-  // Unchecked: everything mutable is used under `lock` alone. pthread's, because the thread waits on a condition.
-  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  /// A heap: each is no later than the two behind it, at twice its place.
-  private var entries: [HostTimers.Entry] = []
-  private var hasThread = false
-
-  init() {
-    pthread_mutex_init(lock, nil)
-    var attributes = pthread_condattr_t()
-    pthread_condattr_init(&attributes)
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-    pthread_cond_init(changed, &attributes)
-    pthread_condattr_destroy(&attributes)
+private final class TimerQueue: Sendable {
+  private struct State: Sendable {
+    var entries = Entries()
+    var hasThread = false
   }
 
+  private let state = Monitor(State())
+
   func add(_ entry: HostTimers.Entry) {
-    pthread_mutex_lock(lock)
-    push(entry)
-    let startsThread = !hasThread
-    hasThread = true
-    if entries[0] === entry { pthread_cond_signal(changed) }
-    pthread_mutex_unlock(lock)
+    let startsThread = state.withLock { state in
+      state.entries.push(entry)
+      if state.entries.first === entry { self.state.signal() }
+      defer { state.hasThread = true }
+      return !state.hasThread
+    }
     if startsThread { HostThreads.run { self.serve() } }
   }
 
   private func serve() -> Never {
-    pthread_mutex_lock(lock)
-    while true {
-      while let first = entries.first, first.isCancelled { pop() }
-      guard let first = entries.first else {
-        // No deadline: `add` wakes it.
-        pthread_cond_wait(changed, lock)
-        continue
-      }
-      if first.end > MonotonicTime.now {
-        var end = timespec(
-          tv_sec: Int(first.end.nanoseconds / 1_000_000_000), tv_nsec: Int(first.end.nanoseconds % 1_000_000_000))
-        pthread_cond_timedwait(changed, lock, &end)
-        continue
-      }
-      pop()
-      pthread_mutex_unlock(lock)
-      if let work = first.take() { HostThreads.run(work) }
-      pthread_mutex_lock(lock)
-    }
+    while true { if let work = next().take() { HostThreads.run(work) } }
   }
 
-  private func push(_ entry: HostTimers.Entry) {
+  /// Waits until the earliest entry is due. No deadline where there is none: `add` wakes it.
+  private func next() -> HostTimers.Entry {
+    state.wait { state in
+      while state.entries.first?.isCancelled == true { state.entries.pop() }
+      guard let first = state.entries.first else { return .sleep }
+      guard first.end <= .now else { return .sleepUntil(.nanoseconds(first.end.nanoseconds)) }
+      state.entries.pop()
+      return .over(first)
+    }
+  }
+}
+
+/// A heap: each entry is no later than the two behind it, at twice its place.
+private struct Entries: Sendable {
+  private var entries: [HostTimers.Entry] = []
+
+  var first: HostTimers.Entry? { entries.first }
+
+  mutating func push(_ entry: HostTimers.Entry) {
     var place = entries.count
     entries.append(entry)
     while place > 0, entries[(place - 1) / 2].end > entry.end {
@@ -96,7 +86,7 @@ private final class TimerQueue: @unchecked Sendable {
     }
   }
 
-  private func pop() {
+  mutating func pop() {
     entries.swapAt(0, entries.count - 1)
     entries.removeLast()
     var place = 0

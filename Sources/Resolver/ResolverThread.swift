@@ -29,7 +29,6 @@ final class ResolverThread: Sendable {
   }
 
   private static let wakeNumber = UInt64.max
-  private static let stackSize = 1 << 20
 
   init(_ configuration: Resolver.Configuration) throws(Resolver.ConfigurationFailure) {
     self.configuration = configuration
@@ -40,41 +39,12 @@ final class ResolverThread: Sendable {
     }
     // Made for its failure alone: what is wrong with the configuration is told to whom it belongs.
     _ = try Servers(ServerSettings(configuration), poll: poll, arrivals: Arrivals())
-    guard start() else { throw Resolver.ConfigurationFailure(description: "no thread could be started") }
+    guard OwnThread.start({ self.run() }) else { throw Resolver.ConfigurationFailure(description: "no thread could be started") }
   }
 
   deinit {
     if poll >= 0 { close(poll) }
     if wake >= 0 { close(wake) }
-  }
-
-  private func start() -> Bool {
-    var (all, previous) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    // Those that code brings upon itself: blocked, they would end the process without a word.
-    for number in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] { sigdelset(&all, number) }
-    pthread_sigmask(SIG_SETMASK, &all, &previous)
-    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // A process may be confined to little memory, and stacks count.
-    pthread_attr_setstacksize(&attributes, Self.stackSize)
-    var thread = pthread_t()
-    // The thread's own reference; given up when it ends, or here where there is none.
-    let context = Unmanaged.passRetained(self).toOpaque()
-    let status = pthread_create(
-      &thread, &attributes,
-      { context in
-        Unmanaged<ResolverThread>.fromOpaque(context!).takeRetainedValue().run()
-        return nil
-      }, context)
-    guard status == 0 else {
-      Unmanaged<ResolverThread>.fromOpaque(context).release()
-      return false
-    }
-    return true
   }
 
   // MARK: Any thread

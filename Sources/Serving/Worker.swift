@@ -51,8 +51,7 @@ public final class Worker: Sendable {
   /// How much more than usual the static thread-local storage of this process takes: it lies in the stack of every thread. To be said before
   /// there is another thread.
   public static func makeRoom(forStaticTLS bytes: Int) {
-    HostThreads.makeRoom(forStaticTLS: bytes)
-    nsp_client_make_room(max(0, bytes))
+    OwnThread.makeRoom(forStaticTLS: bytes)
   }
 
   /// Loads the file, and serves what it provides from now on. Throws why it can't; then the host has been told.

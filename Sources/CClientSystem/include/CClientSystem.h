@@ -40,12 +40,6 @@ int nsp_client_port(const char *text, int type);
 /* An address that is written as a number, one of IPv6 perhaps with a zone ("fe80::1%lo", "fe80::1%1"): its bytes in `address` (28 at most) and
    their number; 0 when it is none, -1 when its zone is no interface of this machine. */
 int nsp_client_numeric(const char *text, void *address);
-/* Runs on a new thread, which nobody waits for. 0, or a code of errno. */
-int nsp_client_run(void (*work)(void *), void *context);
-
-/* How much more stack the threads of nsp_client_run get from now on: where static thread-local storage takes more of it than usual. */
-void nsp_client_make_room(size_t bytes);
-
 /* What this thread serves, by an address; NULL where it serves nothing. */
 void *nsp_client_serving(void);
 void nsp_client_set_serving(void *what);

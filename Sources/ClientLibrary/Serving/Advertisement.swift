@@ -1,4 +1,5 @@
 import CClientSystem
+import CThreads
 import CWinsock
 
 #if !hasFeature(Embedded) && canImport(Wire)
@@ -120,7 +121,7 @@ class Advertisement: @unchecked Sendable {
     guard failure == 0 else { return failure }
     // The thread's own, which it gives up at its end.
     let own = Unmanaged.passRetained(self)
-    let status = nsp_client_run({ Unmanaged<Advertisement>.fromOpaque($0!).takeRetainedValue().follow() }, own.toOpaque())
+    let status = nsp_start_thread({ Unmanaged<Advertisement>.fromOpaque($0!).takeRetainedValue().follow() }, own.toOpaque())
     guard status == 0 else {
       own.release()
       letGo()
@@ -310,7 +311,7 @@ class Advertisement: @unchecked Sendable {
   private func serve(_ channel: Int32) {
     locked { channels.append(channel) }
     let seat = Unmanaged.passRetained(Seat(self, channel))
-    let status = nsp_client_run(
+    let status = nsp_start_thread(
       { context in
         let seat = Unmanaged<Seat>.fromOpaque(context!).takeRetainedValue()
         seat.advertisement.work(on: seat.channel)
