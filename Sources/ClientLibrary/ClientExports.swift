@@ -66,8 +66,8 @@ private func begin(_ restrictions: UnsafeRawPointer?, _ form: TextForm, _ flags:
   case .frame(let payload, let status):
     let handle = payload.withUnsafeBytes { LookupHandle($0)?.handle }
     guard status == 0, let handle else { return fail(status == 0 ? Int32(WSASYSCALLFAILURE) : status) }
-    out.pointee = HANDLE(bitPattern: process.open(OpenLookup(remote: handle, epoch: epoch)))
-    return 0
+    out.pointee = process.open(OpenLookup(remote: handle, epoch: epoch))
+    return out.pointee == nil ? fail(Int32(WSA_NOT_ENOUGH_MEMORY)) : 0
   }
 }
 
@@ -85,7 +85,7 @@ private func next(
   _ handle: HANDLE?, _ flags: DWORD, _ length: LPDWORD?, _ results: UnsafeMutableRawPointer?, _ form: TextForm
 ) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
-  guard let lookup = process.lookup(UInt(bitPattern: handle)) else { return fail(Int32(WSA_INVALID_HANDLE)) }
+  guard let lookup = process.lookup(handle) else { return fail(Int32(WSA_INVALID_HANDLE)) }
   guard let length else { return fail(Int32(WSAEFAULT)) }
   lookup.takeTurn()
   defer { lookup.passTurn() }
@@ -116,7 +116,7 @@ private func next(
 @c @implementation
 public func WSALookupServiceEnd(_ hLookup: HANDLE?) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
-  guard let lookup = process.end(UInt(bitPattern: hLookup)) else { return fail(Int32(WSA_INVALID_HANDLE)) }
+  guard let lookup = process.end(hLookup) else { return fail(Int32(WSA_INVALID_HANDLE)) }
   var request = LookupHandle(lookup.remote).frame(request: 1)
   // It is over for the client, whatever the host says.
   _ = process.ask(&request, epoch: lookup.epoch)

@@ -80,7 +80,7 @@ public func WSANSPIoctl(
   _ cbOutBuffer: DWORD, _ lpcbBytesReturned: LPDWORD?, _ lpCompletion: LPWSACOMPLETION?
 ) -> INT {
   guard let process = started() else { return fail(Int32(WSANOTINITIALISED)) }
-  guard let lookup = process.lookup(UInt(bitPattern: hLookup)) else { return fail(Int32(WSA_INVALID_HANDLE)) }
+  guard let lookup = process.lookup(hLookup) else { return fail(Int32(WSA_INVALID_HANDLE)) }
   // This code has no use for buffers, whatever they are.
   let usesBuffers = dwControlCode != DWORD(SIO_NSP_NOTIFY_CHANGE)
   let (cbInBuffer, cbOutBuffer) = usesBuffers ? (cbInBuffer, cbOutBuffer) : (0, 0)

@@ -20,17 +20,12 @@ final class Process {
   /// Counts sessions at the host: handles of one that is gone mean nothing to the next.
   private var epoch: UInt64 = 1
   private var session = Session()
-  private var slots: [Slot] = []
+  private var lookups = HandleSlots<OpenLookup>(kind: 4)
   /// Address lookups that go on.
   private var requests: [AddressRequest] = []
   private var lastRequest: UInt = 0
   /// The providers that this process serves.
   private var advertisements: [LibraryAdvertisement] = []
-
-  private struct Slot {
-    var generation: UInt32 = 1
-    var lookup: OpenLookup?
-  }
 
   private static let idleConnections = 8
 
@@ -106,10 +101,7 @@ final class Process {
       guard starts == 0 else { return .goesOn }
       // Whoever waits is woken, and finds that everything has ended.
       for descriptor in busy { nsp_client_interrupt(descriptor) }
-      for index in slots.indices where slots[index].lookup != nil {
-        slots[index].lookup = nil
-        slots[index].generation &+= 1
-      }
+      for (handle, _) in lookups.entries { _ = lookups.remove(handle) }
       defer { idle = [] }
       return .last(idle: idle, requests: requests)
     }
@@ -363,42 +355,13 @@ final class Process {
 
   // MARK: Lookups
 
-  func open(_ lookup: OpenLookup) -> UInt {
-    locked {
-      let index: Int
-      if let free = slots.firstIndex(where: { $0.lookup == nil }) {
-        index = free
-      } else {
-        index = slots.count
-        slots.append(Slot())
-      }
-      slots[index].lookup = lookup
-      return UInt(slots[index].generation) << 24 | UInt(index + 1)
-    }
-  }
+  /// Nil only where 2^24 lookups are open.
+  func open(_ lookup: OpenLookup) -> HANDLE? { locked { lookups.insert(lookup)?.pointer } }
 
-  func lookup(_ handle: UInt) -> OpenLookup? {
-    locked {
-      guard let index = index(handle) else { return nil }
-      return slots[index].lookup
-    }
-  }
+  func lookup(_ handle: HANDLE?) -> OpenLookup? { locked { lookups[Handle(handle)] } }
 
   /// Exactly one caller gets it.
-  func end(_ handle: UInt) -> OpenLookup? {
-    locked {
-      guard let index = index(handle), let lookup = slots[index].lookup else { return nil }
-      slots[index].lookup = nil
-      slots[index].generation &+= 1
-      return lookup
-    }
-  }
-
-  private func index(_ handle: UInt) -> Int? {
-    let index = Int(handle & 0xFF_FFFF) - 1
-    guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: handle >> 24) else { return nil }
-    return index
-  }
+  func end(_ handle: HANDLE?) -> OpenLookup? { locked { lookups.remove(Handle(handle)) } }
 }
 
 /// A lookup at the host, and the record that did not fit into the caller's buffer.

@@ -2,6 +2,7 @@ import CClientSystem
 import CWinsock
 
 #if !hasFeature(Embedded) && canImport(Wire)
+  import Rundown
   import Wire
 #endif
 
@@ -67,13 +68,7 @@ final class PendingCalls: @unchecked Sendable {
   nonisolated(unsafe) private(set) static var shared = PendingCalls()
 
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
-  private var slots: [Slot] = []
-  private var free: [Int] = []
-
-  private struct Slot {
-    var generation: UInt32 = 1
-    var call: PendingCall?
-  }
+  private var calls = HandleSlots<PendingCall>(kind: 3)
 
   private init() {
     lock = .allocate(capacity: 1)
@@ -92,33 +87,14 @@ final class PendingCalls: @unchecked Sendable {
     return body()
   }
 
-  func insert(_ call: PendingCall) -> HANDLE? {
-    locked {
-      let index = free.popLast() ?? slots.count
-      if index == slots.count { slots.append(Slot()) }
-      slots[index].call = call
-      return HANDLE(bitPattern: UInt(slots[index].generation) << 24 | UInt(index + 1))
-    }
-  }
+  func insert(_ call: PendingCall) -> HANDLE? { locked { calls.insert(call)?.pointer } }
 
   /// Completes the call that a handle names, the first time. Zero, or what is wrong with the handle.
   func complete(_ handle: HANDLE?, _ code: INT) -> Int32 {
     guard let handle else { return Int32(WSAEINVAL) }
     // Taken before anything else: the completing thread's own.
     let lastError = code == SOCKET_ERROR ? WSAGetLastError() : 0
-    let number = UInt(bitPattern: handle)
-    let index = Int(number & 0xFF_FFFF) - 1
-    let found: PendingCall? = locked {
-      guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: number >> 24) else { return nil }
-      let call = slots[index].call
-      if call != nil {
-        slots[index].call = nil
-        slots[index].generation &+= 1
-        free.append(index)
-      }
-      return call
-    }
-    guard let call = found else { return Int32(WSA_INVALID_HANDLE) }
+    guard let call = locked({ calls.remove(Handle(handle)) }) else { return Int32(WSA_INVALID_HANDLE) }
     let outcome = call.outcome(code, lastError)
     let tellsHost = locked {
       defer { call.phase = .completed(outcome) }
@@ -130,14 +106,7 @@ final class PendingCalls: @unchecked Sendable {
   }
 
   /// The query that the call which a handle names is part of.
-  func query(of handle: HANDLE?) -> UInt64? {
-    let number = UInt(bitPattern: handle)
-    let index = Int(number & 0xFF_FFFF) - 1
-    return locked {
-      guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: number >> 24) else { return nil }
-      return slots[index].call?.query
-    }
-  }
+  func query(of handle: HANDLE?) -> UInt64? { locked { calls[Handle(handle)]?.query } }
 
   /// The routine has returned: what it, or anybody, has completed the call with; nil while that is owed.
   func returned(_ call: PendingCall) -> ProviderOutcome? {
