@@ -1,5 +1,5 @@
 /// The process that a provider runs in, where that is not the host's.
-public struct ProviderHosting: Sendable {
+public struct ProviderHosting: Sendable, Equatable {
   public enum State: String, Sendable {
     case starting
     case running

@@ -42,9 +42,11 @@ public final class Workers: ProviderProcesses {
     known.withLock { known in known.values.lazy.flatMap { $0 }.first { $0.isOrWas(processID) } }
   }
 
+  private func noted(_ processID: Int32, _ sign: WorkerMachine.Sign) { worker(processID)?.noted(sign, of: processID) }
+
   /// Whether a process that has connected is one of this host's, and this its first connection: that is the one which it serves over. Others
   /// are those of a client.
-  func claim(_ processID: Int32) -> Bool { worker(processID)?.claim() ?? false }
+  func claim(_ processID: Int32) -> Bool { worker(processID)?.claim(processID) ?? false }
 
   /// Whether a process is the one that runs a provider for this host.
   func isWorker(_ processID: Int32, of id: GUID) -> Bool {
@@ -58,22 +60,22 @@ public final class Workers: ProviderProcesses {
   func name(of processID: Int32) -> String? { worker(processID)?.manifest.displayName }
 
   /// A worker's file has been loaded: what it provides is about to be attached, behind what it may take the place of.
-  func isAdvertising(_ processID: Int32) { worker(processID)?.isAdvertising() }
+  func isAdvertising(_ processID: Int32) { noted(processID, .loaded) }
 
-  func hasAdvertised(_ processID: Int32) { worker(processID)?.hasAdvertised() }
+  func hasAdvertised(_ processID: Int32) { noted(processID, .attached) }
 
   /// Why the provider of one of these processes can answer nothing; nil where it does not say so.
   func failing(of processID: Int32) -> String? { worker(processID)?.failing }
 
   /// What a worker says of its file, or of how it is confined.
-  func noted(_ processID: Int32, _ note: WorkerNote) { worker(processID)?.noted(note) }
+  func noted(_ processID: Int32, _ note: WorkerNote) { noted(processID, .noted(note)) }
 
   /// A routine has not returned for longer than the provider is given: its process is killed.
-  func isHung(_ processID: Int32) { worker(processID)?.kill(processID) }
+  func isHung(_ processID: Int32) { noted(processID, .hung) }
 
   /// The connection of a worker is gone.
   /// - Parameter running: The routines that ran.
-  func lost(_ processID: Int32, running: [String]) { worker(processID)?.lost(processID, running: running) }
+  func lost(_ processID: Int32, running: [String]) { noted(processID, .lost(running: running)) }
 
   /// Waits until what became of the processes is known that have left their providers; two seconds at most. For a host that does not start
   /// them again.
@@ -86,7 +88,7 @@ public final class Workers: ProviderProcesses {
   }
 
   /// Everything that it has said was heard.
-  func parted(_ processID: Int32) { worker(processID)?.hasParted() }
+  func parted(_ processID: Int32) { noted(processID, .parted) }
 
   /// Those that are there, for people.
   var obstacles: [String] {
@@ -105,7 +107,7 @@ public final class Workers: ProviderProcesses {
 }
 
 /// What a worker tells of itself before it serves.
-enum WorkerNote: Sendable {
+enum WorkerNote: Sendable, Equatable {
   /// Why its file can't be used, and what to do.
   case refused(Refusal.Reason, detail: String, remedy: String)
   /// How it is confined, a line each.
