@@ -197,7 +197,7 @@ struct WorkerMachine: Sendable {
     case (_, .lost(let running)):
       process?.running = running
       // Without its connection it serves nobody.
-      return phase == .stopping ? [] : [.kill(id)]
+      return phase == .stopping || processID == nil ? [] : [.kill(id)]
     case (.loading, .startOverdue) where processID == id, (_, .hung) where processID == id:
       process?.isKilled = true
       return [.kill(id)]
