@@ -83,6 +83,8 @@ let package = Package(
     .target(name: "CDynamicLinker", dependencies: ["CWinsock"]),
     .target(name: "CLastWords"),
     .target(name: "BoundedTOML", dependencies: [.product(name: "TOMLKit", package: "TOMLKit")], swiftSettings: strict),
+    .target(
+      name: "SettingsTable", dependencies: ["BoundedTOML", .product(name: "TOMLKit", package: "TOMLKit")], swiftSettings: strict),
     // In the program that hosts providers alone: what it defines counts for the whole process.
     .target(name: "CEnding", dependencies: ["CLastWords"]),
     .target(name: "CMappedFiles", dependencies: ["CLastWords"]),
@@ -105,7 +107,7 @@ let package = Package(
       name: "Providers",
       dependencies: [
         "BoundedTOML", "CDynamicLinker", "CFFI", "CLastError", "CLastWords", "CMappedFiles", "CProcessState", "CUUID",
-        "ModuleRegistrar", "Ownership", "QuerySets", "Rundown",
+        "ModuleRegistrar", "Ownership", "QuerySets", "Rundown", "SettingsTable",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
@@ -181,14 +183,15 @@ let package = Package(
       dependencies: [
         "BoundedTOML", "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Ownership", "Providers", "QuerySets",
         "Rundown",
-        "Sessions", "Wire",
+        "Sessions", "SettingsTable", "Wire",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "nsphost",
       dependencies: [
-        "CConfinement", "CDynamicLinker", "CEnding", "CLastWords", "CLinux", "CallManagement", "HostDaemon", "Lookups",
+        "BoundedTOML", "CConfinement", "CDynamicLinker", "CEnding", "CLastWords", "CLinux", "CallManagement", "HostDaemon",
+        "Lookups",
         "ModuleRegistrar",
         "NSPClient", "Serving", "Wire", "Sessions",
         "Providers", "QuerySets", "Rundown", "ServiceClasses", "StateBackups",
@@ -212,7 +215,8 @@ let package = Package(
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
     .testTarget(name: "ServiceClassesTests", dependencies: ["CWinsock", "QuerySets", "ServiceClasses"], swiftSettings: strict),
     .testTarget(
-      name: "ProvidersTests", dependencies: ["Providers", "Lookups", "ModuleRegistrar", "Rundown"], swiftSettings: strict),
+      name: "ProvidersTests", dependencies: ["BoundedTOML", "Providers", "Lookups", "ModuleRegistrar", "Rundown"],
+      swiftSettings: strict),
     .testTarget(name: "StateBackupsTests", dependencies: ["Ownership", "StateBackups"], swiftSettings: strict),
     .testTarget(
       name: "LookupsTests",
@@ -234,7 +238,8 @@ let package = Package(
     .testTarget(
       name: "HostDaemonTests",
       dependencies: [
-        "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers", "QuerySets", "Rundown",
+        "BoundedTOML", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers", "QuerySets",
+        "Rundown",
         "ServiceClasses", "Serving", "Sessions", "Wire",
       ],
       swiftSettings: strict),

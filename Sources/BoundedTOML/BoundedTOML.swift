@@ -3,29 +3,27 @@ import TOMLKit
 /// TOML that somebody has written, read within bounds: the time that it takes grows with its size alone, and nothing in it uses the stack up. The
 /// parser itself goes down a level for each part of a key, and copies tables in the same way.
 public enum BoundedTOML {
-  /// Why a file can't be read, with its path, and what to do.
-  public struct Defect: Error, Hashable, Sendable {
-    public var detail: String
-    public var remedy: String
-  }
-
   public static let mostBytes = 1 << 20
   /// Parts of one key; brackets and braces within each other.
   public static let mostLevels = 16
 
   /// The document's table.
   /// - Parameter path: Of its file, for errors.
-  public static func table(_ text: String, path: String) throws(Defect) -> TOMLTable {
+  public static func table(_ text: String, path: String) throws(Problem) -> TOMLTable {
     guard text.utf8.count <= mostBytes else {
-      throw Defect(detail: "\(path) has more than \(mostBytes >> 10) KiB", remedy: "write what it needs alone")
+      throw Problem(file: path, text: "more than \(mostBytes >> 10) KiB", help: "write what it needs alone")
     }
     if let line = lineBeyondLevels(text.utf8) {
-      throw Defect(
-        detail: "\(path):\(line): more than \(mostLevels) keys, lists or tables within each other",
-        remedy: "write at most \(mostLevels) levels")
+      throw Problem(
+        file: path, position: Problem.Position(line: line),
+        text: "more than \(mostLevels) keys, lists or tables within each other",
+        help: "write at most \(mostLevels) levels")
     }
     do { return try TOMLTable(string: text) } catch {
-      throw Defect(detail: "\(path) is not TOML: \(error)".replacing("\n", with: " "), remedy: "correct it there")
+      let begin = (error as? TOMLParseError)?.source.begin
+      throw Problem(
+        file: path, position: begin.map { Problem.Position(line: $0.line, column: $0.column) },
+        text: "not TOML: \(error)".replacing("\n", with: " "), help: "correct it there")
     }
   }
 

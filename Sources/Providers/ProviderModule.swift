@@ -23,7 +23,7 @@ public final class ProviderModule: Sendable {
   private let registrar: ModuleRegistrar
   private let completion: AsyncCompletion
   /// The table that foreign clients call, where the routines are none.
-  private let table = Mutex<DirectRoutines?>(nil)
+  private let table = Locked<DirectRoutines?>(nil)
   private nonisolated(unsafe) let structures: UnsafeMutablePointer<Structures>
   private let registration = Locked<ModuleHandle?>(nil)
   /// A module is registered once: whoever takes it back meanwhile waits until it has been.

@@ -1,47 +1,17 @@
 /// What the configuration says of one provider, over what its manifest says.
-public struct ProviderSettings: Sendable, Hashable {
-  public var isEnabled: Bool?
-  /// Providers with a smaller number are asked first.
-  public var order: Int?
-  /// How long one call may take before the client is answered without it.
-  public var deadline: Duration?
-  /// How many of its routines run at a time.
-  public var concurrency: Int?
-  public var access: AccessList?
-  public var isolation: Manifest.Isolation?
-  /// Its routines may keep a thread.
-  public var isBlocking: Bool?
-  /// In a process of its own: how long a routine may take before that is killed.
-  public var grace: Duration?
-  public var confinement = Confinement()
-  /// Who may serve it from a process of theirs.
-  public var advertisers: AccessList?
-  /// Whether one that somebody trusted advertises serves all users.
-  public var servesEverybody: Bool?
-  /// Who may register what with it for everybody.
-  public var registrars: [RegistrarRule]?
-  /// What is registered with it counts for everybody.
-  public var isShared: Bool?
-  /// The provider's own: each name goes before the same one of the manifest.
-  public var own: Manifest.Settings = [:]
+public struct ProviderSettings: Sendable {
+  private let change: @Sendable (inout Manifest) -> Void
 
-  public init() {}
+  /// - Parameter change: What it makes of a manifest.
+  public init(_ change: @escaping @Sendable (inout Manifest) -> Void = { _ in }) { self.change = change }
 
-  func apply(to manifest: inout Manifest) {
-    manifest.isEnabled = isEnabled ?? manifest.isEnabled
-    manifest.order = order ?? manifest.order
-    manifest.deadline = deadline ?? manifest.deadline
-    manifest.concurrency = concurrency ?? manifest.concurrency
-    manifest.access = access ?? manifest.access
-    manifest.isolation = isolation ?? manifest.isolation
-    manifest.isBlocking = isBlocking ?? manifest.isBlocking
-    manifest.grace = grace ?? manifest.grace
-    manifest.confinement.apply(confinement)
-    manifest.advertisers = advertisers ?? manifest.advertisers
-    manifest.servesEverybody = servesEverybody ?? manifest.servesEverybody
-    manifest.registrars = registrars ?? manifest.registrars
-    manifest.isShared = isShared ?? manifest.isShared
-    manifest.settings.merge(own) { _, given in given }
+  func apply(to manifest: inout Manifest) { change(&manifest) }
+
+  /// The provider's own settings, without those of its manifest.
+  public var own: Manifest.Settings {
+    var blank = Manifest(fileName: "")
+    apply(to: &blank)
+    return blank.settings
   }
 }
 
@@ -74,7 +44,7 @@ public enum SettingsOnTheWay {
 }
 
 /// Settings by the name or the id of the provider; those by name count where there are both.
-public struct SettingsByProvider: Sendable, Hashable {
+public struct SettingsByProvider: Sendable {
   public var settings: [String: ProviderSettings] = [:]
 
   public init() {}

@@ -29,6 +29,14 @@ public struct RegistrarRule: Sendable, Hashable {
       }
     }
 
+    /// As the configuration has it.
+    var text: String {
+      switch self {
+      case .one(let text), .below(let text): text
+      case .pattern(let pattern): pattern.text
+      }
+    }
+
     static func folded(_ name: String) -> String {
       var name = name.lowercased()
       while name.last == "." { name.removeLast() }

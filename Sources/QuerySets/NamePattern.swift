@@ -12,6 +12,9 @@ public struct NamePattern: Sendable, Hashable {
     prefix = String(String.UnicodeScalarView(scalars.prefix { $0 != "*" && $0 != "?" }))
   }
 
+  /// In lower case.
+  public var text: String { String(String.UnicodeScalarView(scalars)) }
+
   /// Goes back to the last star only, so that no pattern costs more than its length times the name's.
   /// - Parameter name: In lower case.
   public func matches(_ name: String) -> Bool {

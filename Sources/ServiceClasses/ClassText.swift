@@ -91,8 +91,8 @@ public struct ClassFile: Sendable {
     guard !text.contains("\\u0000"), !text.contains("\\U00000000") else {
       throw Defect(detail: "\(path) has a NUL in a text", remedy: "leave it out: texts are ended by one anyway")
     }
-    do throws(BoundedTOML.Defect) { table = try BoundedTOML.table(text, path: path) } catch {
-      throw Defect(detail: error.detail, remedy: error.remedy)
+    do throws(Problem) { table = try BoundedTOML.table(text, path: path) } catch {
+      throw Defect(detail: error.line, remedy: error.help)
     }
     if let unknown = table.keys.first(where: { $0 != "class" }) {
       throw Defect(detail: "\(path) has an unknown key \"\(unknown)\"", remedy: "begin each class with [[class]]")

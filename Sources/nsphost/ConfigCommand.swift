@@ -1,4 +1,5 @@
 import ArgumentParser
+import BoundedTOML
 import Foundation
 import Glibc
 import HostDaemon
@@ -24,10 +25,18 @@ struct ConfigurationFile: ParsableArguments {
 
   /// The file's contents, or everything by default where there is none.
   func load(isJSON: Bool) throws -> Configuration {
+    guard let file = try text(isJSON: isJSON) else { return Configuration() }
+    do throws(Problems) { return try Configuration(toml: file.text, path: file.path) } catch {
+      throw CommandFailure(error, isJSON: isJSON)
+    }
+  }
+
+  /// Nil where there is no file, and none was named.
+  func text(isJSON: Bool) throws -> (text: String, path: String)? {
     let path = config ?? defaultPath
     guard let data = FileManager.default.contents(atPath: path) else {
       // One that is there and can't be read is not the same as none.
-      guard config != nil || errno != ENOENT && path.fileExists else { return Configuration() }
+      guard config != nil || errno != ENOENT && path.fileExists else { return nil }
       throw CommandFailure(
         what: path, why: "it can't be read: \(String(cString: strerror(errno)))", remedy: "give the path of a configuration",
         isJSON: isJSON)
@@ -35,11 +44,7 @@ struct ConfigurationFile: ParsableArguments {
     guard let text = String(validating: data, as: UTF8.self) else {
       throw CommandFailure(what: path, why: "it is not UTF-8 text", remedy: "save it as UTF-8", isJSON: isJSON)
     }
-    do throws(Configuration.Defect) {
-      return try Configuration(toml: text, path: path)
-    } catch {
-      throw CommandFailure(what: "configuration", why: error.detail, remedy: error.remedy, isJSON: isJSON)
-    }
+    return (text, path)
   }
 
   /// What a host would go by: the configuration, and where it is silent the environment and the defaults.
@@ -59,7 +64,6 @@ struct ConfigurationFile: ParsableArguments {
     if variables["NSP_SOCKET"]?.isEmpty == false { entries.removeAll { $0.key == "socket" } }
     if !isSaid("socket") { entry("socket", HostPlaces().listener, from: "NSP_SOCKET") }
     if !isSaid("state") { entry("state", ProcessEnvironment.stateDirectory, from: "STATE_DIRECTORY") }
-    if !isSaid("log") { entry("log", "info", from: nil) }
     if !isSaid("access.users"), !isSaid("access.groups") { entry("access", "everybody", from: nil) }
     return entries.sorted { $0.key < $1.key }
   }
@@ -110,16 +114,24 @@ struct CheckConfigCommand: ParsableCommand {
 
   private struct Document: Encodable {
     struct Body: Encodable {
-      var good = true
+      var good: Bool
+      var problems: [ProblemDocument]
     }
     let schema = "nsphost.config-check/1"
     let host = HostEnvelope()
-    let check = Body()
+    let check: Body
   }
 
   func run() throws {
-    let configuration = try file.load(isJSON: json)
+    let (configuration, problems) =
+      try file.text(isJSON: json).map { Configuration.read($0.text, path: $0.path) } ?? (.init(), [])
     for defect in PluginDirectories.defects(of: configuration.plugins ?? []) { Output.warn(defect.detail, help: defect.remedy) }
-    if json { Output.json(Document()) } else { print("the configuration is good") }
+    for problem in problems { Output.tell(problem) }
+    if json {
+      Output.json(Document(check: .init(good: problems.isEmpty, problems: problems.map(ProblemDocument.init))))
+    } else if problems.isEmpty {
+      print("the configuration is good")
+    }
+    if !problems.isEmpty { throw ExitCode.failure }
   }
 }

@@ -1,3 +1,4 @@
+import BoundedTOML
 import Foundation
 import Glibc
 import HostDaemon
@@ -24,6 +25,8 @@ struct CommandFailure: Error {
   var query: QueryID?
   /// Those that could not answer.
   var unanswered: [Unanswered] = []
+  /// All that is wrong with a file, where that is why.
+  var problems: [Problem] = []
   var isJSON: Bool
 
   /// A provider that could not answer, and why: for programs and for people.
@@ -45,6 +48,7 @@ struct CommandFailure: Error {
 
   /// What and why, then what to do.
   var lines: [String] {
+    if !problems.isEmpty { return problems.flatMap(Output.lines) }
     var code = ""
     // Once, where the reason names it.
     if let error, !why.contains("(\(error.symbolicName))") { code = " (\(error.symbolicName))" }
@@ -58,7 +62,8 @@ struct CommandFailure: Error {
       ErrorDocument(
         error: .init(
           code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy, query: query?.description,
-          unanswered: unanswered.isEmpty ? nil : unanswered)))
+          unanswered: unanswered.isEmpty ? nil : unanswered,
+          problems: problems.isEmpty ? nil : problems.map(ProblemDocument.init))))
   }
 
   private struct ErrorDocument: Encodable {
@@ -70,9 +75,10 @@ struct CommandFailure: Error {
       var remedy: String
       var query: String?
       var unanswered: [Unanswered]?
+      var problems: [ProblemDocument]?
 
       enum CodingKeys: String, CodingKey {
-        case code, name, what, why, query, unanswered
+        case code, name, what, why, query, unanswered, problems
         case remedy = "do"
       }
     }
@@ -80,6 +86,35 @@ struct CommandFailure: Error {
     let schema = "nsphost.error/1"
     let host = HostEnvelope()
     var error: Body
+  }
+}
+
+extension CommandFailure {
+  /// A file that somebody has written can't be used.
+  init(_ problems: Problems, isJSON: Bool) {
+    let first = problems.all[0]
+    self.init(what: first.file, why: first.text, remedy: first.help, problems: problems.all, isJSON: isJSON)
+  }
+}
+
+/// What is wrong in one place of a file.
+struct ProblemDocument: Encodable {
+  var file: String
+  var line: Int?
+  var column: Int?
+  var key: String?
+  var value: String?
+  var what: String
+  var remedy: String
+
+  enum CodingKeys: String, CodingKey {
+    case file, line, column, key, value, what
+    case remedy = "do"
+  }
+
+  init(_ problem: Problem) {
+    (file, line, column) = (problem.file, problem.position?.line, problem.position?.column)
+    (key, value, what, remedy) = (problem.key, problem.value, problem.text, problem.help)
   }
 }
 
@@ -126,6 +161,11 @@ enum Output {
     aside(what)
     aside(help, prefix: "help: ")
   }
+
+  /// As editors read it: the place stands first.
+  static func lines(_ problem: Problem) -> [String] { [problem.line.printable, "help: \(problem.help)".printable] }
+
+  static func tell(_ problem: Problem) { for line in lines(problem) { aside(line, prefix: "") } }
 
   /// A line on standard output, of which the same holds.
   static func line(_ text: String) {

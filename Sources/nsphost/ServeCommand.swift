@@ -79,7 +79,7 @@ struct ServeCommand: ParsableCommand {
     nsp_last_words_install()
     nsp_bound_arenas()
     let configuration = try file.load(isJSON: options.json)
-    HostLog.open(log ?? configuration.log ?? .info, raw: { Output.pass($0) }, Self.sink(isJSON: isJSON))
+    HostLog.open(log ?? configuration.log, raw: { Output.pass($0) }, Self.sink(isJSON: isJSON))
     if configuration.networkNamespaces != .all, !NetworkNamespaces.areKnown {
       let why = "this kernel does not tell the network namespace of a client (SO_NETNS_COOKIE, from Linux 5.14 on)"
       // A rule that somebody has written is kept, or nothing is served.
@@ -126,7 +126,7 @@ struct ServeCommand: ParsableCommand {
       host.stop()
     }
     host.isolate(
-      isolate ? .worker : configuration.isolation ?? Self.defaultIsolation, isForced: isolate, in: server.workers)
+      isolate ? .worker : configuration.isolation, isForced: isolate, in: server.workers)
     HostLog.watchProcess()
     host.prepareProviders()
     let configured = options.directories.isEmpty ? configuration.plugins : nil
@@ -182,11 +182,6 @@ struct ServeCommand: ParsableCommand {
     ServiceNotice.send("STOPPING=1")
     Self.boundEnd { server.obstacles + host.obstacles }
   }
-}
-
-extension ServeCommand {
-  /// Where providers run that do not say it themselves, and of which nobody else has said it.
-  private static let defaultIsolation = Manifest.Isolation.worker
 }
 
 extension LogLevel: ExpressibleByArgument {

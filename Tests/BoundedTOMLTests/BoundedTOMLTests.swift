@@ -3,8 +3,8 @@ import TOMLKit
 import Testing
 
 @Suite struct BoundedTOMLTests {
-  private func defect(_ text: String) -> BoundedTOML.Defect? {
-    do throws(BoundedTOML.Defect) { _ = try BoundedTOML.table(text, path: "some.toml") } catch { return error }
+  private func problem(_ text: String) -> Problem? {
+    do throws(Problem) { _ = try BoundedTOML.table(text, path: "some.toml") } catch { return error }
     return nil
   }
 
@@ -19,8 +19,8 @@ import Testing
       "x = {b = '\\', \(keys(17)) = 1}", "x = {b = \"\"\"\\\"\"\"\", \(keys(17)) = 1}",
     ]
     for text in tooDeep {
-      let found = defect("# \"\"\" a comment . . .\ny = 1\n" + text + "\n")
-      #expect(found?.detail == "some.toml:3: more than 16 keys, lists or tables within each other", "\(text.prefix(60))")
+      let found = problem("# \"\"\" a comment . . .\ny = 1\n" + text + "\n")
+      #expect(found?.line == "some.toml:3: more than 16 keys, lists or tables within each other", "\(text.prefix(60))")
     }
   }
 
@@ -52,9 +52,46 @@ import Testing
     let begin = ContinuousClock.now
     #expect(try BoundedTOML.table(text, path: "some.toml").count == 60_000)
     #expect(begin.duration(to: .now) < .seconds(20), "quadratic: minutes")
-    #expect(defect(String(repeating: "# nothing\n", count: 200_000))?.detail == "some.toml has more than 1024 KiB")
+    #expect(problem(String(repeating: "# nothing\n", count: 200_000))?.line == "some.toml: more than 1024 KiB")
   }
 
-  @Test("what is no TOML is refused with the parser's reason")
-  func malformed() { #expect(defect("a = \n")?.detail.hasPrefix("some.toml is not TOML: ") == true) }
+  @Test("what is no TOML is refused with its place and the parser's reason")
+  func malformed() { #expect(problem("b = 1\na = \n")?.line.hasPrefix("some.toml:2:5: not TOML: ") == true) }
+
+  @Test("each key and each value has a place, however the document writes it")
+  func positions() {
+    let text = """
+      # one = 1
+      one = 7 # two = 2
+        ü = [ "a, b", 'c]', [1,
+          2], { x.y = "}" , "z z" = \"\"\"
+      ] \"\"\" } ]
+      "a\\"b".'c.d' = 1979-05-27 07:32:00
+      [ providers . hello ]
+      order = "\\\\"
+      [[list]]
+      name = 'first'
+      [[list]]
+        name.short = ''
+        [list.inner]
+        deep = true
+      """
+    let positions = TOMLPositions(of: text)
+    func key(_ place: String) -> [Int?] { [positions.key(place)?.line, positions.key(place)?.column] }
+    func value(_ place: String) -> [Int?] { [positions.value(place)?.line, positions.value(place)?.column] }
+    #expect(key("one") == [2, 1] && value("one") == [2, 7] && key("two") == [nil, nil])
+    #expect(value("\"ü\"") == [3, 7] && value("\"ü\"[0]") == [3, 9] && value("\"ü\"[1]") == [3, 17])
+    #expect(value("\"ü\"[2][1]") == [4, 5] && value("\"ü\"[3].x.y") == [4, 17] && key("\"ü\"[3].\"z z\"") == [4, 23])
+    #expect(value("\"ü\"[3].\"z z\"") == [4, 31])
+    #expect(key(#""a\"b"."c.d""#) == [6, 1] && value(#""a\"b"."c.d""#) == [6, 16])
+    #expect(key("providers") == [7, 1] && value("providers.hello") == [7, 1] && value("providers.hello.order") == [8, 9])
+    #expect(value("list[0].name") == [10, 8] && value("list[1].name.short") == [12, 16])
+    #expect(key("list[1].inner") == [13, 3] && key("list[1].inner.deep") == [14, 3])
+  }
+
+  @Test("positions of what is cut off anywhere come to an end")
+  func cutPositions() {
+    let text = "a = [{b = \"\\\"c\", d.'e' = \"\"\"f\"\"\"\"}, 1]\n[[g.h]]\ni = {"
+    for count in 0...text.count { #expect(TOMLPositions(of: String(text.prefix(count))).key("z") == nil) }
+  }
 }

@@ -38,6 +38,38 @@ import Testing
     return Outcome(status: status, output: result.standardOutput, errors: result.standardError)
   }
 
+  @Test("config check lists every error as editors read it, and as JSON; other commands list them too")
+  func configurationProblems() async throws {
+    let path = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString).toml"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try "[limits]\nconections = 7\nreserve = 0\n".write(toFile: path, atomically: true, encoding: .utf8)
+    let lines = """
+      \(path):2:1: unknown key "limits.conections"
+      help: did you mean "limits.connections"?
+      \(path):3:11: limits.reserve: 0 is not a number from 4 to 4096
+      help: connections and requests that only root and the host's own user get
+
+      """
+    for words in [["check"], ["show"]] {
+      let told = try await run("config", words[0], "--config", path)
+      #expect(told.status == 1 && told.errors == lines && told.output.isEmpty)
+    }
+    struct Document: Decodable {
+      struct Check: Decodable { var good: Bool, problems: [Problem] }
+      struct Problem: Decodable { var file: String, line: Int, column: Int, key: String, value: String?, what: String }
+      var schema: String, check: Check
+    }
+    let told = try await run("config", "check", "--json", "--config", path)
+    let document = try JSONDecoder().decode(Document.self, from: Data(told.output.utf8))
+    #expect(told.status == 1 && document.schema == "nsphost.config-check/1" && !document.check.good)
+    #expect(document.check.problems.map { [$0.line, $0.column] } == [[2, 1], [3, 11]])
+    #expect(document.check.problems.map(\.key) == ["limits.conections", "limits.reserve"])
+    #expect(document.check.problems.map(\.value) == [nil, "0"] && document.check.problems.allSatisfy { $0.file == path })
+    try "[limits]\nreserve = 4\n".write(toFile: path, atomically: true, encoding: .utf8)
+    let good = try await run("config", "check", "--config", path)
+    #expect(good.status == 0 && good.output == "the configuration is good\n")
+  }
+
   /// Runs a host while `body` runs, which is given the host's socket.
   private func withHost(
     _ arguments: String..., script: String = "/nonexistent", state: String? = "/nonexistent",

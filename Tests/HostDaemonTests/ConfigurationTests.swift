@@ -1,3 +1,4 @@
+import BoundedTOML
 import CWinsock
 import HostDaemon
 import Providers
@@ -43,10 +44,10 @@ import Testing
     #expect(
       configuration.classWriters?.users == [0, 7] && configuration.classWriters?.groups == [9] && configuration.access == nil)
     #expect(configuration.entries.contains { $0.key == "classes.writers" && $0.value == "0, 7" })
-    let failure = #expect(throws: Configuration.Defect.self) {
-      try Configuration(toml: "[classes]\nwriters = \"root\"", path: "x.toml")
-    }
-    #expect(failure?.detail == "x.toml: classes.writers is not a list of users that exist, by name or number")
+    #expect(
+      lines("[classes]\nwriters = \"root\"") == [
+        "x.toml:2:11: classes.writers: \"root\" is not a list of users, by name or number"
+      ])
   }
 
   @Test("from which network namespaces glibc's module is answered is \"own\" or \"all\", and \"own\" where nobody says it")
@@ -63,10 +64,9 @@ import Testing
       #expect(entry(said) == .init(key: "access.network-namespaces", value: text, source: "x.toml"))
     }
     for wrong in ["\"mine\"", "true", "[\"own\"]"] {
-      let failure = #expect(throws: Configuration.Defect.self) {
-        try Configuration(toml: "[access]\nnetwork-namespaces = \(wrong)", path: "x.toml")
-      }
-      #expect(failure?.detail == "x.toml: access.network-namespaces is not \"own\" or \"all\"")
+      let lines = lines("[access]\nnetwork-namespaces = \(wrong)")
+      #expect(lines.count == 1 && lines[0].hasPrefix("x.toml:2:22: access.network-namespaces: "))
+      #expect(lines[0].hasSuffix(" is not \"own\" or \"all\""))
     }
   }
 
@@ -134,9 +134,10 @@ import Testing
     configuration.providers.apply(to: &manifest)
     #expect(!manifest.isEnabled && manifest.deadline == .milliseconds(250) && manifest.concurrency == 3 && manifest.isBlocking)
     #expect(manifest.isolation == .worker && manifest.access?.users == [0, 7])
-    #expect(configuration.providers[manifest]?.order == -1, "by name before by id")
+    #expect(manifest.order == -1, "by name before by id")
     manifest.displayName = "other"
-    #expect(configuration.providers[manifest]?.order == 2)
+    configuration.providers.apply(to: &manifest)
+    #expect(manifest.order == 2)
     #expect(configuration.entries.contains { $0.key == "providers.hello.deadline-ms" && $0.value == "250" })
   }
 
@@ -172,53 +173,117 @@ import Testing
   @Test(
     "what is wrong is named, with what to do",
     arguments: [
-      ("plugins = 7", "x.toml: plugins is not a list of absolute paths"),
-      ("plugins = [\"relative\"]", "x.toml: plugins is not a list of absolute paths"),
-      ("socket = \"relative\"", "x.toml: socket is not an absolute path in quotes"),
-      ("[limits]\nconnections = 0", "x.toml: limits.connections is not a number from 1 to 1048576"),
-      ("[limits]\nhello-ms = 10", "x.toml: limits.hello-ms is not a number from 50 to 86400000"),
-      ("[limits]\nreserve = 0", "x.toml: limits.reserve is not a number from 4 to 4096"),
-      ("[limits]\nframe-bytes = \"much\"", "x.toml: limits.frame-bytes is not a number from 4096 to 67108864"),
-      ("[limits]\nconections = 1", "x.toml has an unknown key \"limits.conections\""),
-      ("[access]\nusers = [\"no-such-user-here\"]", "x.toml: access.users is not a list of users that exist, by name or number"),
-      ("unknown = 1", "x.toml has an unknown key \"unknown\""),
-      ("log = \"loud\"", "x.toml: log is not \"debug\", \"info\", \"warning\" or \"error\""),
-      ("isolation = \"jail\"", "x.toml: isolation is not \"in-process\" or \"worker\""),
-      ("[providers.hello]\nmemory-mb = 0", "x.toml: providers.hello.memory-mb is not a number from 1"),
-      ("[providers.hello]\nallow-read = [\"here\"]", "x.toml: providers.hello.allow-read is not a list of absolute paths"),
+      ("plugins = 7", "x.toml:1:11: plugins: 7 is not a list of absolute paths"),
+      ("plugins = [\"/a\", \"relative\"]", "x.toml:1:18: plugins: \"relative\" is not an absolute path in quotes"),
+      ("socket = \"relative\"", "x.toml:1:10: socket: \"relative\" is not an absolute path in quotes"),
+      ("[limits]\nconnections = 0", "x.toml:2:15: limits.connections: 0 is not a number from 1 to 1048576"),
+      ("[limits]\nhello-ms = 10", "x.toml:2:12: limits.hello-ms: 10 is not a number from 50 to 86400000"),
+      ("limits.reserve = 0", "x.toml:1:18: limits.reserve: 0 is not a number from 4 to 4096"),
+      ("[limits]\nframe-bytes = \"much\"", "x.toml:2:15: limits.frame-bytes: \"much\" is not a number from 4096 to 67108864"),
+      ("[limits]\nconections = 1", "x.toml:2:1: unknown key \"limits.conections\""),
+      ("limits = 1", "x.toml:1:10: limits: 1 is not a table"),
+      ("[access]\nusers = [\"root\", \"nosuch\"]", "x.toml:2:18: access.users: there is no user \"nosuch\""),
+      ("unknown = 1", "x.toml:1:1: unknown key \"unknown\""),
+      ("log = \"loud\"", "x.toml:1:7: log: \"loud\" is not \"debug\", \"info\", \"warning\" or \"error\""),
+      ("isolation = \"jail\"", "x.toml:1:13: isolation: \"jail\" is not \"in-process\" or \"worker\""),
+      ("[providers.hello]\nmemory-mb = 0", "x.toml:2:13: providers.hello.memory-mb: 0 is not a number from 1 to 1073741824"),
+      (
+        "[providers.hello]\nallow-read = [\"here\"]",
+        "x.toml:2:15: providers.hello.allow-read: \"here\" is not an absolute path in quotes"
+      ),
       (
         "[providers.hello]\nallow-connect = [\"tcp:0\"]",
-        "x.toml: providers.hello.allow-connect is not a list of \"tcp:PORT\", \"tcp:*\", \"udp:*\", \"unix:*\" or \"unix:/PATH\""
+        "x.toml:2:18: providers.hello.allow-connect: \"tcp:0\" is not \"tcp:PORT\", \"tcp:*\", \"udp:*\", \"unix:*\" or \"unix:/PATH\""
       ),
-      ("[providers.hello]\nserves = \"some\"", "x.toml: providers.hello.serves is not \"user\" or \"everybody\""),
-      ("[providers.hello]\nshared = 1", "x.toml: providers.hello.shared is not true or false"),
-      ("[lookups]\nowners = \"mine\"", "x.toml: lookups.owners is not \"trusted\" or \"all\""),
+      ("[providers.hello]\nserves = \"some\"", "x.toml:2:10: providers.hello.serves: \"some\" is not \"user\" or \"everybody\""),
+      ("[providers.hello]\nshared = 1", "x.toml:2:10: providers.hello.shared: 1 is not true or false"),
+      ("[lookups]\nowners = \"mine\"", "x.toml:2:10: lookups.owners: \"mine\" is not \"trusted\" or \"all\""),
       (
         "[providers.hello]\nregistrars = [7]",
-        "x.toml: providers.hello.registrars is not a list of tables such as { users = [\"ann\"], names = [\".example.org\"] }"
+        "x.toml:2:15: providers.hello.registrars: 7 is not a table such as { users = [\"ann\"], names = [\".example.org\"] }"
       ),
-      ("[[providers.hello.registrars]]\nnames = [\"a\"]", "x.toml: providers.hello.registrars[0] names nobody"),
+      ("[[providers.hello.registrars]]\nnames = [\"a\"]", "x.toml:1:1: providers.hello.registrars: nobody may register by it"),
       (
-        "[[providers.hello.registrars]]\nusers = [\"no-such-user-here\"]",
-        "x.toml: providers.hello.registrars[0].users is not a list of users that exist, by name or number"
+        "[[providers.hello.registrars]]\nusers = [\"nosuch\"]",
+        "x.toml:2:10: providers.hello.registrars[0].users: there is no user \"nosuch\""
       ),
       (
         "[[providers.hello.registrars]]\nusers = [1]\nnames = [\"@\"]",
-        "x.toml: providers.hello.registrars[0].names is not a list of names such as \"printer\", \"*.example.org\", \".example.org\" or "
+        "x.toml:3:10: providers.hello.registrars[0].names: \"@\" is not a name such as \"printer\", \"*.example.org\", \".example.org\" or "
           + "\"@example.org\""
       ),
-      ("[[providers.hello.registrars]]\nuser = 1", "x.toml has an unknown key \"providers.hello.registrars[0].user\""),
-      ("providers = 1", "x.toml: providers is not tables, one a provider"),
-      ("[providers]\nhello = 1", "x.toml: providers.hello is not a table"),
-      ("[providers.hello]\norder = \"first\"", "x.toml: providers.hello.order is not a number from -1000000 to 1000000"),
-      ("[providers.hello]\nconcurrency = 0", "x.toml: providers.hello.concurrency is not a number from 1 to 4096"),
-      ("[providers.hello]\nenable = true", "x.toml has an unknown key \"providers.hello.enable\""),
+      ("[[providers.hello.registrars]]\nusers = []\nuser = 1", "x.toml:3:1: unknown key \"providers.hello.registrars[0].user\""),
+      ("providers = 1", "x.toml:1:13: providers: 1 is not tables, one a provider"),
+      ("[providers]\nhello = 1", "x.toml:2:9: providers.hello: 1 is not a table"),
+      ("[provders.hello]\norder = 1", "x.toml:1:1: unknown table [provders]"),
+      (
+        "[providers.hello]\norder = \"first\"",
+        "x.toml:2:9: providers.hello.order: \"first\" is not a number from -1000000 to 1000000"
+      ),
+      ("[providers.\"a.b\"]\nconcurrency = 0", "x.toml:2:15: providers.\"a.b\".concurrency: 0 is not a number from 1 to 4096"),
+      ("[providers.hello]\nenable = true", "x.toml:2:1: unknown key \"providers.hello.enable\""),
+      (
+        "[providers.hello]\nnamespace = \"dns\"",
+        "x.toml:2:1: providers.hello.namespace does not stand in [providers.NAME] of nsphost.toml"
+      ),
+      ("log = = nonsense", "x.toml:1:7: not TOML: "),
     ])
-  func defects(text: String, detail: String) {
-    #expect { try Configuration(toml: text, path: "x.toml") } throws: { error in
-      (error as? Configuration.Defect)?.detail == detail && (error as? Configuration.Defect)?.remedy.isEmpty == false
-    }
-    #expect(throws: Configuration.Defect.self) { try Configuration(toml: "= nonsense", path: "x.toml") }
+  func defects(text: String, line: String) {
+    let problems = Configuration.read(text, path: "x.toml").problems
+    #expect(problems.count == 1 && problems[0].line.hasPrefix(line) && !problems[0].help.isEmpty, "\(problems)")
+    #expect(throws: Problems.self) { try Configuration(toml: text, path: "x.toml") }
+  }
+
+  private func lines(_ text: String) -> [String] { Configuration.read(text, path: "x.toml").problems.map(\.line) }
+
+  @Test("all that is wrong is reported, in the order of the file; what is good counts")
+  func allProblems() {
+    let text = """
+      log = "loud"
+      [limits]
+      connections = 7
+      conections = 1
+      [access]
+      users = ["nosuch", 7, "nobodyhere"]
+      [providers.hello]
+      order = true
+      settings = { files = "" }
+      """
+    let (configuration, problems) = Configuration.read(text, path: "x.toml")
+    #expect(
+      problems.map { [$0.position?.line, $0.position?.column] } == [[1, 7], [4, 1], [6, 10], [6, 23], [8, 9], [9, 22]])
+    #expect(
+      problems.map(\.key) == [
+        "log", "limits.conections", "access.users[0]", "access.users[2]", "providers.hello.order",
+        "providers.hello.settings.files",
+      ])
+    #expect(problems.map(\.value) == ["\"loud\"", nil, "\"nosuch\"", "\"nobodyhere\"", "true", "\"\""])
+    #expect(problems[1].help == "did you mean \"limits.connections\"?")
+    #expect(problems[2].help == "use a name or number that `getent passwd` knows")
+    #expect(configuration.limits.connections == 7 && configuration.access == nil && configuration.log == .info)
+  }
+
+  @Test(
+    "the help for an unknown word is the nearest known one",
+    arguments: [
+      ("conections = 1", "did you mean \"limits.connections\"?"), ("plugin = 1", "did you mean \"plugins\"?"),
+      ("budget-ms = 1", "did you mean \"nss.budget-ms\"?"), ("[provders.x]", "did you mean [providers]?"),
+      ("[limit]\nreserve = 9", "did you mean [limits]?"), ("[lookups]\nsomething = 1", "known are lookups.owners"),
+      ("[providers.x]\ndead-line-ms = 1", "did you mean \"deadline-ms\"?"),
+    ])
+  func nearest(text: String, help: String) {
+    #expect(Configuration.read(text, path: "x.toml").problems.map(\.help) == [help])
+  }
+
+  @Test("each setting has a key of its own, a kind and a help; what is shown by default is its default")
+  func table() {
+    let keys = Configuration.table.settings.map(\.key) + Manifest.table.settings.map { "providers.NAME." + $0.key }
+    #expect(Set(keys).count == keys.count)
+    #expect(Configuration.table.settings.allSatisfy { !$0.kind.isEmpty && !$0.help.isEmpty && $0.places == [.host] })
+    #expect(Manifest.table.settings.allSatisfy { !$0.kind.isEmpty && !$0.help.isEmpty && !$0.places.isEmpty })
+    let shown = Configuration().entries
+    #expect(shown.first { $0.key == "isolation" }?.value == "worker" && shown.first { $0.key == "log" }?.value == "info")
+    #expect(shown.first { $0.key == "limits.frame-bytes" }?.value == "1048576" && shown.allSatisfy { $0.source == "default" })
   }
 
   @Test("a list of users or groups admits those, root, and nobody else; without one everybody may")
@@ -247,9 +312,10 @@ import Testing
     #expect(
       manifest.settings == ["files": ["/a", "/b"], "tries": ["3"], "loud": ["true"], "kept": ["as it is"]])
     #expect(configuration.entries.contains { $0.key == "providers.hello.settings.files" && $0.value == "/a, /b" })
-    let failure = #expect(throws: Configuration.Defect.self) {
-      try Configuration(toml: "[providers.hello.settings]\nfiles = [[\"a\"]]", path: "x.toml")
-    }
-    #expect(failure?.detail.hasPrefix("x.toml: providers.hello.settings is not a table of texts") == true)
+    #expect(configuration.providers[manifest]?.own["tries"] == ["3"] && configuration.providers[manifest]?.own["kept"] == nil)
+    #expect(
+      lines("[providers.hello.settings]\nfiles = [\"a\", [\"b\"]]") == [
+        "x.toml:2:15: providers.hello.settings.files: a list is not text, a number, true or false, without NUL and not empty"
+      ])
   }
 }

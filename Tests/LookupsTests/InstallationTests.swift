@@ -121,8 +121,7 @@ import Testing
   func switches() throws {
     let place = try Place("scripted-a", "scripted-b")
     var settings = SettingsByProvider()
-    settings.settings["scripted-b"] = ProviderSettings()
-    settings.settings["scripted-b"]?.isEnabled = false
+    settings.settings["scripted-b"] = ProviderSettings { $0.isEnabled = false }
     var host = place.host(settings)
     let (a, b) = (host.catalog.entries[0].id, host.catalog.entries[1].id)
     #expect(try count(host, "records-2") == 2)
@@ -159,8 +158,7 @@ import Testing
 
     let configured = try Place("scripted-a", "scripted-b")
     var settings = SettingsByProvider()
-    settings.settings["scripted-b"] = ProviderSettings()
-    settings.settings["scripted-b"]?.order = -1
+    settings.settings["scripted-b"] = ProviderSettings { $0.order = -1 }
     host = configured.host(settings)
     #expect(names(host) == ["scripted-b", "scripted-a"])
     host.stop()
@@ -170,8 +168,7 @@ import Testing
   func access() throws {
     let place = try Place("scripted-a")
     var settings = SettingsByProvider()
-    settings.settings["scripted-a"] = ProviderSettings()
-    settings.settings["scripted-a"]?.access = AccessList(users: [7], groups: [9])
+    settings.settings["scripted-a"] = ProviderSettings { $0.access = AccessList(users: [7], groups: [9]) }
     let host = place.host(settings)
     #expect(try count(host, "records-2", user: 7) == 2 && count(host, "records-2", user: 9) == 2)
     #expect(try count(host, "records-2", user: 0) == 2 && count(host, "records-2", user: 8) == 0)
@@ -201,8 +198,7 @@ import Testing
   func concurrency() throws {
     let place = try Place("scripted-a")
     var settings = SettingsByProvider()
-    settings.settings["scripted-a"] = ProviderSettings()
-    settings.settings["scripted-a"]?.concurrency = 2
+    settings.settings["scripted-a"] = ProviderSettings { $0.concurrency = 2 }
     let host = place.host(settings)
     let start = ContinuousClock.now
     DispatchQueue.concurrentPerform(iterations: 6) { _ in

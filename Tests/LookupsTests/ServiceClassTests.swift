@@ -324,8 +324,7 @@ import Testing
   func accessToProviders() throws {
     let scripted = try ScriptedHost([])
     var settings = SettingsByProvider()
-    settings.settings["version1"] = ProviderSettings()
-    settings.settings["version1"]?.access = AccessList(users: [7])
+    settings.settings["version1"] = ProviderSettings { $0.access = AccessList(users: [7]) }
     scripted.host.configure(settings)
     try FileManager.default.copyItem(atPath: fixturesDirectory + "/version1.so", toPath: scripted.directory + "/version1.so")
     scripted.host.rescan()

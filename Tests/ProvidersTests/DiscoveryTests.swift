@@ -197,6 +197,9 @@ final class PluginFolder {
       ("nmae = 1", "did you mean \"name\""), ("id = \"x\"", "GUID"), ("domains = [\"a\"]", "primary"), ("id = ", "TOML"),
       ("version = -1", "number from 0"), ("isolation = \"jail\"", "in-process"),
       ("user = 5", "name of a user"), ("allow-read = \"/srv\"", "list of absolute paths"),
+      ("users = [0]", "users does not stand in a manifest"), ("serialise = true\nconcurrency = 2", "leave one of them out"),
+      ("namespace = \"dns\"\nlisted = [\"ntds\"]", "is not a name space that the provider serves"),
+      ("version = 1\nnmae = 1\nisolation = 5", ".toml:2:1: unknown key \"nmae\" (and 1 more: nsphost config check lists all)"),
     ])
   func brokenSidecar(text: String, expected: String) throws {
     let folder = try PluginFolder()

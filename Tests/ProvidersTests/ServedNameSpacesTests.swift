@@ -1,3 +1,4 @@
+import BoundedTOML
 import QuerySets
 import Testing
 
@@ -36,7 +37,7 @@ import Testing
     #expect(spaces.stated(written, for: requested) == expected)
   }
 
-  private func manifest(_ text: String) throws(Manifest.Defect) -> Manifest {
+  private func manifest(_ text: String) throws(Problems) -> Manifest {
     try Manifest(toml: text, path: "x.toml", over: Manifest(fileName: "x.so"))
   }
 
@@ -59,7 +60,7 @@ import Testing
       "listed = \"dns\"", "namespace = \"dns\"\nlisted = [\"ntds\"]",
     ])
   func refused(_ text: String) {
-    #expect(throws: Manifest.Defect.self) { try manifest(text) }
+    #expect(throws: Problems.self) { try manifest(text) }
   }
 
   @Test("serialise = true means a concurrency of one; concurrency and cancel are read, and refused where they are wrong")
@@ -72,7 +73,7 @@ import Testing
       "concurrency = 0", "concurrency = 4097", "concurrency = \"2\"", "cancel = \"never\"", "cancel = true",
       "serialise = true\nconcurrency = 2",
     ] {
-      #expect(throws: Manifest.Defect.self, "\(text)") { try manifest(text) }
+      #expect(throws: Problems.self, "\(text)") { try manifest(text) }
     }
   }
 }

@@ -59,7 +59,8 @@ import Testing
         "[[class]]\nname = 'a'\nid = '77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2'\n"
           + "[[class]]\nname = 'b'\nid = '77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2'", "x.toml: a and b have the same id"
       ),
-      ("[[class]]\nname = \"a\\u0000b\"", "x.toml has a NUL in a text"), ("x", "x.toml is not TOML"), ("", "x.toml has no class"),
+      ("[[class]]\nname = \"a\\u0000b\"", "x.toml has a NUL in a text"), ("x", "x.toml:1:2: not TOML"),
+      ("", "x.toml has no class"),
       ("class = 5", "x.toml has no class"),
       ("[[klass]]\nname = 'a'", "x.toml has an unknown key \"klass\""), ("class = [5]", "x.toml: class 1 is not a table"),
       ("[[class]]\nid = '77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a2'", "x.toml: class 1 has no name"),

@@ -175,7 +175,14 @@ public struct Manifest: Hashable, Sendable {
       advertises: flags & 8 != 0, serialises: flags & 16 != 0, storesClasses: flags & 32 != 0, source: source)
     listsRegistrations = flags & 64 != 0
     keepsOwners = flags & 128 != 0
-    for domain in domains.split(separator: ";") { try add(domain: String(domain)) }
+    for domain in domains.split(separator: ";") {
+      guard let claim = DomainClaim(String(domain)) else {
+        throw Defect(
+          detail: "domain \"\(domain)\" is not understood",
+          remedy: "write it as \"example.org=primary\", \"…=secondary\" or \"*\"")
+      }
+      add(claim)
+    }
   }
 
   /// The flags of `NSP_PROVIDER`.
@@ -190,18 +197,28 @@ public struct Manifest: Hashable, Sendable {
     (domains.map { "\($0.name)=\($0.level)" } + (servesAnyDomain ? ["*"] : [])).joined(separator: ";")
   }
 
-  /// One domain as text: `example.org=primary`, `example.org=secondary`, or `*` for any.
-  mutating func add(domain text: String) throws(Defect) {
-    if text == "*" {
-      servesAnyDomain = true
-      return
+  /// `example.org=primary`, `example.org=secondary`, or `*` for any domain that nobody claims.
+  enum DomainClaim: Hashable, Sendable {
+    case any
+    case one(InstallationBlob.Domain)
+
+    init?(_ text: String) {
+      let parts = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+      let levels = ["primary": InstallationBlob.Level.primary, "secondary": .secondary, "none": .none]
+      if text == "*" {
+        self = .any
+      } else if parts.count == 2, !parts[0].isEmpty, let level = levels[parts[1]] {
+        self = .one(InstallationBlob.Domain(name: parts[0], level: level))
+      } else {
+        return nil
+      }
     }
-    let parts = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
-    let levels = ["primary": InstallationBlob.Level.primary, "secondary": .secondary, "none": .none]
-    guard parts.count == 2, !parts[0].isEmpty, let level = levels[parts[1]] else {
-      throw Defect(
-        detail: "domain \"\(text)\" is not understood", remedy: "write it as \"example.org=primary\", \"…=secondary\" or \"*\"")
+  }
+
+  mutating func add(_ claim: DomainClaim) {
+    switch claim {
+    case .any: servesAnyDomain = true
+    case .one(let domain): domains.append(domain)
     }
-    domains.append(InstallationBlob.Domain(name: parts[0], level: level))
   }
 }

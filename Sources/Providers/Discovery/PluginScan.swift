@@ -1,3 +1,4 @@
+import BoundedTOML
 import CWinsock
 import Glibc
 import Ownership
@@ -185,13 +186,16 @@ public struct PluginScan: Sendable {
 
   private func manifest(_ path: String, _ sidecar: String?, _ image: ELFImage, _ trust: Trust) throws(Refusal) -> Manifest {
     let name = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
+    let (own, text): (Manifest, String?)
     do throws(Manifest.Defect) {
-      let own =
-        try image.manifestNote.map { note throws(Manifest.Defect) in try Manifest(note: note) } ?? Manifest(fileName: name)
-      guard let sidecar else { return own }
-      return try Manifest(toml: try Self.text(of: sidecar, trust), path: sidecar, over: own)
+      own = try image.manifestNote.map { note throws(Manifest.Defect) in try Manifest(note: note) } ?? Manifest(fileName: name)
+      text = try sidecar.map { sidecar throws(Manifest.Defect) in try Self.text(of: sidecar, trust) }
     } catch {
       throw Refusal(path: path, reason: .badManifest, detail: error.detail, remedy: error.remedy)
+    }
+    guard let sidecar, let text else { return own }
+    do throws(Problems) { return try Manifest(toml: text, path: sidecar, over: own) } catch {
+      throw Refusal(path: path, problems: error)
     }
   }
 

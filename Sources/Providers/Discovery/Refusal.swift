@@ -1,3 +1,4 @@
+import BoundedTOML
 import Glibc
 import QuerySets
 
@@ -32,12 +33,23 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
   public let reason: Reason
   public let detail: String
   public let remedy: String
+  /// What is wrong with its manifest, one by one.
+  public private(set) var problems: [Problem] = []
 
   public init(path: String, reason: Reason, detail: String, remedy: String) {
     self.path = path
     self.reason = reason
     self.detail = detail
     self.remedy = remedy
+  }
+
+  /// - Parameter problems: All that is wrong with its manifest; the first one is the reason.
+  init(path: String, problems: Problems) {
+    let first = problems.all[0]
+    let others = problems.all.count - 1
+    let more = others == 0 ? "" : " (and \(others) more: nsphost config check lists all)"
+    self.init(path: path, reason: .badManifest, detail: first.line + more, remedy: first.help)
+    self.problems = problems.all
   }
 
   /// What a client learns that names the provider.
