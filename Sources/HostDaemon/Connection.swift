@@ -22,44 +22,34 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   /// Which of those it is that have not said hello; 0 before it is one of them.
   let helloNumber = Atomic<UInt64>(0)
   private let server: HostServer
-  private let state = Locked<State>(State())
+  private let state: Locked<State>
 
   private struct State {
+    var machine: ConnectionMachine
     var inbound: [UInt8] = []
     /// Whole frames that nobody serves yet, the oldest first.
     var backlog: [[UInt8]] = []
     var outbound: [UInt8] = []
     /// Bytes of all three that count for the user.
     var counted = 0
-    /// Nil until the client has said hello and was accepted.
+    /// Nil until the machine has a client.
     var session: ClientSession?
-    /// It only resolves names, in a session of its user's.
-    var isResolver = false
     /// What it is waiting for.
     var resolving: [ObjectIdentifier: Lookup] = [:]
     /// Once it has a session of its own.
     var identity: ClientIdentity?
     var processWatch: ProcessWatch.Ticket?
-    var requests = 0
-    /// The client sends faster than it is served: it is read again when a request has been answered.
-    var isPaused = false
-    /// The hello is being served: what follows it waits.
-    var isGreeting = false
-    /// A hello has been read.
-    var hasSaidHello = false
     /// Requests for a sign of life that were read, by number.
     var lifeSigns: [UInt32] = []
-    /// A goodbye has been read, perhaps behind requests that are still served.
-    var hasSaidGoodbye = false
-    var isEnding = false
+    /// The client is told when the catalog changes.
     var waitsForChange = false
-    var isGone = false
   }
 
   init(_ descriptor: Int32, _ peer: PeerCredentials, isWorker: Bool, _ server: HostServer) {
     self.peer = peer
     self.isWorker = isWorker
     self.server = server
+    state = Locked(State(machine: ConnectionMachine(mostRequests: server.limits.requestsPerClient, isWorker: isWorker)))
     isLimited = !server.limits.unlimitedUsers.contains(peer.userID)
     super.init(descriptor, of: .init(user: peer.userID, process: peer.processID))
   }
@@ -80,7 +70,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   var networkNamespace: NetworkNamespace? { NetworkNamespace(of: descriptor) }
 
   /// Nothing that it says counts any more.
-  var isOver: Bool { state.withLock { $0.isEnding } }
+  var isOver: Bool { state.withLock { $0.machine.life != .open } }
 
   /// Whether a change of the catalog is to be told, once at a time.
   func beginsToWait() -> Bool {
@@ -96,7 +86,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   /// Something has come from it that was not served yet.
   var hasUnserved: Bool {
-    let isWaiting = state.withLock { !$0.backlog.isEmpty || $0.isGreeting }
+    let isWaiting = state.withLock { !$0.backlog.isEmpty || $0.machine.isGreeting }
     var byte: UInt8 = 0
     return isWaiting || recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) == 1
   }
@@ -118,40 +108,34 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     if isWorker || server.isOpen { serveOne() }
     switch outcome {
     case .all, .more: break
-    case .over: vanished()
+    case .over: handle(.vanished)
     case .nonsense: end(.protocolError)
     case .tooMuch: end(.bytesPerUser)
     }
   }
-
-  /// Nothing more comes. A client that said goodbye before has ended in order, also where the goodbye has not had its turn yet.
-  private func vanished() { end(state.withLock { $0.hasSaidGoodbye } ? .remote : .lost) }
 
   /// The process is gone. Of what it said before, a goodbye counts.
   func processEnded() {
     var outcome = Outcome.more
     while outcome == .more { outcome = read() }
     // What a worker has said of why it ends is not lost.
-    if isWorker { while state.withLock({ !$0.backlog.isEmpty && !$0.isGreeting }) { serveOne() } }
-    vanished()
+    if isWorker { while state.withLock({ !$0.backlog.isEmpty && !$0.machine.isGreeting }) { serveOne() } }
+    handle(.vanished)
   }
 
   /// Serves the oldest request that has come. What is behind it waits for another turn, on another thread where this one takes long.
   private func serveOne() {
     let (frame, isMore): ([UInt8]?, Bool) = state.withLock { state in
-      guard !state.backlog.isEmpty, !state.isGreeting else { return (nil, false) }
-      // Nobody is there to hear the answers. What a worker has said of why it ends counts.
-      if state.isEnding, state.isResolver { return (nil, false) }
-      let frame = state.backlog.removeFirst()
-      if Self.kind(of: frame) == RequestKind.hello.rawValue { state.isGreeting = true }
-      return (frame, !state.backlog.isEmpty && !state.isGreeting)
+      guard let oldest = state.backlog.first, state.machine.begins(Self.kind(of: oldest)) else { return (nil, false) }
+      state.backlog.removeFirst()
+      return (oldest, !state.backlog.isEmpty && !state.machine.isGreeting)
     }
     guard let frame else { return }
     if isMore { server.poll.again(self) }
     serve(frame)
-    guard Self.kind(of: frame) == RequestKind.hello.rawValue else { return }
+    guard Self.kind(of: frame) == .hello else { return }
     let hasWaited = state.withLock { state in
-      state.isGreeting = false
+      state.machine.greeted()
       return !state.backlog.isEmpty
     }
     if hasWaited { server.poll.again(self) }
@@ -169,49 +153,30 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   private func read() -> Outcome {
     state.withLock { state in
-      guard !state.isPaused, !state.isEnding else { return .all }
+      guard state.machine.isRead else { return .all }
       return withUnsafeTemporaryAllocation(byteCount: 1 << 14, alignment: 16) { chunk in
         let count = recv(descriptor, chunk.baseAddress, chunk.count, Int32(MSG_DONTWAIT))
         if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return .over }
         guard count > 0 else { return errno == EINTR ? .more : .all }
         guard take(count, &state) else { return .tooMuch }
         let bytes = UnsafeRawBufferPointer(rebasing: chunk[..<count])
-        let known = state.backlog.count
         let (used, isNonsense): (Int, Bool)
         if state.inbound.isEmpty {
-          (used, isNonsense) = cut(bytes, &state.backlog)
+          (used, isNonsense) = cut(bytes, &state)
           if used < count { state.inbound = Array(bytes[used...]) }
         } else {
           var inbound: [UInt8] = []
           swap(&inbound, &state.inbound)
           inbound.append(contentsOf: bytes)
-          (used, isNonsense) = inbound.withUnsafeBytes { cut($0, &state.backlog) }
+          (used, isNonsense) = inbound.withUnsafeBytes { cut($0, &state) }
           inbound.removeFirst(used)
           state.inbound = inbound
         }
         if isNonsense { return .nonsense }
-        takeLifeSigns(&state, behind: known)
-        state.requests += state.backlog.count - known
-        state.hasSaidGoodbye =
-          state.hasSaidGoodbye || state.backlog[known...].contains { Self.kind(of: $0) == RequestKind.goodbye.rawValue }
-        state.isPaused = state.requests >= server.limits.requestsPerClient
         // Less than there was room for is all that there was, but for the end.
-        return (count < chunk.count && !hangsUp) || state.isPaused ? .all : .more
+        return (count < chunk.count && !hangsUp) || state.machine.isPaused ? .all : .more
       }
     }
-  }
-
-  /// Takes what asks for a sign of life out of the frames that have just come: it waits neither behind other requests nor for a thread.
-  private func takeLifeSigns(_ state: inout State, behind known: Int) {
-    func isHello(_ frame: [UInt8]) -> Bool { Self.kind(of: frame) == RequestKind.hello.rawValue }
-    func asks(_ frame: [UInt8]) -> Bool { Self.kind(of: frame) == RequestKind.nothing.rawValue }
-    state.hasSaidHello = state.hasSaidHello || state.backlog[known...].contains(where: isHello)
-    guard state.hasSaidHello, !isWorker, state.backlog[known...].contains(where: asks) else { return }
-    for frame in state.backlog[known...] where asks(frame) {
-      state.lifeSigns.append(frame.withUnsafeBytes { FrameHeader($0)?.request ?? 0 })
-      giveBack(frame.count, &state)
-    }
-    state.backlog[known...].removeAll(where: asks)
   }
 
   private func showLife() {
@@ -225,31 +190,36 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     }
   }
 
-  /// The whole frames at the start of some bytes.
-  private func cut(_ bytes: UnsafeRawBufferPointer, _ frames: inout [[UInt8]]) -> (used: Int, isNonsense: Bool) {
+  /// Takes the whole frames at the start of some bytes.
+  private func cut(_ bytes: UnsafeRawBufferPointer, _ state: inout State) -> (used: Int, isNonsense: Bool) {
     var used = 0
     while let header = FrameHeader(UnsafeRawBufferPointer(rebasing: bytes[used...])) {
       guard header.isAcceptable(maximum: server.limits.maximumFrame) else { return (used, true) }
       let end = used + Int(header.length)
       guard end <= bytes.count else { break }
-      frames.append(Array(bytes[used..<end]))
+      switch state.machine.came(RequestKind(rawValue: header.kind)) {
+      case .waits: state.backlog.append(Array(bytes[used..<end]))
+      case .isAnsweredAtOnce:
+        state.lifeSigns.append(header.request)
+        giveBack(Int(header.length), &state)
+      }
       used = end
     }
     return (used, false)
   }
 
-  private static func kind(of frame: [UInt8]) -> UInt16? { frame.withUnsafeBytes { FrameHeader($0)?.kind } }
+  /// Nil for one that this host does not know.
+  private static func kind(of frame: [UInt8]) -> RequestKind? {
+    frame.withUnsafeBytes { FrameHeader($0) }.flatMap { RequestKind(rawValue: $0.kind) }
+  }
 
   private func serve(_ frame: [UInt8]) {
     let size = frame.count
     var frame = frame
     let answer = frame.withUnsafeMutableBytes { server.requests.answer($0, for: self) }
     let resumes = state.withLock { state in
-      state.requests -= 1
       giveBack(size, &state)
-      guard state.isPaused, state.requests < server.limits.requestsPerClient else { return false }
-      state.isPaused = false
-      return true
+      return state.machine.answered()
     }
     // What came while the client had to wait is not said again.
     if resumes { server.poll.again(self) }
@@ -260,7 +230,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   func send(_ frame: [UInt8]) {
     let met: HostLimit? = state.withLock { state in
-      guard !state.isGone else { return nil }
+      guard state.machine.life != .gone else { return nil }
       var sent = 0
       if state.outbound.isEmpty {
         sent = max(0, frame.withUnsafeBytes { Self.write(descriptor, $0) })
@@ -283,7 +253,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var frame = FrameWriter(ProviderCall.channel.rawValue, request: 0)
     let bytes = frame.finish()
     return state.withLock { state in
-      !state.isGone && state.outbound.isEmpty && nsp_send_descriptor(descriptor, bytes, UInt32(bytes.count), channel) == 0
+      state.machine.life != .gone && state.outbound.isEmpty
+        && nsp_send_descriptor(descriptor, bytes, UInt32(bytes.count), channel) == 0
     }
   }
 
@@ -343,8 +314,9 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
       // The socket may outlive the process, in a child of it.
       let ticket = server.processes.watch(process, whenGone: { [weak self] in self?.processEnded() })
       let isTooLate = state.withLock { state in
-        state.processWatch = ticket
-        return state.isGone
+        let isGone = state.machine.life == .gone
+        if !isGone { state.processWatch = ticket }
+        return isGone
       }
       if isTooLate { server.processes.cancel(ticket) }
     }
@@ -353,33 +325,27 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     state.withLock { [identity] in $0.identity = identity }
     let session: ClientSession
     do throws(NDISStatus) { session = try server.transport.connect(self, identity) } catch { throw .refused(error) }
-    let isTooLate = state.withLock { state in
+    let effects = state.withLock { state in
       state.session = session
-      return state.isEnding
+      return state.machine.handle(.called)
     }
     let isAdmitted = server.quotas.enter(session)
-    // Its socket was closed meanwhile.
-    if isTooLate { server.transport.close(self, .lost) }
+    perform(effects)
     // Refused after it was accepted: whoever asked ends it.
     if !isAdmitted { throw .met(.sessionsPerUser) }
   }
 
   /// The client has said that it only resolves names: it has no call, and nobody needs to know when its process ends.
-  func becomeResolver() {
-    let isTooLate = state.withLock { state in
-      state.isResolver = !state.isGone
-      return state.isGone
-    }
-    if isTooLate { server.resolvers.leave(peer) }
-  }
+  func becomeResolver() { handle(.becameResolver) }
 
-  var isResolver: Bool { state.withLock { $0.isResolver } }
+  var isResolver: Bool { state.withLock { $0.machine.role == .resolver } }
 
   /// The lookup ends with the connection.
   func resolves(_ lookup: Lookup) {
     let isTooLate = state.withLock { state in
-      if !state.isEnding { state.resolving[ObjectIdentifier(lookup)] = lookup }
-      return state.isEnding
+      let isOpen = state.machine.life == .open
+      if isOpen { state.resolving[ObjectIdentifier(lookup)] = lookup }
+      return !isOpen
     }
     if isTooLate { lookup.end() }
   }
@@ -391,34 +357,42 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     end(.overQuota)
   }
 
-  /// Ends the connection, and with it the call that it carries. Asked twice, the first reason counts.
-  func end(_ reason: CloseReason) {
-    let (isFirst, hasCall, lookups) = state.withLock { state in
-      defer { (state.isEnding, state.resolving) = (true, [:]) }
-      return (!state.isEnding, state.session != nil, state.resolving)
+  /// Ends the connection, and with it the call that it carries. Asked twice, the first reason counts. Calls out.
+  func end(_ reason: CloseReason) { handle(.ended(reason)) }
+
+  /// Every provider has been told.
+  func callEnded(_ status: NDISStatus) { handle(.callEnded) }
+
+  private func handle(_ event: ConnectionMachine.Event) { perform(state.withLock { $0.machine.handle(event) }) }
+
+  private func perform(_ effects: [ConnectionMachine.Effect]) {
+    for effect in effects {
+      switch effect {
+      case .drop: drop()
+      case .closeCall(let reason): server.transport.close(self, reason)
+      case .leave: handle(.left)
+      case .leaveResolvers: server.resolvers.leave(peer)
+      case .depart: depart()
+      }
     }
-    guard isFirst else { return }
+  }
+
+  private func drop() {
+    let lookups = state.withLock { state in
+      defer { state.resolving = [:] }
+      return state.resolving
+    }
     for lookup in lookups.values { lookup.end() }
     // Before its session ends, which may wait for what this very process owes.
     server.advertisements.lost(self)
-    if hasCall { server.transport.close(self, reason) } else { leave() }
   }
 
-  /// Every provider has been told.
-  func callEnded(_ status: NDISStatus) {
-    state.withLock { $0.isEnding = true }
-    leave()
-  }
-
-  private func leave() {
-    let watch: (isFirst: Bool, ticket: ProcessWatch.Ticket?, resolves: Bool) = state.withLock { state in
-      defer { state.isGone = true }
+  private func depart() {
+    let ticket = state.withLock { state in
       giveBack(state.counted, &state)
-      return (!state.isGone, state.processWatch.take(), state.isResolver)
+      return state.processWatch.take()
     }
-    guard watch.isFirst else { return }
-    if watch.resolves { server.resolvers.leave(peer) }
-    if let ticket = watch.ticket { server.processes.cancel(ticket) }
+    if let ticket { server.processes.cancel(ticket) }
     server.poll.remove(place, descriptor)
     // The client sees the end now; the descriptor's number is free again when nobody has the connection any more.
     shutdown(descriptor, Int32(SHUT_RDWR))
