@@ -76,6 +76,11 @@ int nsp_file_of(uintptr_t address) {
   return -1;
 }
 
+int nsp_is_in_mapped_file(uintptr_t address) {
+  int file = nsp_file_of(address);
+  return file >= 0 && !files[file].is_gone;
+}
+
 /* Whose code it was: that of the instruction, else of the nearest caller that can be found; an abort is in libc. The stack is read by a call
    that fails where there is no memory: above it may lie the guard page of another thread's, and the pointer may be anything. */
 static int culprit(uintptr_t instruction, uintptr_t stack) {

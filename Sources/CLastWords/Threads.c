@@ -25,7 +25,7 @@ void nsp_thread_leave(void) {
   thread->number = 0;
 }
 
-/* Where a thread was started: libc keeps that at the end of its stack. */
+/* Where a thread was started: libc keeps that at the end of its stack. What else is there may lie where a file was that is gone. */
 static int is_of_provider(void) {
   enum { CONTROL_BLOCK = 8192 };
   pthread_attr_t attributes;
@@ -36,7 +36,7 @@ static int is_of_provider(void) {
   if (pthread_attr_getstack(&attributes, &stack, &size) != 0) size = 0;
   pthread_attr_destroy(&attributes);
   for (size_t at = size > CONTROL_BLOCK ? size - CONTROL_BLOCK : 0; !found && at + sizeof(uintptr_t) <= size; at += sizeof(uintptr_t))
-    found = nsp_file_of(*(const uintptr_t *)((const char *)stack + at)) >= 0;
+    found = nsp_is_in_mapped_file(*(const uintptr_t *)((const char *)stack + at));
   return found;
 }
 

@@ -19,7 +19,8 @@ struct nsp_thread *nsp_threads(void);
 void nsp_thread_enter(void);
 void nsp_thread_leave(void);
 
-/* Which known file an address lies in; -1 for none. */
+/* Which known file an address lies in, also one that is gone; -1 for none. */
 int nsp_file_of(uintptr_t address);
+int nsp_is_in_mapped_file(uintptr_t address);
 
 #endif

@@ -284,7 +284,7 @@ import Wire
   @Test("a client module in C attaches to a provider in another process, and every entry of its table works")
   func foreignClient() throws {
     let (served, offered) = try offered(registrar: .shared)
-    let library = try #require(dlopen("\(ServedHost.fixtures)/foreign.so", RTLD_NOW), "\(String(cString: dlerror()))")
+    let library = try #require(dlopen("\(ServedHost.fixtures)/foreign/foreign.so", RTLD_NOW), "\(String(cString: dlerror()))")
     func function<Function>(_ name: String, as type: Function.Type) throws -> Function {
       unsafeBitCast(try #require(dlsym(library, name)), to: type)
     }
