@@ -193,7 +193,7 @@ let package = Package(
         "BoundedTOML", "CConfinement", "CDynamicLinker", "CEnding", "CLastWords", "CLinux", "CallManagement", "HostDaemon",
         "Lookups",
         "ModuleRegistrar",
-        "NSPClient", "Serving", "Wire", "Sessions",
+        "NSPClient", "Serving", "SettingsTable", "Wire", "Sessions",
         "Providers", "QuerySets", "Rundown", "ServiceClasses", "StateBackups",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

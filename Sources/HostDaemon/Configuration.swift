@@ -47,7 +47,10 @@ public struct Configuration: Sendable {
   }
 
   /// What of a file's text can be used, and what can't.
-  public static func read(_ text: String, path: String) -> (configuration: Configuration, problems: [Problem]) {
+  /// - Parameter manifests: Of the providers whose own settings are to be checked.
+  public static func read(
+    _ text: String, path: String, of manifests: [Manifest] = []
+  ) -> (configuration: Configuration, problems: [Problem]) {
     var configuration = Configuration()
     let table: TOMLTable
     do throws(Problem) { table = try BoundedTOML.table(text, path: path) } catch { return (configuration, [error]) }
@@ -56,11 +59,13 @@ public struct Configuration: Sendable {
       given.change(&configuration)
       configuration.note(given.shown, path)
     }
-    if let value = table["providers"] { configuration.take(providers: value, path, &findings) }
+    if let value = table["providers"] { configuration.take(providers: value, path, of: manifests, &findings) }
     return (configuration, findings.problems(in: text, path: path))
   }
 
-  private mutating func take(providers value: any TOMLValueConvertible, _ path: String, _ findings: inout Findings) {
+  private mutating func take(
+    providers value: any TOMLValueConvertible, _ path: String, of manifests: [Manifest], _ findings: inout Findings
+  ) {
     func table(_ value: any TOMLValueConvertible, _ place: String, _ kind: String) -> TOMLTable? {
       let written = WrittenValue(value, key: place, place: place, help: "begin each provider with [providers.NAME]")
       if value.table == nil { findings.refuse(written, as: kind) }
@@ -73,7 +78,10 @@ public struct Configuration: Sendable {
       let given = Manifest.table.read(own, at: place, as: .provider, &findings)
       for one in given { note(one.shown, path) }
       let changes = given.map(\.change)
-      providers.settings[name] = ProviderSettings { manifest in for change in changes { change(&manifest) } }
+      let settings = ProviderSettings { manifest in for change in changes { change(&manifest) } }
+      providers.settings[name] = settings
+      let manifest = manifests.first { $0.displayName == name } ?? manifests.first { $0.id.description == name }
+      manifest?.check(settings.own, at: TOMLPositions.place("settings", in: place), &findings)
     }
   }
 

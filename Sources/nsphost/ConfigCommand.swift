@@ -3,8 +3,10 @@ import BoundedTOML
 import Foundation
 import Glibc
 import HostDaemon
+import Lookups
 import NSPClient
 import Providers
+import SettingsTable
 
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -57,8 +59,6 @@ struct ConfigurationFile: ParsableArguments {
     }
     func isSaid(_ key: String) -> Bool { entries.contains { $0.key == key } }
     if !isSaid("plugins") {
-      let directories = PluginDirectories.resolve(
-        explicit: [], environment: variables, isPrivileged: ProcessEnvironment.isPrivileged)
       entry("plugins", directories.joined(separator: ":"), from: "NSP_PLUGIN_PATH")
     }
     if variables["NSP_SOCKET"]?.isEmpty == false { entries.removeAll { $0.key == "socket" } }
@@ -66,6 +66,12 @@ struct ConfigurationFile: ParsableArguments {
     if !isSaid("state") { entry("state", ProcessEnvironment.stateDirectory, from: "STATE_DIRECTORY") }
     if !isSaid("access.users"), !isSaid("access.groups") { entry("access", "everybody", from: nil) }
     return entries.sorted { $0.key < $1.key }
+  }
+
+  /// Where providers are looked for without `plugins`.
+  static var directories: [String] {
+    PluginDirectories.resolve(
+      explicit: [], environment: ProcessEnvironment.variables, isPrivileged: ProcessEnvironment.isPrivileged)
   }
 
   private var defaultPath: String {
@@ -123,10 +129,25 @@ struct CheckConfigCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (configuration, problems) =
-      try file.text(isJSON: json).map { Configuration.read($0.text, path: $0.path) } ?? (.init(), [])
+    let file = try self.file.text(isJSON: json)
+    let configuration = file.map { Configuration.read($0.text, path: $0.path).configuration } ?? Configuration()
     for defect in PluginDirectories.defects(of: configuration.plugins ?? []) { Output.warn(defect.detail, help: defect.remedy) }
+    let candidates = PluginScan(
+      directories: configuration.plugins ?? ConfigurationFile.directories, hostExports: ProviderHost.exports
+    ).candidates()
+    let manifests = candidates.compactMap(\.manifest)
+    let ofManifests = candidates.flatMap { candidate -> [Problem] in
+      if case .refused(let refusal) = candidate.state { return refusal.problems }
+      return []
+    }
+    let problems = (file.map { Configuration.read($0.text, path: $0.path, of: manifests).problems } ?? []) + ofManifests
     for problem in problems { Output.tell(problem) }
+    let known = manifests.flatMap { [$0.displayName, $0.id.description] }
+    for name in configuration.providers.settings.keys.sorted() where !known.contains(name) {
+      Output.warn(
+        "[providers.\(name)] is about no provider in the plugin directories",
+        help: name.nearest(of: known).map { "did you mean [providers.\($0)]?" } ?? "nsphost providers lists them")
+    }
     if json {
       Output.json(Document(check: .init(good: problems.isEmpty, problems: problems.map(ProblemDocument.init))))
     } else if problems.isEmpty {

@@ -70,6 +70,37 @@ import Testing
     #expect(good.status == 0 && good.output == "the configuration is good\n")
   }
 
+  @Test("config check reads the manifests of the plugin directories, and names tables that are about no provider")
+  func configurationOfProviders() async throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    func write(_ text: String, to name: String) throws {
+      try text.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+      chmod("\(folder)/\(name)", 0o644)
+    }
+    for name in ["scripted-a", "scripted-b"] {
+      try FileManager.default.copyItem(atPath: "\(Self.fixtures)/\(name).so", toPath: "\(folder)/\(name).so")
+    }
+    try write("name = \"good\"\n[accepts]\npages = \"paths\"\n", to: "scripted-a.toml")
+    try write("nmae = \"bad\"\nversion = true\n", to: "scripted-b.toml")
+    try write("plugins = [\"\(folder)\"]\n[providers.goood]\n[providers.good.settings]\npage = \"/a\"\n", to: "x.toml")
+    let told = try await run("config", "check", "--config", folder + "/x.toml")
+    #expect(told.status == 1 && told.output.isEmpty)
+    #expect(
+      told.errors == """
+        \(folder)/x.toml:4:1: unknown key "providers.good.settings.page"
+        help: did you mean "pages"?
+        \(folder)/scripted-b.toml:1:1: unknown key "nmae"
+        help: did you mean "name"?
+        \(folder)/scripted-b.toml:2:11: version: true is not a number from 0
+        help: the version that programs see
+        nsphost: [providers.goood] is about no provider in the plugin directories
+        help: did you mean [providers.good]?
+
+        """)
+  }
+
   /// Runs a host while `body` runs, which is given the host's socket.
   private func withHost(
     _ arguments: String..., script: String = "/nonexistent", state: String? = "/nonexistent",

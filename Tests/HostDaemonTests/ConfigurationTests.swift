@@ -275,6 +275,41 @@ import Testing
     #expect(Configuration.read(text, path: "x.toml").problems.map(\.help) == [help])
   }
 
+  @Test("a provider's own settings are those that its manifest accepts, each of its kind")
+  func acceptedSettings() {
+    var manifest = Manifest(id: GUID("3f0c5a1e-6b1d-4b52-9c57-1d0e442a9110")!, displayName: "hello", nameSpace: .dns)
+    let text = """
+      [providers.hello.settings]
+      files = ["/a", "b"]
+      file = "/a"
+      tries = 16
+      loud = "yes"
+      name = ["a", "b"]
+      [providers."3f0c5a1e-6b1d-4b52-9c57-1d0e442a9110".settings]
+      tries = 15
+      loud = false
+      other = 1
+      [providers.unknown.settings]
+      any = "thing"
+      """
+    #expect(Configuration.read(text, path: "x.toml", of: [manifest]).problems.isEmpty, "it declares nothing")
+    manifest.accepts = [
+      "files": .paths, "tries": .number(0...15), "loud": .truth, "name": .text, "place": .path, "words": .texts,
+    ]
+    let problems = Configuration.read(text, path: "x.toml", of: [manifest]).problems
+    #expect(
+      problems.map(\.line) == [
+        "x.toml:2:9: providers.hello.settings.files: /a, b is not a list of absolute paths",
+        "x.toml:3:1: unknown key \"providers.hello.settings.file\"",
+        "x.toml:4:9: providers.hello.settings.tries: 16 is not a number from 0 to 15",
+        "x.toml:5:8: providers.hello.settings.loud: yes is not true or false",
+        "x.toml:6:8: providers.hello.settings.name: a, b is not one text",
+        "x.toml:10:1: unknown key \"providers.3f0c5a1e-6b1d-4b52-9c57-1d0e442a9110.settings.other\"",
+      ])
+    #expect(problems[1].help == "did you mean \"files\"?")
+    #expect(problems[5].help == "hello has the settings files, loud, name, place, tries, words")
+  }
+
   @Test("each setting has a key of its own, a kind and a help; what is shown by default is its default")
   func table() {
     let keys = Configuration.table.settings.map(\.key) + Manifest.table.settings.map { "providers.NAME." + $0.key }

@@ -82,6 +82,8 @@ public struct Manifest: Hashable, Sendable {
   public var servesEverybody: Bool?
   /// The provider's own, which the host only passes on (`NSPHostSetting`).
   public var settings: Settings = [:]
+  /// Which of these it has, each with its kind; nil: nothing is said of it.
+  public var accepts: [String: OwnSettingKind]?
   public var source: Source
 
   public init(

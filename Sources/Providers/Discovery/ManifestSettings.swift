@@ -81,6 +81,8 @@ extension Manifest {
     Setting("registrars", .registrars, \.registrars, in: .provider, help: "who may register which names with it for everybody")
     Setting(
       "shared", .truth, \.isShared, in: .provider, help: "whether what anybody registers with it counts for everybody")
+    Setting(
+      "accepts", .accepted, \.accepts, in: .manifest, help: "which settings of its own the provider has, each with its kind")
     Setting("settings", .own, in: [.manifest, .provider], help: "the provider's own settings") {
       $0.settings.merge($1) { _, given in given }
     }
@@ -103,6 +105,7 @@ extension Manifest {
     if let strange = nameSpaces.listed?.first(where: { !nameSpaces.serve($0) }) {
       findings.refuse(value: "\(strange)", at: "listed", as: "a name space that the provider serves", help: "add it to namespace")
     }
+    check(settings, at: "settings", &findings)
     let problems = findings.problems(in: text, path: path)
     guard problems.isEmpty else { throw Problems(problems) }
   }
