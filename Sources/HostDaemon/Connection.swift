@@ -54,8 +54,6 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     super.init(descriptor, of: .init(user: peer.userID, process: peer.processID))
   }
 
-  deinit { close(descriptor) }
-
   /// Code in a worker is nobody's word but its provider's.
   var isOperator: Bool {
     peer.identity.isOperator && !isWorker && !server.workers.isWorker(peer.processID)

@@ -1,4 +1,5 @@
 import Glibc
+import Rundown
 
 /// How many files this process may have open (RLIMIT_NOFILE), and how many of them are kept for root and the host's own user.
 ///
@@ -49,14 +50,9 @@ struct DescriptorLimit: Sendable {
 
   /// Gives a descriptor the lowest number that is free. Nil, and nothing is done, where that is one of the reserve.
   func move(_ descriptor: Int32) -> Int32? {
-    let other = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-    guard other >= 0 else { return nil }
-    guard !isReserved(other) else {
-      close(other)
-      return nil
-    }
+    guard let other = Descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)), !isReserved(other.number) else { return nil }
     close(descriptor)
-    return other
+    return other.take()
   }
 
   /// Whether the descriptor is in the second half of those.

@@ -16,8 +16,6 @@ final class PollTimer: Polled, @unchecked Sendable {
     super.init(timer, of: .init(user: .max, process: 0))
   }
 
-  deinit { close(descriptor) }
-
   /// Calls `action` on a thread of the poll, each time that it goes off.
   func start(_ poll: SocketPoll, _ action: @escaping @Sendable () -> Void) -> Bool {
     self.action = action

@@ -298,8 +298,8 @@ public final class HostServer: Sendable {
 final class Listener: Polled, @unchecked Sendable {
   // Unchecked: `place` and `server` are written before the socket is watched.
   let path: String
-  /// Keeps a second host from taking the path over.
-  private let lock: Int32
+  /// Keeps a second host from taking the path over. Nil where the service manager has given the socket.
+  private let lock: Descriptor?
   private var place = Handle(rawValue: 0)
   private weak var server: HostServer?
   private let isStopped = Atomic<Bool>(false)
@@ -321,7 +321,7 @@ final class Listener: Polled, @unchecked Sendable {
           remedy: "write another path as ListenStream of its socket unit: PrivateTmp=yes hides /tmp and /var/tmp")
       }
       self.path = name
-      lock = -1
+      lock = nil
       retry = PollTimer()
       super.init(given, of: Self.share)
       return
@@ -329,18 +329,13 @@ final class Listener: Polled, @unchecked Sendable {
     self.path = path
     lock = try Self.lock(path)
     retry = PollTimer()
-    super.init(try Self.bind(path), of: Self.share)
+    super.init(try Self.bind(path).take(), of: Self.share)
     // Everybody on the machine may ask; who may have a session is decided by their credentials.
     chmod(path, 0o666)
   }
 
   /// Those who come take turns with those who are there.
   private static let share = FairQueue<Polled>.Share(user: .max, process: 0)
-
-  deinit {
-    close(descriptor)
-    if lock >= 0 { close(lock) }
-  }
 
   /// The socket that the service manager has given (sd_listen_fds).
   private static func activated() throws(ListenFailure) -> Int32? {
@@ -378,29 +373,29 @@ final class Listener: Polled, @unchecked Sendable {
     ListenFailure(why: "\(what): \(String(cString: strerror(errno)))", remedy: "choose another path with --socket or NSP_SOCKET")
   }
 
-  private static func lock(_ path: String) throws(ListenFailure) -> Int32 {
+  private static func lock(_ path: String) throws(ListenFailure) -> Descriptor {
     let slash = path.lastIndex(of: "/")
     let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
-    let file: Int32
+    let file: Descriptor?
     do throws(Objection) {
       // A folder like /tmp will do: what others have there is not opened.
       let folder = try OwnFolder(slash.map { String(path[...$0]) } ?? ".", creating: 0o755, mayBeShared: true)
-      file = try folder.open(name + ".lock", O_CREAT | O_RDWR)
+      file = Descriptor(try folder.open(name + ".lock", O_CREAT | O_RDWR))
     } catch {
       throw ListenFailure(
         why: "\(path) can't be used: \(error.detail)", remedy: "\(error.remedy), or choose another path with --socket")
     }
-    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-      defer { close(file) }
+    guard let file else { throw failure(path) }
+    guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else {
       throw ListenFailure(
-        why: "another host listens on \(path)\(owner(file))", remedy: "stop it, or choose another path with --socket")
+        why: "another host listens on \(path)\(owner(file.number))", remedy: "stop it, or choose another path with --socket")
     }
-    ftruncate(file, 0)
-    _ = "\(getpid())\n".withCString { write(file, $0, strlen($0)) }
+    ftruncate(file.number, 0)
+    _ = "\(getpid())\n".withCString { write(file.number, $0, strlen($0)) }
     return file
   }
 
-  private static func bind(_ path: String) throws(ListenFailure) -> Int32 {
+  private static func bind(_ path: String) throws(ListenFailure) -> Descriptor {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     let room = MemoryLayout.size(ofValue: address.sun_path)
@@ -408,18 +403,17 @@ final class Listener: Polled, @unchecked Sendable {
       throw ListenFailure(why: "\(path) is too long for a socket", remedy: "choose a path of less than \(room) bytes")
     }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+    let made = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+    guard let listener = Descriptor(made) else { throw failure(path) }
     // A socket that nobody listens on any more; anything else is somebody's.
     var status = stat()
     if lstat(path, &status) == 0 {
       guard status.st_mode & S_IFMT == S_IFSOCK else {
-        close(listener)
         throw ListenFailure(
           why: "\(path) is there and is no socket", remedy: "move it away, or choose another path with --socket")
       }
       // In a folder like /tmp.
       guard status.st_uid == 0 || status.st_uid == geteuid() else {
-        close(listener)
         throw ListenFailure(
           why: "\(path) is a socket of user \(status.st_uid)", remedy: "choose another path with --socket")
       }
@@ -427,13 +421,10 @@ final class Listener: Polled, @unchecked Sendable {
     }
     let isBound = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        Glibc.bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+        Glibc.bind(listener.number, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
       }
     }
-    guard listener >= 0, isBound, listen(listener, 4096) == 0 else {
-      defer { close(listener) }
-      throw failure(path)
-    }
+    guard isBound, listen(listener.number, 4096) == 0 else { throw failure(path) }
     return listener
   }
 
@@ -456,9 +447,12 @@ final class Listener: Polled, @unchecked Sendable {
     isStopped.store(true, ordering: .sequentiallyConsistent)
     poll.remove(place, descriptor)
     retry?.stop(poll)
-    guard lock >= 0 else { return }
-    unlink(path)
-    flock(lock, LOCK_UN)
+    switch lock {
+    case .none: break
+    case .some(let lock):
+      unlink(path)
+      flock(lock.number, LOCK_UN)
+    }
   }
 
   override func ready() {

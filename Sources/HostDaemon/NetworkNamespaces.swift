@@ -29,10 +29,10 @@ package struct NetworkNamespace: Hashable, Sendable {
 
   /// That of this process, by a socket of its own. Nil where the kernel does not say.
   package static var own: NetworkNamespace? {
-    let socket = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard socket >= 0 else { return nil }
-    defer { close(socket) }
-    return NetworkNamespace(of: socket)
+    guard let socket = Descriptor(Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)) else {
+      return nil
+    }
+    return NetworkNamespace(of: socket.number)
   }
 }
 

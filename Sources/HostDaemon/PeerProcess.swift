@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Rundown
 import Sessions
 
 /// Whose socket it is, as the kernel keeps it.
@@ -107,9 +108,9 @@ struct PeerProcess {
   }
 
   private static func contents(_ path: String) -> [UInt8]? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return failure == .noDescriptors ? nil : [] }
-    defer { close(file) }
-    return [UInt8](unsafeUninitializedCapacity: 1024) { buffer, count in count = max(0, read(file, buffer.baseAddress, 1024)) }
+    guard let file = Descriptor(open(path, O_RDONLY | O_CLOEXEC)) else { return failure == .noDescriptors ? nil : [] }
+    return [UInt8](unsafeUninitializedCapacity: 1024) { buffer, count in
+      count = max(0, read(file.number, buffer.baseAddress, 1024))
+    }
   }
 }

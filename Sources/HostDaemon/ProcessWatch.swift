@@ -39,20 +39,17 @@ final class ProcessWatch: Sendable {
     fileprivate var place: UInt64
   }
 
-  private let poll: Int32
-  private let wake: Int32
+  private let poll: Descriptor
+  private let wake: Descriptor
   private let state = Locked<State>(State())
 
   init?() {
-    poll = nsp_poll_create()
-    wake = nsp_eventfd()
-    guard poll >= 0, wake >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), 0) == 0 else { return nil }
+    guard let poll = Descriptor(nsp_poll_create()), let wake = Descriptor(nsp_eventfd()),
+      nsp_poll_add(poll.number, wake.number, UInt32(NSP_READ), 0) == 0
+    else { return nil }
+    self.poll = poll
+    self.wake = wake
     guard OwnThread.start({ self.run() }) else { return nil }
-  }
-
-  deinit {
-    if poll >= 0 { close(poll) }
-    if wake >= 0 { close(wake) }
   }
 
   /// Takes over the pidfd; a process has one here, however many watch it. `whenGone` is called once, on the watch's thread, unless the
@@ -69,7 +66,7 @@ final class ProcessWatch: Sendable {
     }
     if !isNew {
       close(process.descriptor)
-    } else if nsp_poll_add(poll, process.descriptor, UInt32(NSP_READ), ticket.process) != 0 {
+    } else if nsp_poll_add(poll.number, process.descriptor, UInt32(NSP_READ), ticket.process) != 0 {
       cancel(ticket)
     }
     return ticket
@@ -84,17 +81,17 @@ final class ProcessWatch: Sendable {
   }
 
   private func letGo(_ one: Watched) {
-    nsp_poll_remove(poll, one.descriptor)
+    nsp_poll_remove(poll.number, one.descriptor)
     close(one.descriptor)
   }
 
   /// Ends the thread.
-  func stop() { nsp_eventfd_signal(wake) }
+  func stop() { nsp_eventfd_signal(wake.number) }
 
   private func run() {
     var ready = nsp_ready()
     // No deadline: `stop` wakes it.
-    while nsp_poll_wait(poll, &ready, 1, -1) == 1, ready.number != 0 {
+    while nsp_poll_wait(poll.number, &ready, 1, -1) == 1, ready.number != 0 {
       let number = ready.number
       guard let gone = state.withLock({ $0.remove(number) }) else { continue }
       letGo(gone)

@@ -8,6 +8,7 @@ import Synchronization
 /// Something with a descriptor that the poll watches.
 class Polled: @unchecked Sendable {
   // Unchecked: subclasses say why.
+  /// Closed with this.
   let descriptor: Int32
   /// Who it is served for.
   let share: FairQueue<Polled>.Share
@@ -15,7 +16,10 @@ class Polled: @unchecked Sendable {
   private let isQueued = Atomic<Bool>(false)
   private let hungUp = Atomic<Bool>(false)
 
+  /// Takes over the descriptor.
   init(_ descriptor: Int32, of share: FairQueue<Polled>.Share) { (self.descriptor, self.share) = (descriptor, share) }
+
+  deinit { close(descriptor) }
 
   /// Something has changed: there is more to read, or room to write, or the other end is gone. Said after each change, perhaps on
   /// several threads at once. May take its time.
@@ -36,11 +40,11 @@ class Polled: @unchecked Sendable {
 /// elsewhere. There are more while one is held up, so that a routine that never returns keeps one thread and nobody else, and while
 /// they never find a moment's rest, up to one for each processor. Those that are not needed end soon.
 final class SocketPoll: Sendable {
-  private let poll: Int32
+  private let poll: Descriptor
   /// Stays set once the threads are to end.
-  private let wake: Int32
+  private let wake: Descriptor
   /// Set each time that something is in the queue and every thread sleeps: one of them wakes.
-  private let call: Int32
+  private let call: Descriptor
   private let polled = HandleTable<Polled>(kind: 27)
   private let threads = Locked<Threads>(Threads())
   private let maximum: Int
@@ -66,24 +70,22 @@ final class SocketPoll: Sendable {
   ///   - maximum: How many threads serve everybody at most.
   ///   - reserve: How many more there are for `users` and for the host's own descriptors.
   init?(maximum: Int = 512, reserve: Int = 0, for users: Set<UInt32> = []) {
-    (self.reserve, privileged) = (reserve, users)
-    poll = nsp_poll_create()
-    wake = nsp_eventfd()
-    call = nsp_eventfd()
-    self.maximum = maximum
-    guard poll >= 0, wake >= 0, call >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), 0) == 0,
-      nsp_poll_add(poll, call, UInt32(NSP_READ) | UInt32(bitPattern: Int32(NSP_EDGE)), 0) == 0
+    (self.maximum, self.reserve, privileged) = (maximum, reserve, users)
+    guard let poll = Descriptor(nsp_poll_create()), let wake = Descriptor(nsp_eventfd()), let call = Descriptor(nsp_eventfd()),
+      nsp_poll_add(poll.number, wake.number, UInt32(NSP_READ), 0) == 0,
+      nsp_poll_add(poll.number, call.number, UInt32(NSP_READ) | UInt32(bitPattern: Int32(NSP_EDGE)), 0) == 0
     else { return nil }
+    self.poll = poll
+    self.wake = wake
+    self.call = call
   }
-
-  deinit { for descriptor in [poll, wake, call] where descriptor >= 0 { close(descriptor) } }
 
   func start() { addThread() }
 
   /// Ends the threads, those that are not held up at once.
   func stop() {
     threads.withLock { $0.isStopping = true }
-    nsp_eventfd_signal(wake)
+    nsp_eventfd_signal(wake.number)
     _ = ended.closeAndWait(until: .now() + 1)
   }
 
@@ -96,16 +98,16 @@ final class SocketPoll: Sendable {
 
   /// Watches it from now on for something to read, or its end; what has happened already counts as a change.
   func watch(_ place: Handle, _ descriptor: Int32) -> Bool {
-    nsp_poll_add(poll, descriptor, Self.reading, place.rawValue) == 0
+    nsp_poll_add(poll.number, descriptor, Self.reading, place.rawValue) == 0
   }
 
   /// Watches it for room to write, too, or no longer. Not all the time: the kernel would say so after each answer that is read.
   func watch(_ place: Handle, _ descriptor: Int32, forRoom: Bool) {
-    _ = nsp_poll_change(poll, descriptor, Self.reading | (forRoom ? UInt32(NSP_WRITE) : 0), place.rawValue)
+    _ = nsp_poll_change(poll.number, descriptor, Self.reading | (forRoom ? UInt32(NSP_WRITE) : 0), place.rawValue)
   }
 
   func remove(_ handle: Handle, _ descriptor: Int32) {
-    nsp_poll_remove(poll, descriptor)
+    nsp_poll_remove(poll.number, descriptor)
     _ = polled.remove(handle)
   }
 
@@ -117,7 +119,7 @@ final class SocketPoll: Sendable {
       // One that is at work looks at the queue when it is done, and others come where that takes long.
       return state.idle == state.count
     }
-    if isAsleep { nsp_eventfd_signal(call) }
+    if isAsleep { nsp_eventfd_signal(call.number) }
   }
 
   // MARK: Threads
@@ -168,7 +170,7 @@ final class SocketPoll: Sendable {
     _ events: UnsafeMutableBufferPointer<nsp_ready>, isQueue: Bool, isWarm: Bool, _ patience: inout Patience
   ) -> Int {
     func poll(_ milliseconds: Int32) -> Int {
-      Int(max(0, nsp_poll_wait(self.poll, events.baseAddress, Int32(events.count), milliseconds)))
+      Int(max(0, nsp_poll_wait(self.poll.number, events.baseAddress, Int32(events.count), milliseconds)))
     }
     if isQueue { return poll(0) }
     let soon = isWarm ? patience.look { poll(0) } : 0

@@ -4,8 +4,8 @@ import Rundown
 
 /// The thread of a resolver: everything of c-ares happens on it, whatever the number of queries. Others leave it notes.
 final class ResolverThread: Sendable {
-  private let poll: Int32
-  private let wake: Int32
+  private let poll: Descriptor
+  private let wake: Descriptor
   private let configuration: Resolver.Configuration
   private let notes = Locked<Notes>(Notes())
 
@@ -32,19 +32,14 @@ final class ResolverThread: Sendable {
 
   init(_ configuration: Resolver.Configuration) throws(Resolver.ConfigurationFailure) {
     self.configuration = configuration
-    poll = nsp_poll_create()
-    wake = nsp_eventfd()
-    guard poll >= 0, wake >= 0, nsp_poll_add(poll, wake, UInt32(NSP_READ), Self.wakeNumber) == 0 else {
-      throw Resolver.ConfigurationFailure(description: "there are no descriptors left")
-    }
+    guard let poll = Descriptor(nsp_poll_create()), let wake = Descriptor(nsp_eventfd()),
+      nsp_poll_add(poll.number, wake.number, UInt32(NSP_READ), Self.wakeNumber) == 0
+    else { throw Resolver.ConfigurationFailure(description: "there are no descriptors left") }
+    self.poll = poll
+    self.wake = wake
     // Made for its failure alone: what is wrong with the configuration is told to whom it belongs.
-    _ = try Servers(ServerSettings(configuration), poll: poll, arrivals: Arrivals())
+    _ = try Servers(ServerSettings(configuration), poll: self.poll.number, arrivals: Arrivals())
     guard OwnThread.start({ self.run() }) else { throw Resolver.ConfigurationFailure(description: "no thread could be started") }
-  }
-
-  deinit {
-    if poll >= 0 { close(poll) }
-    if wake >= 0 { close(wake) }
   }
 
   // MARK: Any thread
@@ -67,7 +62,7 @@ final class ResolverThread: Sendable {
   /// What is asked by then is cancelled.
   func stop() {
     notes.withLock { $0.isStopped = true }
-    nsp_eventfd_signal(wake)
+    nsp_eventfd_signal(wake.number)
   }
 
   private func leave(_ note: Note) {
@@ -75,17 +70,17 @@ final class ResolverThread: Sendable {
       notes.waiting.append(note)
       return notes.waiting.count == 1
     }
-    if wakes { nsp_eventfd_signal(wake) }
+    if wakes { nsp_eventfd_signal(wake.number) }
   }
 
   // MARK: The thread
 
   private func run() {
-    let desk = Desk(configuration, poll: poll)
+    let desk = Desk(configuration, poll: poll.number)
     var ready = [nsp_ready](repeating: nsp_ready(), count: Int(NSP_MOST_EVENTS))
     while true {
       // Without questions there is nothing to wait for but notes.
-      let count = nsp_poll_wait(poll, &ready, Int32(ready.count), desk.patience ?? -1)
+      let count = nsp_poll_wait(poll.number, &ready, Int32(ready.count), desk.patience ?? -1)
       for event in ready.prefix(Int(max(0, count))) {
         if event.number == Self.wakeNumber { clearWake() } else { desk.process(Int32(truncatingIfNeeded: event.number)) }
       }
@@ -107,6 +102,6 @@ final class ResolverThread: Sendable {
 
   private func clearWake() {
     var count: UInt64 = 0
-    _ = read(wake, &count, MemoryLayout<UInt64>.size)
+    _ = read(wake.number, &count, MemoryLayout<UInt64>.size)
   }
 }

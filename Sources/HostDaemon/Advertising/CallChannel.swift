@@ -9,7 +9,7 @@ import Wire
 /// A socket that carries calls to a provider in another process, one at a time.
 final class CallChannel: @unchecked Sendable {
   // Unchecked: whoever has taken the channel uses it alone.
-  private let descriptor: Int32
+  private let descriptor: Descriptor
   /// Another process has to be woken first.
   private var patience = Patience(moment: 60_000)
   private var inbound: [UInt8] = []
@@ -35,25 +35,23 @@ final class CallChannel: @unchecked Sendable {
   /// - Returns: The channel, and the other end of it, which is for the provider's process; nil when there are no descriptors left.
   static func make() -> (channel: CallChannel, far: Int32)? {
     var ends: [Int32] = [-1, -1]
-    guard nsp_socket_pair(&ends) == 0 else { return nil }
-    return (CallChannel(ends[0]), ends[1])
+    guard nsp_socket_pair(&ends) == 0, let near = Descriptor(ends[0]) else { return nil }
+    return (CallChannel(near), ends[1])
   }
 
-  private init(_ descriptor: Int32) { self.descriptor = descriptor }
-
-  deinit { close(descriptor) }
+  private init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
   /// The routine that it waits for. Any thread.
   var running: ProviderCall? { ProviderCall(rawValue: carried.load(ordering: .relaxed)) }
 
   /// Whether there is an answer, or the end. Any thread.
   var hasSomething: Bool {
-    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    var entry = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
     return poll(&entry, 1, 0) > 0
   }
 
   /// Wakes whoever waits on it: nothing more comes. Any thread.
-  func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+  func hangUp() { shutdown(descriptor.number, Int32(SHUT_RDWR)) }
 
   /// Sends a call, behind the Ends that wait for one, and waits for its answer.
   func ask(_ frame: [UInt8], until deadline: MonotonicTime) -> Outcome {
@@ -71,7 +69,7 @@ final class CallChannel: @unchecked Sendable {
       var sent = 0
       while sent < bytes.count {
         let count = Glibc.send(
-          descriptor, bytes.baseAddress! + sent, bytes.count - sent, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+          descriptor.number, bytes.baseAddress! + sent, bytes.count - sent, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
         if count > 0 {
           sent += count
         } else if count < 0, errno == EAGAIN {
@@ -153,7 +151,7 @@ final class CallChannel: @unchecked Sendable {
       while true {
         // 0 stands for nothing yet, so the end is told as -1.
         func look() -> Int {
-          let count = recv(descriptor, room.baseAddress, room.count, Int32(MSG_DONTWAIT))
+          let count = recv(descriptor.number, room.baseAddress, room.count, Int32(MSG_DONTWAIT))
           return count > 0 ? count : count == 0 ? -1 : errno == EAGAIN || errno == EINTR ? 0 : -1
         }
         var count = look()
@@ -195,7 +193,7 @@ final class CallChannel: @unchecked Sendable {
   private func wait(for events: Int32, until deadline: MonotonicTime) -> Bool {
     let left = deadline.nanoseconds - MonotonicTime.now.nanoseconds
     guard left > 0 else { return false }
-    var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+    var entry = pollfd(fd: descriptor.number, events: Int16(events), revents: 0)
     return poll(&entry, 1, Int32(min(left / 1_000_000 + 1, Int64(Int32.max)))) > 0 || errno == EINTR
   }
 }

@@ -28,10 +28,7 @@ final class WorkerOutput: Polled, @unchecked Sendable {
     super.init(ends[0], of: .init(user: .max, process: 1))
   }
 
-  deinit {
-    close(descriptor)
-    close(input)
-  }
+  deinit { close(input) }
 
   func start(_ poll: SocketPoll) {
     self.poll = poll
