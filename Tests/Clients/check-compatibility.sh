@@ -15,6 +15,10 @@ fi
 samples=${NSPHOST_SAMPLES:-$root/build/providers}
 release=$(cat ../last-release)
 former=$root/build/last-release/$release
+if ! git -C "$root" cat-file -e "$release^{commit}" 2>/dev/null; then
+  echo "check-compatibility.sh: this copy of the sources has no history, and so no last release to try"
+  exit 0
+fi
 if [ ! -e "$former/libnsp.so.0" ]; then
   rm -rf "$former" && mkdir -p "$former/source" && git -C "$root" archive "$release" | tar -x -C "$former/source" || exit 1
   for product in NSPLibrary NSSModule; do (cd "$former/source" && swift build --product $product) >"$former/log" 2>&1 || { tail -5 "$former/log"; exit 1; }; done
