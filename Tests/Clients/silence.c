@@ -2,12 +2,14 @@
      silence HOST     stops that process (SIGSTOP) once there are a session and an open lookup, and lets it go on at the end */
 #include <winsock2.h>
 #include <ws2tcpip.h>
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static HANDLE open_lookup;
@@ -17,6 +19,26 @@ static long milliseconds(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Whether all threads of a process are stopped: a signal stops them one after the other. */
+static int is_stopped(pid_t process) {
+  char path[64], text[256];
+  int stopped = 1;
+  snprintf(path, sizeof path, "/proc/%d/task", (int)process);
+  DIR *tasks = opendir(path);
+  for (struct dirent *entry; tasks != NULL && stopped && (entry = readdir(tasks)) != NULL;) {
+    if (entry->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)process, entry->d_name);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) continue;
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    const char *name_end = strrchr(text, ')');
+    stopped = name_end == NULL || name_end[1] == 0 || name_end[2] == 'T';
+  }
+  if (tasks != NULL) closedir(tasks);
+  return stopped;
 }
 
 static void say(const char *what, INT code, long begin) {
@@ -77,6 +99,7 @@ int main(int count, char **words) {
   pid_t host = count > 1 ? (pid_t)atoi(words[1]) : 0;
   if (host <= 0 || WSAStartup(0x0202, &data) != 0 || begin_lookup(&open_lookup) != 0) return 1;
   kill(host, SIGSTOP);
+  while (!is_stopped(host)) usleep(1000);
   for (int i = 0; i < ASKS; i++) pthread_create(&threads[i], NULL, asks[i], NULL);
   for (int i = 0; i < ASKS; i++) pthread_join(threads[i], NULL);
   kill(host, SIGCONT);
