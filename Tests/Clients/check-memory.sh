@@ -1,5 +1,6 @@
 #!/bin/bash
-# What a user makes the host keep is the user's own: it is refused beyond the user's share, and given back when the user's processes are gone.
+# What a user makes the host keep is the user's own: it is refused beyond the user's share, and given back when the user's processes are gone. Nor
+# does the host keep what a worker served that another one has replaced.
 #   check-memory.sh            needs the package's own build, the fixtures, clang, and root
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
@@ -63,5 +64,14 @@ check "root has its own" eval '"$program" register of-root --address 192.0.2.1:1
 check "the user's processes go" end
 check "and the share is whole again" stands 4 50 3000 "registered=2"
 end
+stop
+
+serve ''
+none_is_kept() {
+  for _ in 1 2 3 4 5; do "$program" reload scripted-a || return 1; done
+  for _ in $(seq 100); do "$program" modules >"$work/modules" && ! grep -q kept "$work/modules" && return; sleep 0.05; done
+  cat "$work/modules"; return 1
+}
+check "a worker that is reloaded leaves nothing behind" none_is_kept
 stop
 [ $failed = 0 ] || { echo "$failed checks failed"; exit 1; }

@@ -64,8 +64,9 @@ final class Advertisements: Sendable {
       entry.manifest, routines, traits: isWorker ? traits : [], answersEnds: !isWorker && entry.manifest.concurrency != nil,
       maximumChannels: Self.maximumChannels,
       send: { [weak connection] in connection?.send(descriptor: $0) ?? false },
-      whenHung: { [workers] in
-        HostLog.write(.warning, provider: entry.manifest.displayName, "a routine has not returned in time")
+      // Not the entry: that has the provider that this one replaces.
+      whenHung: { [workers, name = entry.manifest.displayName] in
+        HostLog.write(.warning, provider: name, "a routine has not returned in time")
         if isWorker { workers.isHung(identity.processID) }
       })
     let advertisement = Advertisement(provider, connection, session: session, isTrusted: isTrusted || isWorker)
