@@ -56,6 +56,7 @@ check-embedding: test-packages
 # Real client processes of a real host.
 check-clients: test-packages samples fixtures windows
 	$(SWIFT) build --product nsphost
+	$(SWIFT) build --product NSPHostLibrary
 	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
 	Tests/Windows/check-windows-style.sh
