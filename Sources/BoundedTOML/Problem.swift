@@ -1,4 +1,4 @@
-/// One thing that is wrong in a file that somebody has written: where, what, and what to do.
+/// One error in a file: its place, what is wrong, and the next step.
 public struct Problem: Error, Hashable, Sendable {
   /// From 1; columns are Unicode scalars.
   public struct Position: Hashable, Sendable, Comparable {

@@ -25,7 +25,7 @@ struct search {
   size_t count;
   struct nsp_use *uses;
   struct mapping *mappings;
-  size_t mapping_count;
+  size_t mapping_count, mapping_room;
   /* What was found is said with this. */
   const char *said;
 };
@@ -89,24 +89,18 @@ static void look_between(struct search *search, uintptr_t start, uintptr_t end, 
 static void read_mappings(struct search *search) {
   FILE *maps = fopen("/proc/self/maps", "re");
   char line[512];
-  size_t room = search->mapping_count;
   unsigned long start, end;
   search->mapping_count = 0;
   while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
     if (sscanf(line, "%lx-%lx", &start, &end) != 2) continue;
-    if (search->mapping_count >= room) {
-      struct mapping *grown = realloc(search->mappings, (room * 2 + 256) * sizeof *grown);
-      if (grown == NULL) break;
-      room = room * 2 + 256;
-      search->mappings = grown;
-    }
+    if (!nsp_grow((void **)&search->mappings, &search->mapping_room, search->mapping_count, sizeof *search->mappings)) break;
     search->mappings[search->mapping_count++] = (struct mapping){start, end};
   }
   if (maps != NULL) fclose(maps);
 }
 
-/* The end of the mapping that an address lies in; 0 where it lies in none. Threads that have come since the mappings were read have stacks of
-   their own. */
+/* The end of the mapping that an address lies in; 0 where it lies in none. The mappings are read for the first thread, and again for one that has come
+   since. */
 static uintptr_t mapping_end(struct search *search, uintptr_t address) {
   for (int reads = 0;; reads++) {
     size_t low = 0, high = search->mapping_count;
@@ -135,7 +129,7 @@ static int look_at(struct search *search, int thread) {
     snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
     file = fopen(path, "re");
     /* It may have ended. */
-    if (file == NULL) return access("/proc/self/task", X_OK) == 0 && access(path, F_OK) != 0 ;
+    if (file == NULL) return access("/proc/self/task", X_OK) == 0 && access(path, F_OK) != 0;
     length = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[length] = 0;
@@ -185,7 +179,6 @@ static void look_at_threads(struct search *search) {
   search->said = "its threads can't be seen, since /proc is not there";
   if (tasks == NULL) return note_all(search);
   search->said = text;
-  read_mappings(search);
   while ((entry = readdir(tasks)) != NULL) {
     int thread = atoi(entry->d_name);
     if (thread <= 0 || thread == self || nsp_is_host_thread(thread)) continue;

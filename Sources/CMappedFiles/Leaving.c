@@ -28,8 +28,7 @@ struct files {
   int is_short;
 };
 
-/* Room for one more at the end of an array. 0: there is none. */
-static int grow(void **all, size_t *room, size_t count, size_t size) {
+int nsp_grow(void **all, size_t *room, size_t count, size_t size) {
   void *grown;
   if (count < *room) return 1;
   grown = realloc(*all, (*room * 2 + 64) * size);
@@ -43,7 +42,7 @@ static int collect(struct dl_phdr_info *info, size_t size, void *context) {
   struct files *files = context;
   struct file *file;
   (void)size;
-  files->is_short = !grow((void **)&files->all, &files->room, files->count, sizeof *files->all);
+  files->is_short = !nsp_grow((void **)&files->all, &files->room, files->count, sizeof *files->all);
   if (files->is_short) return 1;
   file = &files->all[files->count];
   memset(file, 0, sizeof *file);
@@ -109,7 +108,7 @@ struct question {
 
 static int add(struct parts *parts, const struct file *file, size_t number) {
   for (size_t i = 0; i < file->code_count; i++) {
-    if (!grow((void **)&parts->all, &parts->room, parts->count, sizeof *parts->all)) return 0;
+    if (!nsp_grow((void **)&parts->all, &parts->room, parts->count, sizeof *parts->all)) return 0;
     parts->all[parts->count++] = (struct part){file->code[i].start, file->code[i].end, number};
   }
   return 1;

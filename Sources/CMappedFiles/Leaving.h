@@ -20,4 +20,7 @@ struct parts {
    memory for them. */
 int parts_leaving(const void *const *files, size_t count, const void *const *open, size_t open_count, struct parts *parts);
 
+/* Makes room for one more at the end of an array of `count` elements. 0: there is no memory for it, and the array stays as it is. */
+int nsp_grow(void **all, size_t *room, size_t count, size_t size);
+
 #endif

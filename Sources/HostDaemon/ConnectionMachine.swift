@@ -93,7 +93,7 @@ struct ConnectionMachine: Sendable {
 
   /// Whether the oldest request that waits is served now.
   mutating func begins(_ kind: RequestKind?) -> Bool {
-    // Nobody is there to hear the answers. What a worker has said of why it ends counts.
+    // Nobody reads the answers to a resolver that has gone. Other requests are served: a worker may have said why it ends.
     if isGreeting || life != .open && role == .resolver { return false }
     isGreeting = kind == .hello
     return true

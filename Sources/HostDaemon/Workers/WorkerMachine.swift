@@ -66,7 +66,7 @@ struct WorkerMachine: Sendable {
     case tell(ProviderHosting)
     /// Writes of what the process has died, and what follows.
     case logDeath(String)
-    /// Nobody needs to keep the worker any more.
+    /// The owner lets go of the worker.
     case leave
   }
 
@@ -196,7 +196,7 @@ struct WorkerMachine: Sendable {
       return phase == .stopping ? [] : [.tell(hosting)]
     case (_, .lost(let running)):
       process?.running = running
-      // Without its connection it serves nobody.
+      // A worker whose connection has ended serves no calls.
       return phase == .stopping || processID == nil ? [] : [.kill(id)]
     case (.loading, .startOverdue) where processID == id, (_, .hung) where processID == id:
       process?.isKilled = true

@@ -13,7 +13,7 @@ final class WorkerProcess: ProviderProcess {
   private let socket: String
   private let output: WorkerOutput?
   private let image: ELFImage
-  /// How long whoever starts it waits for it.
+  /// How long `settled` waits for the worker.
   private let patience: Duration
   private let told: @Sendable (ProviderHosting) -> Void
   private let whenOver: @Sendable (WorkerProcess) -> Void
@@ -23,7 +23,7 @@ final class WorkerProcess: ProviderProcess {
     var machine: WorkerMachine
     /// Closing it asks the process to end.
     var leash: Int32 = -1
-    /// What the machine wants and nobody has begun yet, in order.
+    /// The effects of the machine that are still to be performed, in order.
     var effects: [WorkerMachine.Effect] = []
     /// A thread performs effects.
     var isPerforming = false
