@@ -133,7 +133,10 @@ if is_root "what other users may take"; then
   # Every thread waits for a provider.
   serve 'isolation = "in-process"\n[limits]\nrequests-per-connection = 64\n[providers.scripted-a]\ndeadline-ms = 60000\n[providers.faults]\nenabled = false\n'
   hold $a ask 256 never $scripted >/dev/null
-  check "a user who has too many of them is told so" until_true fails "limits.requests-per-user = 256 of user $a is met" as $a "$program" lookup hello
+  # Before the user asks for more: another request would take the place of one of these.
+  has_all() { [ "$(stats "[q['taken'] for q in stats['nearly_taken'] if q['limit'] == 'limits.requests-per-user']")" = "[256]" ]; }
+  check "a user has as many requests as a user may have" until_true has_all
+  check "a user who has too many of them is told so" fails "limits.requests-per-user = 256 of user $a is met" as $a "$program" lookup hello
   hold $b ask 256 never $scripted >/dev/null
   busy() { [ "$(ls /proc/$host/task | wc -l)" -gt 512 ]; }
   check "requests of two users that nobody answers hold every thread" until_true busy
