@@ -8,21 +8,27 @@ public struct SettingKind<Value: Sendable>: Sendable {
   public let read: @Sendable (WrittenValue, inout Findings) -> Value?
   /// The value, or the parts of one with several: what is behind the key, and the text.
   public let show: @Sendable (Value) -> [(part: String, text: String)]
+  /// The value as it is read again.
+  public let write: @Sendable (Value) -> any TOMLValueConvertible
 
+  /// - Parameter write: Otherwise the value itself where that can be written, and else as people read it.
   public init(
     _ text: String, parts show: @escaping @Sendable (Value) -> [(part: String, text: String)],
+    writing write: (@Sendable (Value) -> any TOMLValueConvertible)? = nil,
     reading read: @escaping @Sendable (WrittenValue, inout Findings) -> Value?
   ) {
     (self.text, self.read, self.show) = (text, read, show)
+    self.write = write ?? { $0 as? any TOMLValueConvertible ?? show($0).map(\.text).joined() }
   }
 
   /// A kind of single values.
   public init(
     _ text: String, show: @escaping @Sendable (Value) -> String = { "\($0)" },
+    write: (@Sendable (Value) -> any TOMLValueConvertible)? = nil,
     read: @escaping @Sendable (any TOMLValueConvertible) -> Value?
   ) {
     self.init(
-      text, parts: { [("", show($0))] },
+      text, parts: { [("", show($0))] }, writing: write,
       reading: { written, findings in
         let value = read(written.value)
         if value == nil { findings.refuse(written, as: text) }
@@ -38,6 +44,7 @@ public struct SettingKind<Value: Sendable>: Sendable {
     SettingKind(
       "a list of \(text)",
       parts: { list in [("", list.flatMap { kind.show($0).map(\.text) }.joined(separator: separator))] },
+      writing: { TOMLArray($0.map(kind.write)) },
       reading: { written, findings in
         guard let elements = written.elements else {
           findings.refuse(written, as: "a list of \(text)")
@@ -52,8 +59,9 @@ public struct SettingKind<Value: Sendable>: Sendable {
   public static func choice(_ words: KeyValuePairs<String, Value>) -> SettingKind where Value: Equatable {
     let quoted = words.map { "\"\($0.key)\"" }
     let text = quoted.dropLast().joined(separator: ", ") + " or " + (quoted.last ?? "")
+    let show: @Sendable (Value) -> String = { value in words.first { $0.value == value }?.key ?? "" }
     return SettingKind(
-      text, show: { value in words.first { $0.value == value }?.key ?? "" },
+      text, show: show, write: show,
       read: { written in
         written.string.flatMap { word in words.first { $0.key == word }?.value }
       })

@@ -6,6 +6,7 @@ public enum SettingPlace: String, Sendable {
   case host = "nsphost.toml"
   case provider = "[providers.NAME] of nsphost.toml"
   case manifest = "a manifest"
+  case worker = "the worker's order"
 }
 
 /// One setting of something: all that there is to know of it.
@@ -20,13 +21,19 @@ public struct Setting<Target>: Sendable {
   /// The value that holds without it, as people read it.
   public let standard: @Sendable (Target) -> String?
   let read: @Sendable (WrittenValue, inout Findings) -> GivenSetting<Target>?
+  /// What the target has, as it is read again.
+  let write: @Sendable (Target) -> (any TOMLValueConvertible)?
 
-  /// - Parameter set: Makes of the target what the value says.
+  /// - Parameters:
+  ///   - get: The value of the target, where it is to be written.
+  ///   - set: Makes of the target what the value says.
   public init<Value>(
     _ key: String, _ kind: SettingKind<Value>, in places: [SettingPlace], help: String,
-    standard: @escaping @Sendable (Target) -> String? = { _ in nil }, set: @escaping @Sendable (inout Target, Value) -> Void
+    standard: @escaping @Sendable (Target) -> String? = { _ in nil },
+    get: @escaping @Sendable (Target) -> Value? = { _ in nil }, set: @escaping @Sendable (inout Target, Value) -> Void
   ) {
     (self.key, self.kind, self.places, self.help, self.standard) = (key, kind.text, places, help, standard)
+    write = { get($0).map(kind.write) }
     read = { written, findings in
       kind.read(written, &findings).map { value in
         let shown = kind.show(value).map { (written.place + $0.part, $0.text) }
@@ -43,7 +50,8 @@ extension Setting {
     help: String
   ) {
     self.init(
-      key, kind, in: places, help: help, standard: { kind.show($0[keyPath: path]).first?.text }, set: { $0[keyPath: path] = $1 })
+      key, kind, in: places, help: help, standard: { kind.show($0[keyPath: path]).first?.text }, get: { $0[keyPath: path] },
+      set: { $0[keyPath: path] = $1 })
   }
 
   /// A value that the target need not have.
@@ -52,7 +60,8 @@ extension Setting {
     _ key: String, _ kind: SettingKind<Value>, _ path: WritableKeyPath<Target, Value?> & Sendable, in places: SettingPlace...,
     help: String, standard: String? = nil
   ) {
-    self.init(key, kind, in: places, help: help, standard: { _ in standard }, set: { $0[keyPath: path] = $1 })
+    self.init(
+      key, kind, in: places, help: help, standard: { _ in standard }, get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 })
   }
 }
 
@@ -113,6 +122,15 @@ public struct SettingsTable<Target>: Sendable {
     return settings.compactMap { setting in written[setting.key].flatMap { setting.read($0, &findings) } }
   }
 
+  /// A document that says what the target has.
+  public func document(of target: Target, as place: SettingPlace) -> TOMLTable {
+    let document = TOMLTable()
+    for setting in settings where setting.places.contains(place) {
+      if let value = setting.write(target) { document[setting.key] = value }
+    }
+    return document
+  }
+
   private func note(
     _ value: any TOMLValueConvertible, _ key: String, _ at: String, as place: SettingPlace,
     _ written: inout [String: WrittenValue],
@@ -133,7 +151,7 @@ public struct SettingsTable<Target>: Sendable {
     guard setting.places.contains(place) else {
       findings.refuse(
         key: at, "\(at) does not stand in \(place.rawValue)",
-        help: "it stands in \(setting.places.map(\.rawValue).joined(separator: ", "))")
+        help: "it stands in \(setting.places.filter { $0 != .worker }.map(\.rawValue).joined(separator: ", "))")
       return
     }
     written[key] = WrittenValue(value, key: at, place: at, help: setting.help)

@@ -1,3 +1,4 @@
+import BoundedTOML
 import CWinsock
 import Foundation
 import Glibc
@@ -150,16 +151,32 @@ final class PluginFolder {
     #expect(manifest.id.description.hasPrefix("f1f7000a-1111-4222"))
   }
 
-  @Test(
-    "settings reach a provider's process as they are: lists of none, of one and of several, and texts with signs of all kinds")
-  func settingsOnTheWay() {
-    let settings = ["none": [], "one": ["a=b"], "several": ["x y", "ü", "\n"]]
-    let bytes = SettingsOnTheWay.bytes(settings)
-    #expect(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } == UInt32(bytes.count - 4))
-    #expect(SettingsOnTheWay.settings(bytes.dropFirst(4)) == settings)
-    #expect(SettingsOnTheWay.settings(SettingsOnTheWay.bytes([:]).dropFirst(4)).isEmpty)
+  @Test("a worker's order is read as it was written: texts with signs of all kinds, lists of none, of one and of several")
+  func workerOrder() throws {
+    var manifest = Manifest(id: GUID(), displayName: "a \"name\"\n", nameSpace: .dns, allowsPartial: true)
+    manifest.settings = ["none": [], "one": ["a=b"], "several": ["x y", "ü", "\n", "'\"\"\"\\u0041"], "odd.name": ["1"]]
+    (manifest.concurrency, manifest.endsWait, manifest.advertises) = (3, true, true)
+    manifest.confinement.memory = 64 << 20
+    manifest.confinement.processes = 0
+    (manifest.confinement.user, manifest.confinement.readable) = ("nobody", ["/srv", "/etc/a b"])
+    manifest.confinement.reachable = []
+    var order = WorkerOrder(file: "/tmp/ü\t.so", socket: "/run/socket", manifest: manifest)
+    (order.staysMapped, order.takesClasses, order.staticTLS) = (true, true, 4096)
+    let message = order.message
+    #expect(message.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } == UInt32(message.count - 4))
+    let read = try WorkerOrder(body: Array(message.dropFirst(4)))
+    #expect(read.file == order.file && read.socket == order.socket && read.staysMapped && read.takesClasses)
+    #expect(read.staticTLS == 4096 && read.manifest.id == manifest.id && read.manifest.displayName == manifest.displayName)
+    #expect(read.manifest.settings == manifest.settings && read.manifest.confinement == manifest.confinement)
+    #expect(read.manifest.concurrency == 3 && read.manifest.endsWait && read.manifest.advertises && read.manifest.allowsPartial)
+    let silent = try WorkerOrder(
+      body: Array(WorkerOrder(file: "x", socket: "y", manifest: Manifest(fileName: "z.so")).message.dropFirst(4)))
+    #expect(silent.manifest.confinement == Confinement() && silent.manifest.concurrency == nil && !silent.staysMapped)
     // What is cut off is no more than that.
-    for count in 0..<bytes.count - 4 { _ = SettingsOnTheWay.settings(bytes.dropFirst(4).prefix(count)) }
+    for count in stride(from: 0, to: message.count - 4, by: 7) {
+      _ = try? WorkerOrder(body: Array(message.dropFirst(4).prefix(count)))
+    }
+    #expect(throws: Problems.self) { try WorkerOrder(body: Array("file = 1".utf8)) }
   }
 
   @Test("a sidecar wins over the manifest inside the file")

@@ -191,13 +191,12 @@ final class WorkerProcess: ProviderProcess {
     var ends: [Int32] = [-1, -1]
     guard nsp_socket_pair(&ends) == 0 else { return handle(.noProcess) }
     defer { close(ends[0]) }
-    // Not on its command line, which everybody can read: there may be passwords among them.
-    let settings = SettingsOnTheWay.bytes(manifest.settings)
-    guard send(ends[1], settings, settings.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) == settings.count else {
+    let message = order.message
+    guard send(ends[1], message, message.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) == message.count else {
       close(ends[1])
       return handle(.noProcess)
     }
-    let words = ["nsphost", "worker", path] + arguments
+    let words = ["nsphost", "worker", path]
     // Under the lock: it may connect before it is known here otherwise.
     advance { state in
       let isWanted = state.machine.phase == .starting
@@ -221,25 +220,10 @@ final class WorkerProcess: ProviderProcess {
   private static let usualStaticTLS = 512
   private static let mostStaticTLS = 4 << 20
 
-  private var arguments: [String] {
-    var words = ["--provider", manifest.id.description, "--name=\(manifest.displayName)", "--socket", socket]
-    if !image.isUnloadable { words.append("--keep-mapped") }
-    if image.asksForClasses { words.append("--takes-classes") }
-    if manifest.allowsPartial { words.append("--allow-partial") }
-    if manifest.advertises { words.append("--advertises") }
-    if staticTLS > 0 { words += ["--static-tls", String(staticTLS)] }
-    if let concurrency = manifest.concurrency { words += ["--concurrency", String(concurrency)] }
-    if manifest.endsWait { words.append("--ends-wait") }
-    let rules = manifest.confinement
-    func add(_ name: String, _ value: Int?) { if let value { words += [name, String(value)] } }
-    add("--memory-bytes", rules.memory)
-    add("--cpu-seconds", rules.processorSeconds)
-    add("--descriptors", rules.descriptors)
-    add("--processes", rules.processes)
-    if let user = rules.user { words += ["--user", user] }
-    if let readable = rules.readable { words += ["--restrict-reading"] + readable.flatMap { ["--allow-read", $0] } }
-    if let reachable = rules.reachable { words += ["--restrict-connecting"] + reachable.flatMap { ["--allow-connect", $0] } }
-    return words
+  private var order: WorkerOrder {
+    var order = WorkerOrder(file: path, socket: socket, manifest: manifest)
+    (order.staysMapped, order.takesClasses, order.staticTLS) = (!image.isUnloadable, image.asksForClasses, staticTLS)
+    return order
   }
 
   /// This very program, by its path where it is still there.

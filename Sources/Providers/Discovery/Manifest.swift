@@ -126,7 +126,7 @@ public struct Manifest: Hashable, Sendable {
   /// they are not relied on to.
   public init(fileName: String) {
     let name = fileName.hasSuffix(".so") ? String(fileName.dropLast(3)) : fileName
-    self.init(id: Self.uuid(ofName: fileName), displayName: name, nameSpace: .all, isBlocking: true)
+    self.init(id: Self.uuid(ofName: fileName), displayName: name.isEmpty ? fileName : name, nameSpace: .all, isBlocking: true)
   }
 
   /// The UUID that stands for nsphost's file names, itself made once and for all.

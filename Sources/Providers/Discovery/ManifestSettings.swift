@@ -8,8 +8,9 @@ import TOMLKit
 extension Manifest {
   /// What sidecars, and tables `[providers.NAME]` of the configuration, say of a provider.
   public static let table = SettingsTable<Manifest> {
-    Setting("id", .guid, \.id, in: .manifest, help: "the id that uuidgen prints, always the same for one provider")
-    Setting("name", .anyText, \.displayName, in: .manifest, help: "what people call the provider; its file's name without it")
+    Setting("id", .guid, \.id, in: .manifest, .worker, help: "the id that uuidgen prints, always the same for one provider")
+    Setting(
+      "name", .anyText, \.displayName, in: .manifest, .worker, help: "what people call the provider; its file's name without it")
     Setting("namespace", .served, in: [.manifest], help: "which queries it gets", set: { $0.nameSpaces = $1 })
     Setting("listed", .listed, in: [.manifest], help: "under which name spaces programs find it in the list of providers") {
       $0.nameSpaces = ServedNameSpaces($0.nameSpaces.primary, further: $0.nameSpaces.further, listed: $1)
@@ -23,15 +24,15 @@ extension Manifest {
     Setting(
       "isolation", .isolation, \.isolation, in: .manifest, .provider,
       help: "where it runs; without it as isolation of the host says")
-    Setting("allow-partial", .truth, \.allowsPartial, in: .manifest, help: "whether it may lack Begin, NextEx or End")
+    Setting("allow-partial", .truth, \.allowsPartial, in: .manifest, .worker, help: "whether it may lack Begin, NextEx or End")
     Setting("blocking", .truth, \.isBlocking, in: .manifest, .provider, help: "whether its routines keep their thread")
-    Setting("advertises", .truth, \.advertises, in: .manifest, help: "whether it calls WSAAdvertiseProvider itself")
+    Setting("advertises", .truth, \.advertises, in: .manifest, .worker, help: "whether it calls WSAAdvertiseProvider itself")
     Setting("serialise", .truth, in: [.manifest], help: "the same as concurrency = 1", set: { $0.concurrency = $1 ? 1 : nil })
     Setting(
-      "concurrency", .number(1...4096), \.concurrency, in: .manifest, .provider,
+      "concurrency", .number(1...4096), \.concurrency, in: .manifest, .provider, .worker,
       help: "how many of its routines run at a time; without it there is no limit")
     Setting(
-      "cancel", .choice(["end": false, "wait": true]), \.endsWait, in: .manifest,
+      "cancel", .choice(["end": false, "wait": true]), \.endsWait, in: .manifest, .worker,
       help: "whether the end of a lookup waits until its NextEx has returned")
     Setting("schema", .truth, \.storesClasses, in: .manifest, help: "whether it keeps whole service classes")
     Setting(
@@ -51,26 +52,27 @@ extension Manifest {
       "order", .number(-1_000_000...1_000_000), \.order, in: .manifest, .provider,
       help: "providers with a smaller number are asked first; 0 without it")
     Setting(
-      "memory-mb", .mebibytes, \.confinement.memory, in: .manifest, .provider,
+      "memory-mb", .mebibytes, \.confinement.memory, in: .manifest, .provider, .worker,
       help: "what its worker may allocate besides what it begins with")
     Setting(
-      "cpu-seconds", .number(1...(1 << 30)), \.confinement.processorSeconds, in: .manifest, .provider,
+      "cpu-seconds", .number(1...(1 << 30)), \.confinement.processorSeconds, in: .manifest, .provider, .worker,
       help: "how much processor time its worker may take, in all")
     Setting(
-      "descriptors", .number(1...(1 << 30)), \.confinement.descriptors, in: .manifest, .provider,
+      "descriptors", .number(1...(1 << 30)), \.confinement.descriptors, in: .manifest, .provider, .worker,
       help: "how many descriptors its worker may open besides those that it begins with")
     Setting(
-      "processes", .number(0...(1 << 30)), \.confinement.processes, in: .manifest, .provider,
+      "processes", .number(0...(1 << 30)), \.confinement.processes, in: .manifest, .provider, .worker,
       help: "how many children its worker may have; 0: none, and no other program")
     Setting(
       "user", .text("the name of a user, in quotes") { !$0.hasPrefix("-") }, \.confinement.user, in: .manifest, .provider,
+      .worker,
       help: "the user that its worker goes on as")
     Setting(
-      "allow-read", .list(of: .path, "absolute paths"), \.confinement.readable, in: .manifest, .provider,
+      "allow-read", .list(of: .path, "absolute paths"), \.confinement.readable, in: .manifest, .provider, .worker,
       help: "what its worker can read; it can write nothing then")
     Setting(
       "allow-connect", .list(of: .connection, "\"tcp:PORT\", \"tcp:*\", \"udp:*\", \"unix:*\" or \"unix:/PATH\""),
-      \.confinement.reachable, in: .manifest, .provider, help: "what its worker can connect to")
+      \.confinement.reachable, in: .manifest, .provider, .worker, help: "what its worker can connect to")
     Setting.users("users", \.access, in: .provider, help: "whose queries and registrations it gets; without it everybody's")
     Setting.groups("groups", \.access, in: .provider, help: "of which groups it gets queries and registrations")
     Setting.users("advertisers", \.advertisers, in: .provider, help: "who may serve it from a program of theirs")
@@ -83,9 +85,9 @@ extension Manifest {
       "shared", .truth, \.isShared, in: .provider, help: "whether what anybody registers with it counts for everybody")
     Setting(
       "accepts", .accepted, \.accepts, in: .manifest, help: "which settings of its own the provider has, each with its kind")
-    Setting("settings", .own, in: [.manifest, .provider], help: "the provider's own settings") {
-      $0.settings.merge($1) { _, given in given }
-    }
+    Setting(
+      "settings", .own, in: [.manifest, .provider, .worker], help: "the provider's own settings", get: \.settings,
+      set: { $0.settings.merge($1) { _, given in given } })
   }
 
   /// From the text of a sidecar. Keys that it leaves out have the value that the file itself gives, in `base`; keys that start with
@@ -166,7 +168,7 @@ extension SettingKind<Int> {
   static var mebibytes: SettingKind {
     let kind = SettingKind.number(1...(1 << 30))
     return SettingKind(
-      kind.text, show: { String($0 >> 20) },
+      kind.text, show: { String($0 >> 20) }, write: { $0 >> 20 },
       read: { written in
         written.int.flatMap { (1...(1 << 30)).contains($0) ? $0 << 20 : nil }
       })
@@ -187,6 +189,7 @@ extension SettingKind<Manifest.Settings> {
     SettingKind(
       "a table of settings",
       parts: { $0.map { (".\(TOMLPositions.place($0.key, in: ""))", $0.value.joined(separator: ", ")) } },
+      writing: { settings in TOMLTable(settings.mapValues { TOMLArray($0) }) },
       reading: { written, findings in
         guard let table = written.value.table else {
           findings.refuse(written, as: "a table of settings")
