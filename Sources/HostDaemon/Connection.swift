@@ -130,8 +130,9 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     }
     guard let frame else { return }
     if isMore { server.poll.again(self) }
+    let isHello = Self.kind(of: frame) == .hello
     serve(frame)
-    guard Self.kind(of: frame) == .hello else { return }
+    guard isHello else { return }
     let hasWaited = state.withLock { state in
       state.machine.greeted()
       return !state.backlog.isEmpty
@@ -211,9 +212,9 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     frame.withUnsafeBytes { FrameHeader($0) }.flatMap { RequestKind(rawValue: $0.kind) }
   }
 
-  private func serve(_ frame: [UInt8]) {
+  /// Takes the frame over: what is read of it is changed in place, and no copy is made.
+  private func serve(_ frame: consuming [UInt8]) {
     let size = frame.count
-    var frame = frame
     let answer = frame.withUnsafeMutableBytes { server.requests.answer($0, for: self) }
     let resumes = state.withLock { state in
       giveBack(size, &state)
