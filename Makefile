@@ -98,6 +98,8 @@ check-format:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Plugins Tests Benchmarks sample-providers
 	@# ThreadSanitizer does not see the lock that is behind Locked in other builds.
 	! grep -rnw --include='*.swift' Mutex Sources Plugins Tests Benchmarks | grep -v '^Sources/Rundown/Locked.swift:'
+	@# What is compiled twice is a link.
+	! find Sources Plugins Tests Benchmarks -name '*.swift' -type f -exec sha1sum {} + | sort | uniq -w 40 --all-repeated | grep .
 
 samples: packages
 	$(MAKE) -s -C sample-providers OUT=$(CURDIR)/$(PROVIDERS)

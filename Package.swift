@@ -130,7 +130,7 @@ let package = Package(
       name: "Serving",
       dependencies: [
         "CClientSystem", "CHostSocket", "CLastWords", "CThreads", "CWinsock", "Lookups", "Providers", "QuerySets", "Rundown",
-        "Wire",
+        "Wire", "WireValues",
       ],
       swiftSettings: strict),
     .target(
@@ -177,13 +177,14 @@ let package = Package(
       name: "ClientLibrary", dependencies: ["CClientSystem", "CLastError", "CThreads", "CWinsock"], swiftSettings: embedded,
       linkerSettings: clientExports),
     .target(name: "Wire", swiftSettings: strict),
+    .target(name: "WireValues", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
     .target(name: "NSPClient", dependencies: ["CHostSocket", "CWinsock", "QuerySets", "Rundown", "Wire"], swiftSettings: strict),
     .target(
       name: "HostDaemon",
       dependencies: [
         "BoundedTOML", "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Ownership", "Providers", "QuerySets",
         "Rundown",
-        "Sessions", "SettingsTable", "Wire",
+        "Sessions", "SettingsTable", "Wire", "WireValues",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
@@ -207,12 +208,15 @@ let package = Package(
     // A client in Swift, for the checks with real processes.
     .executableTarget(
       name: "reach", dependencies: ["NSPClient", "QuerySets"], path: "Tests/Clients/reach", swiftSettings: strict),
+    // Numbers for tests that make sequences of events by chance.
+    .target(name: "RandomSequences", path: "Tests/RandomSequences", swiftSettings: strict),
     .testTarget(name: "BoundedTOMLTests", dependencies: ["BoundedTOML"], swiftSettings: strict),
     .testTarget(name: "HostSocketTests", dependencies: ["CHostSocket", "NSPClient"], swiftSettings: strict),
     .testTarget(name: "RundownTests", dependencies: ["Rundown"], swiftSettings: strict),
     .testTarget(name: "CallManagementTests", dependencies: ["CallManagement", "Rundown"], swiftSettings: strict),
-    .testTarget(name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar", "Rundown"], swiftSettings: strict),
-    .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets"], swiftSettings: strict),
+    .testTarget(
+      name: "ModuleRegistrarTests", dependencies: ["ModuleRegistrar", "RandomSequences", "Rundown"], swiftSettings: strict),
+    .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets", "RandomSequences"], swiftSettings: strict),
     .testTarget(name: "ServiceClassesTests", dependencies: ["CWinsock", "QuerySets", "ServiceClasses"], swiftSettings: strict),
     .testTarget(
       name: "ProvidersTests", dependencies: ["BoundedTOML", "Providers", "Lookups", "ModuleRegistrar", "Rundown"],
@@ -230,17 +234,29 @@ let package = Package(
         "Sessions",
       ],
       swiftSettings: strict),
-    .testTarget(name: "ResolverTests", dependencies: ["Resolver"], swiftSettings: strict),
+    .testTarget(name: "ResolverTests", dependencies: ["RandomSequences", "Resolver"], swiftSettings: strict),
     // Parts of the providers that ship, by links: two providers can't be in one program.
     .testTarget(
-      name: "PluginTests", dependencies: ["CWinsock", "NSPProvider", "QuerySets", "Resolver"], swiftSettings: strict),
+      name: "PluginTests", dependencies: ["CWinsock", "NSPProvider", "QuerySets", "RandomSequences", "Resolver", "Rundown"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DirectoryTests",
+      dependencies: [
+        "CWinsock", "NSPProvider", "Ownership", "QuerySets", "RandomSequences", "Rundown",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: strict),
+    // Parts of the libraries in Embedded Swift, by links: they are no modules that others can import.
+    .testTarget(
+      name: "ClientLibraryTests", dependencies: ["CWinsock", "QuerySets", "RandomSequences", "Wire", "WireValues"],
+      swiftSettings: strict),
+    .testTarget(name: "NSSModuleTests", dependencies: ["CNSSModule", "RandomSequences"], swiftSettings: strict),
     .testTarget(name: "WireTests", dependencies: ["CWinsock", "QuerySets", "Wire"], swiftSettings: strict),
     .testTarget(
       name: "HostDaemonTests",
       dependencies: [
         "BoundedTOML", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers", "QuerySets",
-        "Rundown",
-        "ServiceClasses", "Serving", "Sessions", "Wire",
+        "RandomSequences", "Rundown", "ServiceClasses", "Serving", "Sessions", "Wire",
       ],
       swiftSettings: strict),
     .testTarget(

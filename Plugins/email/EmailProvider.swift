@@ -79,13 +79,6 @@ final class EmailProvider: NameSpaceProvider {
   }
 }
 
-/// A client, and whom it belongs to. What it has published is in `Publications`.
-final class EmailSession: ProviderSession {
-  let client: Client
-
-  init(_ client: Client) { self.client = client }
-}
-
 // swift-format-ignore: AlwaysUseLowerCamelCase
 @c @implementation
 public func nsp_provider_create(_ lpProviderId: LPGUID?, _ lpiError: LPINT?) -> LPVOID? {

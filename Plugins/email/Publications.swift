@@ -217,3 +217,10 @@ final class Publications: Sendable {
       .compactMap(\.publication.record.serviceInstanceName)
   }
 }
+
+/// A client, and whom it belongs to. What it has published is in `Publications`.
+final class EmailSession: ProviderSession {
+  let client: Client
+
+  init(_ client: Client) { self.client = client }
+}

@@ -4,6 +4,7 @@ import QuerySets
 import Sessions
 import Synchronization
 import Wire
+import WireValues
 
 /// Service classes, and the control of lookups.
 extension Requests {

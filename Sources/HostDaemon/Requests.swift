@@ -6,6 +6,7 @@ import QuerySets
 import Rundown
 import Sessions
 import Wire
+import WireValues
 
 /// What an operator's request was answered with: text for people or for programs, and an exit status.
 public struct ControlAnswer: Sendable {

@@ -9,6 +9,7 @@ import QuerySets
 import Rundown
 import Synchronization
 import Wire
+import WireValues
 
 /// The process that runs one provider's file for a host (`nsphost worker`): an advertiser like any other, which knows more of what it serves.
 public final class Worker: Sendable {

@@ -7,6 +7,7 @@ import QuerySets
 import Rundown
 import Synchronization
 import Wire
+import WireValues
 
 /// The provider of a worker: says which routine runs when the process dies, and has the routines of version 1.
 final class WorkerAdvertisement: Advertisement, @unchecked Sendable {

@@ -17,10 +17,10 @@ fuzz() { # name, sources...
   "$out/$name" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 "$out/corpus/$name" "Tests/Fuzz/corpus/$name"
 }
 fuzz packed-query-set Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift
-fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{Text,CallerPacking,QuerySetCopy}.swift \
+fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Packing/*.swift \
   Tests/Fuzz/WireFuzz.swift
 fuzz message Sources/Wire/*.swift Sources/QuerySets/*.swift Tests/Fuzz/MessageFuzz.swift
-fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/{Text,CallerPacking,ServiceClassCopy}.swift \
+fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Packing/{Text,CallerPacking}.swift Sources/ClientLibrary/ServiceClassCopy.swift \
   Tests/Fuzz/ServiceClassFuzz.swift
 for name in CNSSModule CHostSocket; do
   clang -c -fPIC -ISources/CNSSModule/include -ISources/CHostSocket/include Sources/$name/$name.c -o "$out/$name.o"

@@ -1,22 +1,12 @@
 import Glibc
 import Providers
+import RandomSequences
 import Testing
 
 @testable import HostDaemon
 
 /// Random sequences of what processes, timers and operators do, against the rules that hold in each of them.
 @Suite struct WorkerMachineModelTests {
-  /// A small generator of which the state is the seed.
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var word = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
-      word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-      return word ^ word >> 31
-    }
-  }
-
   /// What surrounds the machine: the processes that there are, and the timers that are set.
   private struct World {
     typealias Event = WorkerMachine.Event

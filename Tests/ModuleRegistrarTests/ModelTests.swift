@@ -2,6 +2,7 @@ import CWinsock
 import Dispatch
 import Foundation
 import ModuleRegistrar
+import RandomSequences
 import Rundown
 import Testing
 
@@ -22,19 +23,6 @@ import Testing
       Issue.record("sequence \(number) of seed \(seed): \(why)\n\(short.text)")
       return
     }
-  }
-}
-
-/// A small generator of which the state is the seed.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }
 

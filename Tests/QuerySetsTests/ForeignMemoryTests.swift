@@ -1,5 +1,6 @@
 import CWinsock
 import Glibc
+import RandomSequences
 import Testing
 
 @testable import QuerySets
@@ -104,7 +105,7 @@ import Testing
       }
     }
     let seed = UInt64.random(in: 0...UInt64.max)
-    var generator = SeededGenerator(seed: seed)
+    var generator = SplitMix(state: seed)
     var refused = 0
     for _ in 0..<20_000 {
       let result = try packed(full) { _, buffer in

@@ -1,20 +1,8 @@
 import CWinsock
+import RandomSequences
 import Testing
 
 @testable import QuerySets
-
-/// A generator whose seed is printed with a failure, so that it can be run again.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 /// Memory aligned to 8, filled with a pattern.
 func withBuffer<Result>(_ size: Int, fill: UInt8 = 0, _ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result
@@ -35,7 +23,7 @@ func read(_ form: QuerySetForm, _ buffer: UnsafeMutableRawBufferPointer) throws(
 }
 
 extension QuerySet {
-  static func random(_ generator: inout SeededGenerator) -> QuerySet {
+  static func random(_ generator: inout SplitMix) -> QuerySet {
     func maybe<Value>(_ value: @autoclosure () -> Value) -> Value? { Bool.random(using: &generator) ? value() : nil }
     func text() -> String {
       let alphabet: [Character] = ["a", "Z", "0", ".", "@", "é", "ß", "名", "前", "😀", "\u{10FFFF}", "\u{FFFD}", " "]
@@ -95,7 +83,7 @@ extension QuerySet {
   @Test("5,000 random query sets survive packing and reading", arguments: [QuerySetForm.v1, .v2])
   func roundTrip(form: QuerySetForm) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var generator = SeededGenerator(seed: seed)
+    var generator = SplitMix(state: seed)
     for number in 0..<5_000 {
       var original = QuerySet.random(&generator)
       if form == .v2 { original.serviceClassID = nil }
@@ -134,7 +122,7 @@ extension QuerySet {
 
   @Test("NSP-172 every pointer leads into the buffer, and structures are aligned to 8")
   func pointers() throws {
-    var generator = SeededGenerator(seed: 7)
+    var generator = SplitMix(state: 7)
     for _ in 0..<500 {
       let set = QuerySet.random(&generator)
       let size = try set.packedSize(as: .v1)

@@ -7,6 +7,7 @@ import QuerySets
 import Rundown
 import Synchronization
 import Wire
+import WireValues
 
 /// A provider in another process, which has advertised it: its routines are calls over channels to that process (docs/wire.md).
 ///

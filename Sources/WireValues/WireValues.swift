@@ -4,7 +4,7 @@ import Wire
 
 extension FrameWriter {
   /// Packs a query set or record in place and makes it relative.
-  mutating func append(_ set: some QuerySetSource) throws(QuerySetError) {
+  public mutating func append(_ set: some QuerySetSource) throws(QuerySetError) {
     let start = reserve(try set.packedSize(as: .v1))
     let failure: QuerySetError? = withBytes(from: start) { bytes in
       do throws(QuerySetError) { try set.pack(as: .v1, into: bytes) } catch { return error }
@@ -15,7 +15,7 @@ extension FrameWriter {
   }
 
   /// The same for a service class.
-  mutating func append(_ serviceClass: ServiceClass) throws(QuerySetError) {
+  public mutating func append(_ serviceClass: ServiceClass) throws(QuerySetError) {
     let start = reserve(serviceClass.packedSize)
     let failure: QuerySetError? = withBytes(from: start) { bytes in
       do throws(QuerySetError) { try serviceClass.pack(into: bytes) } catch { return error }
@@ -28,7 +28,7 @@ extension FrameWriter {
 
 extension ServiceClass {
   /// A class as it came; its offsets become pointers where it lies.
-  init(onTheWire bytes: UnsafeMutableRawBufferPointer) throws(WinsockError) {
+  public init(onTheWire bytes: UnsafeMutableRawBufferPointer) throws(WinsockError) {
     guard SelfRelative.resolveClass(bytes), let base = bytes.baseAddress else { throw .invalidArgument }
     do throws(QuerySetError) {
       let info = UnsafeRawPointer(base).assumingMemoryBound(to: WSASERVICECLASSINFOW.self)

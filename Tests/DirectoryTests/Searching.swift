@@ -1,0 +1,1 @@
+../../Plugins/directory/Searching.swift

@@ -1,0 +1,1 @@
+../../Plugins/nss/Answers.swift

@@ -1,0 +1,1 @@
+../../Plugins/email/DiscoveryState.swift

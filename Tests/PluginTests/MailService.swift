@@ -1,0 +1,1 @@
+../../Plugins/email/MailService.swift

@@ -1,0 +1,1 @@
+../../Plugins/email/Publication.swift

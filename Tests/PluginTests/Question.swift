@@ -1,0 +1,1 @@
+../../Plugins/nss/Question.swift
