@@ -23,7 +23,7 @@ struct ContainerSearch: Search {
   init(_ query: Query, _ audience: Audience) throws(WinsockError) {
     guard let context = ContextPath(query.restrictions.context) else { throw .invalidArgument }
     let name = query.name ?? ""
-    guard name.utf8.count <= 2 * Limits.nameBytes else { throw .serviceNotFound }
+    guard name.utf8.count <= 2 * DirectoryLimits.nameBytes else { throw .serviceNotFound }
     (self.audience, self.context, isDeep) = (audience, context, query.flags.contains(.deep))
     pattern = NamePattern(name.isEmpty ? "*" : name)
     isForAll = name.isEmpty || name == "*"

@@ -8,7 +8,7 @@ import Synchronization
 /// Keeps what programs register, in a database: for good, for a time, or as long as a session lasts.
 final class DirectoryProvider: NameSpaceProvider {
   private let store: Store
-  private let limits: Limits
+  private let limits: DirectoryLimits
   /// Searches that go through many rows do so here, a piece of each in turn.
   private let searching = WorkQueue()
   private let sessions = Atomic<Int64>(0)
@@ -18,7 +18,7 @@ final class DirectoryProvider: NameSpaceProvider {
   init(_ settings: Settings) throws(WinsockError) {
     let directory = try settings.text("state")
     if let directory, !directory.hasPrefix("/") { throw Settings.refuse("\(directory), as state, is not an absolute path") }
-    limits = Limits(
+    limits = DirectoryLimits(
       instancesOfUser: try settings.number("per-user", 0...10_000_000, default: 10_000),
       blobBytes: try settings.number("blob-bytes", 0...(896 << 10), default: 64 << 10),
       bytesOfUser: try settings.number("bytes-per-user", 0...(1 << 40), default: 64 << 20))

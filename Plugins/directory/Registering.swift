@@ -3,7 +3,7 @@ import NSPProvider
 import QuerySets
 
 /// How much a registration may take.
-struct Limits: Sendable {
+struct DirectoryLimits: Sendable {
   /// Instances of a user that is no operator.
   var instancesOfUser: Int
   var blobBytes: Int
@@ -27,7 +27,7 @@ struct Change: Sendable {
   private let seconds: Int64?
   /// Whose is taken back, where that is said.
   private let owner: UInt32?
-  private let limits: Limits
+  private let limits: DirectoryLimits
 
   var endsWithSession: Bool { session != nil }
 
@@ -36,11 +36,12 @@ struct Change: Sendable {
 
   /// What is wrong with the registration itself is thrown here.
   init(
-    _ registration: Registration, by client: Client, session: (run: Int64, number: Int64), _ limits: Limits
+    _ registration: Registration, by client: Client, session: (run: Int64, number: Int64), _ limits: DirectoryLimits
   ) throws(WinsockError) {
     var set = registration.set
     guard set.nameSpace != .email else { throw .operationNotSupported }
-    guard let name = set.serviceInstanceName, !name.isEmpty, name.utf8.count <= Limits.nameBytes, !NamePattern.isOne(name),
+    guard let name = set.serviceInstanceName, !name.isEmpty, name.utf8.count <= DirectoryLimits.nameBytes,
+      !NamePattern.isOne(name),
       let context = ContextPath(set.context)
     else { throw .invalidArgument }
     let lifetime = registration.operation == .register ? try Lifetime(set.queryString) : nil
@@ -62,7 +63,7 @@ struct Change: Sendable {
     var record = set
     record.blob = nil
     guard let size = try? record.packedSize(as: .v2) else { throw .invalidArgument }
-    guard size <= Limits.recordBytes, set.blob?.count ?? 0 <= limits.blobBytes else { throw .noBuffers }
+    guard size <= DirectoryLimits.recordBytes, set.blob?.count ?? 0 <= limits.blobBytes else { throw .noBuffers }
   }
 
   // MARK: In a transaction

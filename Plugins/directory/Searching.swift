@@ -84,7 +84,7 @@ struct InstanceSearch: Search {
       subject = .host(Array(host), scope: address.scope)
     } else if name.isEmpty || NamePattern.isOne(name) {
       // No name is as long.
-      guard name.utf8.count <= 2 * Limits.nameBytes else { throw .serviceNotFound }
+      guard name.utf8.count <= 2 * DirectoryLimits.nameBytes else { throw .serviceNotFound }
       subject = .pattern(NamePattern(name.isEmpty ? "*" : name))
     } else {
       subject = .name(Spelling.folded(name))

@@ -16,13 +16,13 @@ final class DNSProvider: NameSpaceProvider {
     updater = try UpdateSettings(settings).map { Updater($0) }
   }
 
-  func startup(_ client: Client) throws(WinsockError) -> (any ProviderSession)? { ClientSession(client) }
+  func startup(_ client: Client) throws(WinsockError) -> (any ProviderSession)? { DNSSession(client) }
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
     let question = try DNSQuestion(query)
     let inquiry = Inquiry(resolver)
     let answer = Answer { inquiry.cancel() }
-    let owner = (session as? ClientSession)?.client.queryOwner
+    let owner = (session as? DNSSession)?.client.queryOwner
     inquiry.ticket = resolver.query(question.name, question.types, searches: question.searches, owner: owner) { results in
       do throws(WinsockError) { answer.finish(with: try question.records(results)) } catch { answer.finish(error) }
     }
@@ -31,13 +31,13 @@ final class DNSProvider: NameSpaceProvider {
 
   func set(_ registration: Registration, for session: (any ProviderSession)?, _ completion: Completion) {
     guard let updater else { return completion(.operationNotSupported) }
-    guard let session = session as? ClientSession else { return completion(.accessDenied) }
+    guard let session = session as? DNSSession else { return completion(.accessDenied) }
     updater.set(registration, for: session.client, completion)
   }
 }
 
 /// Who asks.
-private final class ClientSession: ProviderSession {
+private final class DNSSession: ProviderSession {
   let client: Client
   init(_ client: Client) { self.client = client }
 }

@@ -28,7 +28,7 @@ final class HostsProvider: NameSpaceProvider {
   }
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
-    let question = try Question(query)
+    let question = try HostsQuestion(query)
     let answer = Answer()
     // What the files have now: where they have to be read first, the answer comes when that is done.
     files.withTable { table in
@@ -39,7 +39,7 @@ final class HostsProvider: NameSpaceProvider {
 }
 
 /// What is asked of the files.
-private struct Question: Sendable {
+private struct HostsQuestion: Sendable {
   enum Subject: Sendable {
     case name(String)
     case address(HostAddress)

@@ -35,12 +35,12 @@ final class NSSBridge: NameSpaceProvider {
   }
 
   func lookup(_ query: Query, for session: (any ProviderSession)?) throws(WinsockError) -> Answer {
-    let question = try Question(query)
+    let question = try ModuleQuestion(query)
     return Answer { [modules] () throws(WinsockError) in try Self.records(question, modules) }
   }
 
   /// Waits for the modules.
-  private static func records(_ question: Question, _ modules: ModuleChain) throws(WinsockError) -> [QuerySet] {
+  private static func records(_ question: ModuleQuestion, _ modules: ModuleChain) throws(WinsockError) -> [QuerySet] {
     switch question.subject {
     case .host(let name):
       if question.families.isEmpty { throw .noData }
@@ -62,7 +62,7 @@ final class NSSBridge: NameSpaceProvider {
     }
   }
 
-  private static func records(_ host: FoundHost, _ question: Question) -> [QuerySet] {
+  private static func records(_ host: FoundHost, _ question: ModuleQuestion) -> [QuerySet] {
     let addresses = host.addresses.map {
       ServiceAddress(remote: $0)
     }
@@ -70,7 +70,7 @@ final class NSSBridge: NameSpaceProvider {
       + (question.wantsAliases ? host.aliases.map(alias) : [])
   }
 
-  private static func records(_ service: FoundService, _ question: Question) throws(WinsockError) -> [QuerySet] {
+  private static func records(_ service: FoundService, _ question: ModuleQuestion) throws(WinsockError) -> [QuerySet] {
     guard let transport = Transport(rawValue: service.protocolName) else { throw .noData }
     let address = ServiceAddress(
       local: SocketAddress(bytes: []), remote: SocketAddress(host: [0, 0, 0, 0], port: service.port) ?? SocketAddress(bytes: []),

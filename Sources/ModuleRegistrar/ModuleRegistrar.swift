@@ -40,7 +40,7 @@ public final class ModuleRegistrar: Sendable {
 
   private struct State {
     var interfaces: [InterfaceID: Interface] = [:]
-    var registrations: [ModuleHandle: Registration] = [:]
+    var registrations: [ModuleHandle: ModuleRegistration] = [:]
     var bindings: [ModuleHandle: ModuleBinding] = [:]
     var lastClient: UInt64 = 0
     var lastProvider: UInt64 = 0
@@ -252,7 +252,7 @@ public final class ModuleRegistrar: Sendable {
   }
 
   /// Retires a registration that is deregistering and has nothing left. Answers who is to be woken.
-  private func complete(_ state: inout State, _ registration: Registration) -> [DispatchSemaphore] {
+  private func complete(_ state: inout State, _ registration: ModuleRegistration) -> [DispatchSemaphore] {
     guard registration.isDeregistering, !registration.isComplete, registration.openBindings == 0 else { return [] }
     registration.isComplete = true
     state.registrations[registration.handle] = nil
@@ -265,7 +265,7 @@ public final class ModuleRegistrar: Sendable {
   /// `NmrDeregisterClient`, `NmrDeregisterProvider`: detaches every binding of the registration on this thread. Calls out.
   /// - Returns: Whether everything was done when it returned; if not, `waitForDeregistration` tells when.
   public func deregister(_ handle: ModuleHandle, role: ModuleRole) throws(NTStatus) -> Bool {
-    let accepted: Result<(Registration, [ModuleBinding]), NTStatus> = state.withLock { state in
+    let accepted: Result<(ModuleRegistration, [ModuleBinding]), NTStatus> = state.withLock { state in
       guard let registration = state.registrations[handle], registration.role == role else { return .failure(.invalidParameter) }
       guard !registration.isDeregistering else {
         state.diagnostics.repeatedDeregistrations += 1
@@ -288,7 +288,7 @@ public final class ModuleRegistrar: Sendable {
   }
 
   /// From now on it is paired with nobody.
-  private func unpair(_ state: inout State, _ registration: Registration) {
+  private func unpair(_ state: inout State, _ registration: ModuleRegistration) {
     guard let place = registration.place else { return }
     registration.place = nil
     switch registration.role {

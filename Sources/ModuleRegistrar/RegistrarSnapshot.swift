@@ -38,7 +38,7 @@ public struct RegistrarSnapshot: Sendable {
 
   public var interfaces: [Interface]
 
-  init(registrations: [Registration], bindings: [ModuleBinding]) {
+  init(registrations: [ModuleRegistration], bindings: [ModuleBinding]) {
     let now = ContinuousClock.now
     var order: [InterfaceID] = []
     var interfaces: [InterfaceID: Interface] = [:]

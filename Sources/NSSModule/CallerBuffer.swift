@@ -42,7 +42,7 @@ struct CallerBuffer {
 
   /// The names of an answer: the first one for itself, the others as a list.
   mutating func names(
-    _ answer: Answer
+    _ answer: HostAnswer
   ) -> (name: UnsafeMutablePointer<CChar>, aliases: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>)? {
     guard let aliases = list(answer.nameCount - 1) else { return nil }
     var (first, index) = (UnsafeMutablePointer<CChar>?.none, 0)

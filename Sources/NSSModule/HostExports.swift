@@ -11,12 +11,12 @@ private func text(_ name: UnsafePointer<CChar>) -> UnsafeRawBufferPointer {
 private func host(
   _ question: ResolveQuestion, _ text: UnsafeRawBufferPointer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>?,
   _ start: UnsafeMutablePointer<CChar>?, _ size: Int, _ ttlp: UnsafeMutablePointer<Int32>?,
-  _ complete: (Answer, UnsafeMutablePointer<hostent>, inout CallerBuffer) -> Status
+  _ complete: (HostAnswer, UnsafeMutablePointer<hostent>, inout CallerBuffer) -> Status
 ) -> Status {
   guard let result, var buffer = CallerBuffer(start, size) else { return .bufferTooSmall }
   var packed = Status.nonsense
   let outcome = Call.ask(question, family: family, text) { payload in
-    guard let answer = Answer(payload) else { return }
+    guard let answer = HostAnswer(payload) else { return }
     packed = complete(answer, result, &buffer)
     if let seconds = answer.timeToLive { ttlp?.pointee = seconds }
   }
@@ -63,7 +63,7 @@ public func _nss_nsp_gethostbyname4_r(
   guard let name, let pat, var room = CallerBuffer(buffer, buflen) else { return Status.bufferTooSmall.give(errnop, h_errnop) }
   var packed = Status.nonsense
   let outcome = Call.ask(.addresses, family: AF_UNSPEC, text(name)) { payload in
-    guard let answer = Answer(payload) else { return }
+    guard let answer = HostAnswer(payload) else { return }
     packed = pack(answer, pat, &room)
     if let seconds = answer.timeToLive { ttlp?.pointee = seconds }
   }

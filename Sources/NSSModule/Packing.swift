@@ -4,7 +4,7 @@ import CNSSModule
 
 /// Fills a `hostent` with the addresses of one family.
 func pack(
-  _ answer: Answer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>, _ buffer: inout CallerBuffer
+  _ answer: HostAnswer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>, _ buffer: inout CallerBuffer
 ) -> Status {
   let size = family == AF_INET ? 4 : 16
   let count = (0..<answer.addressCount).count { answer.address($0).family == family }
@@ -32,7 +32,7 @@ func pack(
 
 /// A list of addresses of all families. The first one is the caller's where it gives one.
 func pack(
-  _ answer: Answer, _ list: UnsafeMutablePointer<UnsafeMutablePointer<gaih_addrtuple>?>, _ buffer: inout CallerBuffer
+  _ answer: HostAnswer, _ list: UnsafeMutablePointer<UnsafeMutablePointer<gaih_addrtuple>?>, _ buffer: inout CallerBuffer
 ) -> Status {
   guard answer.addressCount > 0 else { return Status(.code(Code.noData), packed: .success) }
   let layout = MemoryLayout<gaih_addrtuple>.self
@@ -62,7 +62,7 @@ func pack(
 
 /// The names of an address, and the address that was asked for.
 func pack(
-  _ answer: Answer, named address: UnsafeRawBufferPointer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>,
+  _ answer: HostAnswer, named address: UnsafeRawBufferPointer, _ family: Int32, _ result: UnsafeMutablePointer<hostent>,
   _ buffer: inout CallerBuffer
 ) -> Status {
   guard let list = buffer.list(1), let bytes = buffer.place(address.count, alignment: 4), let names = buffer.names(answer) else {
@@ -92,7 +92,7 @@ private func protocolName(_ number: UInt16) -> StaticString? {
 
 /// A service, with the protocol that was asked for, or its own.
 func pack(
-  _ answer: Answer, _ proto: UnsafeRawBufferPointer, _ result: UnsafeMutablePointer<servent>, _ buffer: inout CallerBuffer
+  _ answer: HostAnswer, _ proto: UnsafeRawBufferPointer, _ result: UnsafeMutablePointer<servent>, _ buffer: inout CallerBuffer
 ) -> Status {
   guard answer.port != 0 else { return .notFound }
   let known = protocolName(answer.protocolNumber)

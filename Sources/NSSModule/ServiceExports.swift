@@ -19,7 +19,7 @@ private func service(
     let text = UnsafeRawBufferPointer(rebasing: asked[..<(proto == nil ? first.count : asked.count)])
     var packed = Status.nonsense
     let outcome = Call.ask(.port, family: AF_UNSPEC, text) { payload in
-      guard let answer = Answer(payload) else { return }
+      guard let answer = HostAnswer(payload) else { return }
       packed = pack(answer, given, result, &buffer)
     }
     return Status(outcome, packed: packed)

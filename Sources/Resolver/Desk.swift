@@ -3,7 +3,7 @@ final class Desk {
   private let configuration: Resolver.Configuration
   private let poll: Int32
   private let arrivals = Arrivals()
-  private var lookups: [UInt64: Lookup] = [:]
+  private var lookups: [UInt64: NameQuery] = [:]
   /// Whose lookup it is that has questions, wanted or not, and how many of them it has.
   private var owned: [UInt64: (owner: UInt32, open: Int)] = [:]
   private var asked: [UInt32: Int] = [:]
@@ -31,7 +31,7 @@ final class Desk {
       guard asked[owner, default: 0] < Self.mostOfOwner, servers.asked < Self.mostOfOwners else { return refuse(.temporary) }
       owned[number] = (owner, 0)
     }
-    var lookup = Lookup(
+    var lookup = NameQuery(
       question.name, question.types, searches: question.searches, servers: servers, question.completion)
     let step = lookup.start()
     lookups[number] = lookup
@@ -57,7 +57,7 @@ final class Desk {
     former.removeAll { $0.asked == 0 }
   }
 
-  private func perform(_ step: Lookup.Step, _ number: UInt64) {
+  private func perform(_ step: NameQuery.Step, _ number: UInt64) {
     switch step {
     case .wait: break
     case .complete(let outcomes): complete(number) { _ in outcomes }
@@ -81,7 +81,7 @@ final class Desk {
     asked[owner] = rest > 0 ? rest : nil
   }
 
-  private func complete(_ number: UInt64, _ outcomes: (Lookup) -> [Lookup.Outcome]) {
+  private func complete(_ number: UInt64, _ outcomes: (NameQuery) -> [NameQuery.Outcome]) {
     guard let lookup = lookups.removeValue(forKey: number) else { return }
     if owned[number]?.open == 0 { owned[number] = nil }
     lookup.completion(outcomes(lookup))

@@ -8,7 +8,7 @@ import Testing
 
 /// Registrations by several users, against a model that is a list: whoever asks finds the same in both.
 @Suite struct DirectoryModelTests {
-  private static let limits = Limits(instancesOfUser: 1000, blobBytes: 64 << 10, bytesOfUser: 64 << 20)
+  private static let limits = DirectoryLimits(instancesOfUser: 1000, blobBytes: 64 << 10, bytesOfUser: 64 << 20)
   private static let clients = [1001, 1002, 0].map { Client(processID: 1, userID: $0, groupID: $0, isOperator: $0 == 0) }
 
   /// One instance as the model has it.
@@ -141,7 +141,7 @@ import Testing
   func quota() throws {
     let (database, client) = (try DirectoryDatabase(directory: nil), Self.clients[0])
     func register(_ name: String, _ hosts: [UInt8]) throws(WinsockError) {
-      let limits = Limits(instancesOfUser: 2, blobBytes: 0, bytesOfUser: 1 << 20)
+      let limits = DirectoryLimits(instancesOfUser: 2, blobBytes: 0, bytesOfUser: 1 << 20)
       let set: QuerySet
       do { set = try Self.set(name, hosts) } catch { throw .invalidArgument }
       let change = try Change(Registration(set, .register, isMultiple: false), by: client, session: (1, 1), limits)

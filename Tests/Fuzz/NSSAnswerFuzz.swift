@@ -12,7 +12,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let payload = UnsafeMutableRawBufferPointer.allocate(byteCount: count - 4, alignment: 16)
   defer { payload.deallocate() }
   payload.copyMemory(from: UnsafeRawBufferPointer(start: start + 4, count: count - 4))
-  guard let answer = Answer(UnsafeRawBufferPointer(payload)) else { return 0 }
+  guard let answer = HostAnswer(UnsafeRawBufferPointer(payload)) else { return 0 }
   func laid(_ pack: (inout CallerBuffer) -> Status) {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: size + offset, alignment: 16)
     defer { memory.deallocate() }

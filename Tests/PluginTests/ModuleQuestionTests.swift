@@ -8,8 +8,8 @@ import Testing
 @Suite struct ModuleQuestionTests {
   private func question(
     _ name: String?, _ serviceClass: GUID? = nil, families: [Int32] = [], flags: LookupFlags = []
-  ) throws(WinsockError) -> Question {
-    try Question(
+  ) throws(WinsockError) -> ModuleQuestion {
+    try ModuleQuestion(
       Query(
         QuerySet(
           serviceInstanceName: name, serviceClassID: serviceClass,

@@ -20,7 +20,7 @@ typealias CleanupCallback = @convention(c) (UnsafeMutableRawPointer?) -> Void
 
 /// One module in one role for one interface. The callbacks are copies; the registration instance is the module's own, because
 /// peers see its address (nmr.md §7.1).
-class Registration: @unchecked Sendable {
+class ModuleRegistration: @unchecked Sendable {
   // Unchecked: the variables belong to the registrar, which holds its lock whenever it touches them.
   let role: ModuleRole
   let npi: InterfaceID
@@ -73,7 +73,7 @@ extension NPI_REGISTRATION_INSTANCE {
   fileprivate var namesAnInterface: Bool { NpiId != nil && nsp_are_readable(NpiId, MemoryLayout<NPIID>.size) != 0 }
 }
 
-final class ClientRegistration: Registration, @unchecked Sendable {
+final class ClientRegistration: ModuleRegistration, @unchecked Sendable {
   let attach: ClientAttachCallback
 
   /// Nil for characteristics that §14 refuses.
@@ -93,7 +93,7 @@ final class ClientRegistration: Registration, @unchecked Sendable {
   }
 }
 
-final class ProviderRegistration: Registration, @unchecked Sendable {
+final class ProviderRegistration: ModuleRegistration, @unchecked Sendable {
   let attach: ProviderAttachCallback
 
   /// Nil for characteristics that §14 refuses.
@@ -115,7 +115,7 @@ final class ProviderRegistration: Registration, @unchecked Sendable {
 
 /// One pair of a client and a provider. `state` and what follows it belong to the registrar's lock.
 final class ModuleBinding: @unchecked Sendable {
-  // Unchecked: as in `Registration`. The contexts are written before the binding is attached and read after that.
+  // Unchecked: as in `ModuleRegistration`. The contexts are written before the binding is attached and read after that.
   let handle: ModuleHandle
   let client: ClientRegistration
   let provider: ProviderRegistration

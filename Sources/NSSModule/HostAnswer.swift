@@ -1,7 +1,7 @@
 import CNSSModule
 
 /// What the host knows of a name (docs/wire.md, resolve), read where it lies. Everything was checked to be inside when it was made.
-struct Answer {
+struct HostAnswer {
   let nameCount: Int
   let addressCount: Int
   /// Seconds; nil where nobody has said how long it may be kept.

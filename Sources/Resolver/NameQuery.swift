@@ -2,7 +2,7 @@ import CAres
 
 /// One query on its way: a name, the names that a search makes of it, and the types that are asked for at once. For the resolver's
 /// thread alone.
-struct Lookup {
+struct NameQuery {
   typealias Outcome = Result<Resolver.Reply, Resolver.Failure>
 
   let servers: Servers

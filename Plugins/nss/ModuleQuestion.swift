@@ -3,7 +3,7 @@ import NSPProvider
 import QuerySets
 
 /// What is asked of the modules.
-struct Question: Sendable {
+struct ModuleQuestion: Sendable {
   enum Subject: Sendable {
     case host(String)
     case address(SocketAddress)

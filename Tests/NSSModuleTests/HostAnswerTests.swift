@@ -3,7 +3,7 @@ import RandomSequences
 import Testing
 
 /// What the host says of a name, laid into the structures of glibc.
-@Suite struct AnswerTests {
+@Suite struct HostAnswerTests {
   /// The payload of an answer to `resolve`.
   private static func payload(
     _ names: [String], _ addresses: [(family: Int32, scope: UInt32, bytes: [UInt8])] = [], seconds: UInt32 = .max,
@@ -35,7 +35,7 @@ import Testing
 
   /// Shows an answer and a buffer of so many bytes, which begins at no multiple of 8.
   private static func withAnswer<Result>(
-    _ payload: [UInt8], room: Int = 4096, _ body: (Answer, inout CallerBuffer) throws -> Result
+    _ payload: [UInt8], room: Int = 4096, _ body: (HostAnswer, inout CallerBuffer) throws -> Result
   ) throws -> Result {
     try payload.withUnsafeBytes { bytes in
       let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room + 9, alignment: 8)
@@ -45,7 +45,7 @@ import Testing
       }
       memory.initializeMemory(as: UInt8.self, repeating: 0xAA)
       var buffer = try #require(CallerBuffer((memory.baseAddress! + 1).assumingMemoryBound(to: CChar.self), room))
-      return try body(try #require(Answer(bytes)), &buffer)
+      return try body(try #require(HostAnswer(bytes)), &buffer)
     }
   }
 
@@ -62,9 +62,9 @@ import Testing
   func truncated() {
     let whole = Self.payload(["one", "uno"], Self.addresses)
     for count in whole.indices {
-      whole.withUnsafeBytes { #expect(Answer(UnsafeRawBufferPointer(rebasing: $0[..<count])) == nil) }
+      whole.withUnsafeBytes { #expect(HostAnswer(UnsafeRawBufferPointer(rebasing: $0[..<count])) == nil) }
     }
-    Self.payload([]).withUnsafeBytes { #expect(Answer($0) == nil) }
+    Self.payload([]).withUnsafeBytes { #expect(HostAnswer($0) == nil) }
   }
 
   @Test("payloads with a byte changed are read or refused, never more; 20,000 of them, the seed is printed")
@@ -79,7 +79,7 @@ import Testing
         bytes[Int.random(in: bytes.indices, using: &chance)] = .random(in: 0...255, using: &chance)
       }
       bytes.withUnsafeBytes { bytes in
-        guard let answer = Answer(bytes) else { return }
+        guard let answer = HostAnswer(bytes) else { return }
         var (names, size) = (0, 0)
         answer.forEachName { (names, size) = (names + 1, size + $0.count) }
         #expect(names == answer.nameCount && size <= bytes.count)

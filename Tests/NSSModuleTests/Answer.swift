@@ -1,1 +1,0 @@
-../../Sources/NSSModule/Answer.swift

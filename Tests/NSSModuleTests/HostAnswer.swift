@@ -1,0 +1,1 @@
+../../Sources/NSSModule/HostAnswer.swift

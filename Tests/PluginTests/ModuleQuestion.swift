@@ -1,0 +1,1 @@
+../../Plugins/nss/ModuleQuestion.swift
