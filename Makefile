@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-clients check-plugins check-confinement check-format sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-plugins check-confinement check-format sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
@@ -36,22 +36,29 @@ test: export NSPHOST_ENDURANCE ?= 20
 # Tests that wait keep threads of Swift's pool, which has two on two processors: side by side they would make each other late.
 test: check-format check-abi check-embedding check-model check-confinement check-windows-style samples $(BUILD)/tour fixtures
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --no-parallel
+	$(SWIFT) test --skip-build --no-parallel --skip SystemTests
+	$(MAKE) check-system
 	$(MAKE) check-clients
 	$(MAKE) check-plugins
 	$(MAKE) sanitize
 
-# The suite once more, under ThreadSanitizer, in a build of its own. The command's tests run the program itself, which the
-# first run has covered. Everything takes some ten times as long: tests of endurance run for a shorter time.
+# The suite once more, under ThreadSanitizer, in a build of its own. The command's tests and those of the system
+# run the program itself, which the first run has covered. Everything takes some ten times as long: tests of endurance run for a shorter time.
 sanitize: samples fixtures
 	NSPHOST_ENDURANCE=5 NSPHOST_SANITIZER=thread TSAN_OPTIONS="halt_on_error=1" \
-	  $(SWIFT) test --no-parallel --sanitize thread --scratch-path .build/tsan --skip CommandTests
+	  $(SWIFT) test --no-parallel --sanitize thread --scratch-path .build/tsan --skip CommandTests --skip SystemTests
 
 check-abi: test-packages
 	Tests/ABI/check-abi.sh
 
 check-embedding: test-packages
 	Tests/Embedding/check-embedding.sh
+
+# Real hosts and real clients, several at a time: each test has a host of its own.
+check-system: test-packages samples fixtures
+	$(SWIFT) build --build-tests
+	$(SWIFT) build --product NSPLibrary
+	$(SWIFT) test --skip-build --filter SystemTests
 
 # Real client processes of a real host.
 check-clients: test-packages samples fixtures windows
@@ -63,7 +70,6 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-clients.sh
 	Tests/Clients/check-advertising.sh
 	Tests/Clients/check-command.sh
-	Tests/Clients/check-turns.sh
 	Tests/Clients/check-faults.sh
 	Tests/Clients/check-loading.sh
 	Tests/Clients/check-ends.sh

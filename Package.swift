@@ -259,6 +259,10 @@ let package = Package(
         "RandomSequences", "Rundown", "ServiceClasses", "Serving", "Sessions", "Wire",
       ],
       swiftSettings: strict),
+    // Real hosts and real clients.
+    .testTarget(
+      name: "SystemTests",
+      dependencies: [.product(name: "Subprocess", package: "swift-subprocess")], swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
       dependencies: ["nsphost", .product(name: "Subprocess", package: "swift-subprocess")],
