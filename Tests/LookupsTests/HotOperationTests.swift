@@ -16,7 +16,8 @@ import Testing
     while try !condition() {
       guard ContinuousClock.now < end else {
         let states = scripted?.host.candidates.map { "\($0.path): \($0.state)" } ?? []
-        Issue.record("waited too long: \(what) \(states)")
+        let kept = MappedFiles.kept.map { "\($0.path): \($0.cause)" }
+        Issue.record("waited too long: \(what) \(states) \(kept)")
         throw WinsockError.timedOut
       }
       usleep(1000)
