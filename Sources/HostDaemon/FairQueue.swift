@@ -11,6 +11,7 @@ struct FairQueue<Element> {
     private var order = FIFO<Key>()
 
     var isEmpty: Bool { contents.isEmpty }
+    var keys: Dictionary<Key, Content>.Keys { contents.keys }
 
     /// Those that are new stand behind the others.
     mutating func update(_ key: Key, _ new: @autoclosure () -> Content, _ change: (inout Content) -> Void) {
@@ -77,6 +78,9 @@ struct FairQueue<Element> {
       processes.update(share.process, FIFO()) { $0.append(element) }
     }
   }
+
+  /// Whether somebody waits who may have the turn.
+  func hasTurn(of mayHave: (UInt32) -> Bool) -> Bool { users.keys.contains(where: mayHave) }
 
   /// Nil when nobody waits.
   /// - Parameter mayHave: Whether a user may have the turn now.

@@ -22,7 +22,7 @@ public struct Limits: Sendable {
   public var connections = 65_536
   /// Of all processes of a user.
   public var connectionsPerUser = 4096
-  /// Of all processes of a user, served at once; half of what the host serves at most.
+  /// Of all processes of a user, served at once. Where many are, `ThreadShares` lets some of them wait.
   public var requestsPerUser = 256
   public var lookupsPerUser = 16_384
   public var sessionsPerUser = 2048

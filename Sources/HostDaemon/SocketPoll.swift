@@ -46,10 +46,9 @@ final class SocketPoll: Sendable {
   /// Set each time that something is in the queue and every thread sleeps: one of them wakes.
   private let call: Descriptor
   private let polled = HandleTable<Polled>(kind: 27)
-  private let threads = Locked<Threads>(Threads())
+  private let threads: Locked<Threads>
+  /// Of threads.
   private let maximum: Int
-  private let reserve: Int
-  private let privileged: Set<UInt32>
   private let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
   /// Events that were taken, for the look at whether anything moves.
   private let taken = Atomic<Int>(0)
@@ -62,15 +61,26 @@ final class SocketPoll: Sendable {
     var queue = FairQueue<Polled>()
     var isWatched = false
     var isStopping = false
-    /// Those that serve somebody for whom no thread is kept.
-    var ordinary = 0
+    var shares: ThreadShares
+
+    /// Somebody waits whom a thread may serve now.
+    var hasWork: Bool { !queue.isEmpty && queue.hasTurn(of: shares.mayServe) }
+
+    /// The next one whom a thread may serve. The queue is taken out meanwhile, so that nothing is copied.
+    mutating func takeNext() -> Polled? {
+      var waiting = FairQueue<Polled>()
+      swap(&waiting, &queue)
+      defer { swap(&waiting, &queue) }
+      return waiting.popFirst(of: shares.mayServe)
+    }
   }
 
   /// - Parameters:
-  ///   - maximum: How many threads serve everybody at most.
+  ///   - maximum: How many threads serve everybody at most; `ThreadShares` says whom.
   ///   - reserve: How many more there are for `users` and for the host's own descriptors.
   init?(maximum: Int = 512, reserve: Int = 0, for users: Set<UInt32> = []) {
-    (self.maximum, self.reserve, privileged) = (maximum, reserve, users)
+    self.maximum = maximum + reserve
+    threads = Locked(Threads(shares: ThreadShares(maximum: maximum, privileged: users)))
     guard let poll = Descriptor(nsp_poll_create()), let wake = Descriptor(nsp_eventfd()), let call = Descriptor(nsp_eventfd()),
       nsp_poll_add(poll.number, wake.number, UInt32(NSP_READ), 0) == 0,
       nsp_poll_add(poll.number, call.number, UInt32(NSP_READ) | UInt32(bitPattern: Int32(NSP_EDGE)), 0) == 0
@@ -126,26 +136,24 @@ final class SocketPoll: Sendable {
 
   private func addThread() {
     guard ended.enter() else { return }
-    threads.withLock { state in
+    let number = threads.withLock { state in
       state.count += 1
       state.idle += 1
+      return state.shares.addThread()
     }
     HostThreads.run { [self] in
-      serve()
+      serve(on: number)
       ended.leave()
     }
   }
 
-  /// Whether a thread of the reserve serves it, too.
-  private func isPrivileged(_ user: UInt32) -> Bool { user == .max || privileged.contains(user) }
-
-  private func serve() {
+  private func serve(on number: Int) {
     withUnsafeTemporaryAllocation(of: nsp_ready.self, capacity: Int(NSP_MOST_EVENTS)) { events in
       // A thread that was added for the queue looks there first.
       var (isQueue, isWarm, patience) = (true, false, Patience())
       while true {
         let count = wait(events, isQueue: isQueue, isWarm: isWarm, &patience)
-        switch step(UnsafeBufferPointer(rebasing: events[..<count]), mayEnd: !isQueue) {
+        switch step(UnsafeBufferPointer(rebasing: events[..<count]), mayEnd: !isQueue, on: number) {
         case .end: return
         case .wait: (isQueue, isWarm) = (false, false)
         case .gather: isQueue = true
@@ -157,7 +165,7 @@ final class SocketPoll: Sendable {
           isWarm = true
           isQueue = threads.withLock { state in
             state.idle += 1
-            if !isPrivileged(one.share.user) { state.ordinary -= 1 }
+            state.shares.rest(number)
             return !state.queue.isEmpty
           }
         }
@@ -187,7 +195,7 @@ final class SocketPoll: Sendable {
     case end
   }
 
-  private func step(_ events: UnsafeBufferPointer<nsp_ready>, mayEnd: Bool) -> Step {
+  private func step(_ events: UnsafeBufferPointer<nsp_ready>, mayEnd: Bool, on number: Int) -> Step {
     // As a rule there is one: no array is made for it.
     var (first, others): (Polled?, [Polled]) = (nil, [])
     for event in events {
@@ -199,21 +207,21 @@ final class SocketPoll: Sendable {
     let (one, more) = (first, others)
     let isMore = events.count == Int(NSP_MOST_EVENTS)
     return threads.withLock { state in
-      if state.isStopping || mayEnd && one == nil && state.queue.isEmpty && state.idle > 1 {
+      if state.isStopping || mayEnd && one == nil && !state.hasWork && state.idle > 1 {
         state.count -= 1
         state.idle -= 1
+        state.shares.removeThread(number)
         return .end
       }
-      let hasRoom = state.ordinary < maximum
-      let isAlone = more.isEmpty && state.queue.isEmpty && !isMore && (hasRoom || one.map { isPrivileged($0.share.user) } ?? true)
+      let isAlone = more.isEmpty && state.queue.isEmpty && !isMore && one.map { state.shares.mayServe($0.share.user) } ?? true
       if !isAlone {
         if let one { state.queue.append(one, of: one.share) }
         for one in more { state.queue.append(one, of: one.share) }
       }
       if isMore { return .gather }
-      guard let next = isAlone ? one : state.queue.popFirst(of: { hasRoom || isPrivileged($0) }) else { return .wait }
+      guard let next = isAlone ? one : state.takeNext() else { return .wait }
       state.idle -= 1
-      if !isPrivileged(next.share.user) { state.ordinary += 1 }
+      state.shares.serve(next.share.user, on: number)
       defer { state.isWatched = true }
       return .serve(next, startsWatch: !state.isWatched)
     }
@@ -232,8 +240,7 @@ final class SocketPoll: Sendable {
         guard !state.isStopping, state.isWatched else { return nil }
         busy = state.idle == 0 ? busy + 1 : 0
         // Held up; or found at work at every look for a while.
-        return isMoving
-          ? busy >= 8 && state.count < processors : (busy > 0 || !state.queue.isEmpty) && state.count < maximum + reserve
+        return isMoving ? busy >= 8 && state.count < processors : (busy > 0 || state.hasWork) && state.count < maximum
       }
       guard let isShort else { return }
       if isShort {

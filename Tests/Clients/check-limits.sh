@@ -138,8 +138,13 @@ if is_root "what other users may take"; then
   check "a user has as many requests as a user may have" until_true has_all
   check "a user who has too many of them is told so" fails "limits.requests-per-user = 256 of user $a is met" as $a "$program" lookup hello
   hold $b ask 256 never $scripted >/dev/null
-  busy() { [ "$(ls /proc/$host/task | wc -l)" -gt 512 ]; }
-  check "requests of two users that nobody answers hold every thread" until_true busy
+  # The first has half of them, the second half of the rest.
+  busy() { [ "$(ls /proc/$host/task | wc -l)" -gt 380 ]; }
+  check "requests of two users that nobody answers hold most threads" until_true busy
+  check "a third user is served all the same" says 192.0.2.1:7 as $c "$program" lookup hello
+  hold $c ask 256 never $scripted >/dev/null
+  more() { [ "$(ls /proc/$host/task | wc -l)" -gt 440 ]; }
+  check "so is a fourth, when the third has its share" eval "until_true more && says 192.0.2.1:7 as 60004 '$program' lookup hello"
   check "root is answered" says "python3" nsphost sessions
   check "root ends the session of one of them" says "kicked" nsphost sessions kick ${held[0]}
   check "and others are served again" until_true says 192.0.2.1:7 as $c "$program" lookup hello

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import HostDaemon
 import NSPClient
@@ -39,7 +40,7 @@ import Wire
   @Test("the namespace of a socket is that of the thread that has made it, on both ends of a connection")
   func sockets() throws {
     var ends: [Int32] = [-1, -1]
-    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+    try #require(nsp_socket_pair(&ends) == 0)
     defer { for one in ends { close(one) } }
     let own = try #require(NetworkNamespace.own, "this kernel does not tell the network namespace of a socket")
     #expect(NetworkNamespaces.areKnown && NetworkNamespace(of: ends[0]) == own && NetworkNamespace(of: ends[1]) == own)
