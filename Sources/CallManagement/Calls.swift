@@ -176,10 +176,10 @@ extension CoNDIS {
   /// Makes an indication to the client, unless the call's state forbids it.
   private func indicate(
     _ handle: Handle, _ operation: CallOperation, _ change: (inout VirtualConnection.State) -> Void,
-    _ call: (any CallClient, DriverContext) -> Void
+    _ call: (any CallClient, DriverContext) -> Void, function: String = #function
   ) {
     guard let vc = connections[handle], let open = vc.family else {
-      return note("\(operation) for no connection", connections[handle])
+      return note("\(operation) for no connection", connections[handle], function: function)
     }
     let (answer, context): (CallOperation.Answer, DriverContext) = vc.state.withLock { state in
       let answer = state.existence == .alive ? operation.answer(in: state.call) : .ignore
@@ -190,7 +190,7 @@ extension CoNDIS {
       return (answer, state.clientContext)
     }
     guard answer == .go else {
-      if answer != .ignoreSilently { note("\(operation) in a state that has none", connections[handle]) }
+      if answer != .ignoreSilently { note("\(operation) in a state that has none", connections[handle], function: function) }
       return
     }
     call(open.client, context)

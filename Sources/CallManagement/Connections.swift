@@ -132,7 +132,7 @@ extension CoNDIS {
     return delete(handle, vc)
   }
 
-  private func delete(_ handle: Handle, _ vc: VirtualConnection) -> NDISStatus {
+  private func delete(_ handle: Handle, _ vc: VirtualConnection, function: String = #function) -> NDISStatus {
     let refusal: NDISStatus? = vc.state.withLock { state in
       if let refusal = state.existence.refusal { return refusal }
       if state.activation == .deactivating { return .closing }
@@ -140,7 +140,7 @@ extension CoNDIS {
       state.existence = .deleting
       return nil
     }
-    if let refusal { return refused(refusal, vc) }
+    if let refusal { return refused(refusal, vc, function: function) }
     let (client, manager, miniport) = vc.state.withLock { ($0.clientContext, $0.managerContext, $0.miniportContext) }
     // The client may take its side down as soon as it has been told.
     let isClientTold = vc.creator == .callManager || vc.creator == .miniportCallManager

@@ -52,7 +52,10 @@ import Testing
       let user = UInt32.random(in: 0...5, using: &chance)
       let (held, ordinary) = (serving.values.count { $0 == user }, serving.values.count { $0 != 0 })
       let mayServe = user == 0 || ordinary < 64 && held <= 64 - ordinary
-      if shares.mayServe(user) != mayServe { return Issue.record("seed \(seed)") as Void }
+      guard shares.mayServe(user) == mayServe else {
+        Issue.record("seed \(seed)")
+        return
+      }
       guard mayServe, serving.count < 80 else { continue }
       let thread = shares.addThread()
       #expect(serving[thread] == nil)

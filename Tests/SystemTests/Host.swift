@@ -8,6 +8,12 @@ import Testing
   import SystemPackage
 #endif
 
+/// Where a provider runs.
+enum Isolation: String, CaseIterable, Sendable {
+  case inProcess = "in-process"
+  case worker
+}
+
 /// A provider's file with what stands beside it.
 struct Plugin: Sendable {
   var file: String
@@ -38,9 +44,12 @@ struct Host: Sendable {
   var log: String { folder.text(of: "serve.err") }
 
   /// Starts a host, and ends it when the body has returned, however it returns. An end that is not in order fails the test.
-  /// - Parameter configuration: The text of its nsphost.toml.
+  /// - Parameters:
+  ///   - configuration: The text of its nsphost.toml.
+  ///   - variables: Of its environment, and of its workers'.
   static func serve<Result: Sendable>(
-    _ configuration: String, _ plugins: [Plugin] = [], sourceLocation: SourceLocation = #_sourceLocation,
+    _ configuration: String, _ plugins: [Plugin] = [], variables: [String: String] = [:],
+    sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @Sendable (Host) async throws -> Result
   ) async throws -> Result {
     let folder = try WorkFolder()
@@ -51,7 +60,7 @@ struct Host: Sendable {
       if let manifest = plugin.manifest { try folder.write(manifest, to: "plugins/\(name.dropLast(3)).toml") }
       try folder.copy(plugin.file, to: "plugins/" + name)
     }
-    let program = Program(path: Built.nsphost, environment: environment(folder))
+    let program = Program(path: Built.nsphost, environment: environment(folder).merging(variables) { $1 })
     let errors = try FileDescriptor.open(
       FilePath(folder["serve.err"]), .writeOnly, options: [.create, .append], permissions: .ownerReadWrite)
     let result = try await Subprocess.run(

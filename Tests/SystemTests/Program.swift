@@ -84,6 +84,17 @@ struct Program: Sendable {
 
   @discardableResult
   func run(_ words: String...) async throws -> Outcome { try await run(words) }
+
+  /// What it prints with --json.
+  func document<Document: Decodable>(_ type: Document.Type, _ words: String...) async throws -> Document {
+    let outcome = try await run(words + ["--json"])
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do { return try decoder.decode(type, from: Data(outcome.output.utf8)) } catch {
+      Issue.record("\(words) prints no \(type): \(error): \(outcome)")
+      throw error
+    }
+  }
 }
 
 extension TerminationStatus {

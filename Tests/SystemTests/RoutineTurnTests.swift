@@ -11,11 +11,6 @@ import Testing
 /// How many routines of a provider run at a time: those of version 1, and of version 2 that ask for it, in the host's process and in workers. The
 /// fixture counts by itself what it sees.
 @Suite(.timeLimit(.minutes(10))) struct RoutineTurnTests {
-  enum Isolation: String, CaseIterable, Sendable {
-    case inProcess = "in-process"
-    case worker
-  }
-
   /// What the fixture has counted.
   private struct Report {
     /// Routines that ran beside each other, those that ran beside a Next of their own handle, and how many there were at a time.
