@@ -47,6 +47,7 @@ hold() { # user, words...
 release() { for one in "${held[@]}"; do kill -9 $one 2>/dev/null; wait $one 2>/dev/null; done; held=(); }
 stats() { nsphost stats --json | python3 -c "import json, sys; stats = json.load(sys.stdin); print($1)"; }
 refused() { stats "sum(r['count'] for r in stats['refusals'] if r['limit'] == '$1' and r.get('uid') in ($2,))"; }
+ends_soon() { local begin=$(milliseconds); kill -TERM $host; wait $host; local status=$?; host=; [ $status = 0 ] && [ $(($(milliseconds) - begin)) -lt 15000 ]; }
 a=60001 b=60002 c=60003
 
 # A hello has a limited time.
@@ -128,7 +129,9 @@ if is_root "what other users may take"; then
     check "descriptors, $kind: at start the host says that its limits want more" grep -q "^warning: limits.connections = 65536 takes up to 132224 descriptors, and this process has 200 (RLIMIT_NOFILE)" "$work/serve.err"
     release
     check "descriptors, $kind: when they are free again everybody is served" until_true as $c "$program" lookup hello
-    stop
+    hold $a hold 150 $kind >/dev/null; hold $b hold 150 $kind >/dev/null
+    check "descriptors, $kind: without any a host ends in order" ends_soon
+    release
   done
   # Every thread waits for a provider.
   serve 'isolation = "in-process"\n[limits]\nrequests-per-connection = 64\n[providers.scripted-a]\ndeadline-ms = 60000\n[providers.faults]\nenabled = false\n'
@@ -161,7 +164,6 @@ check "LimitNOFILE of the unit is enough for the limits" fits
 lookups() { says "answered $1" timeout 60 python3 limits.py 0 lookups "$1" records-1 $scripted; }
 lost() { stats "stats['log']['lost_lines']"; }
 shared() { local flags; flags=$(awk '/^flags/ { print $2 }' /proc/$host/fdinfo/2); [ $((flags & 04000)) = 0 ]; }
-ends_soon() { local begin=$(milliseconds); kill -TERM $host; wait $host; local status=$?; host=; [ $status = 0 ] && [ $(($(milliseconds) - begin)) -lt 15000 ]; }
 for isolation in worker in-process; do
   mkfifo "$work/log.$isolation"
   cat "$work/log.$isolation" >"$work/read.$isolation" & reader=$!
