@@ -223,7 +223,25 @@ static void thread_ends(void *unused) {
 
 static void watch_thread(void) {
   nsp_thread_enter();
+  nsp_thread_show_mark();
   if (process != 0) pthread_setspecific(ending, &process);
+}
+
+void nsp_last_words_of_threads(void) {
+  struct nsp_thread *threads = nsp_threads();
+  if (process != getpid()) return;
+  for (int i = 0; i < NSP_THREADS; i++) {
+    int number = threads[i].number;
+    const struct nsp_mark *mark = threads[i].mark;
+    if (number == 0 || mark == NULL || syscall(SYS_tgkill, process, number, 0) == 0 || errno != ESRCH) continue;
+    /* One that ends in order has given its place back before it is gone. */
+    if (threads[i].number != number) continue;
+    struct line line = {0};
+    nsp_this_mark = *mark;
+    add_culprit(&line, 0, 0);
+    add(&line, "the system call exit on a thread of the host");
+    end(&line, EX_SOFTWARE);
+  }
 }
 
 void nsp_last_words_install(void) {

@@ -22,6 +22,7 @@ void nsp_thread_leave(void) {
   if (thread == NULL) return;
   this_thread = NULL;
   thread->provider[0] = 0;
+  thread->mark = NULL;
   thread->number = 0;
 }
 
@@ -62,6 +63,10 @@ int nsp_is_host_thread(int thread) {
   for (int i = 0; i < NSP_THREADS; i++)
     if (threads[i].number == thread) return 1;
   return thread == getpid();
+}
+
+void nsp_thread_show_mark(void) {
+  if (this_thread != NULL) this_thread->mark = &nsp_this_mark;
 }
 
 static void publish(char *place, const char *text) {

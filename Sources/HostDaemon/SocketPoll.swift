@@ -235,6 +235,7 @@ final class SocketPoll: Sendable {
       // Less often while nothing moves: some routine may never return.
       usleep(quiet < 100 ? 2_000 : 20_000)
       let isMoving = taken.load(ordering: .relaxed) != before
+      if quiet % 50 == 49 { ProcessState.lookAtThreads() }
       let isShort: Bool? = threads.withLock { state in
         if quiet >= 100, state.idle == state.count, state.queue.isEmpty { state.isWatched = false }
         guard !state.isStopping, state.isWatched else { return nil }

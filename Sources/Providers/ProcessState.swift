@@ -1,10 +1,11 @@
+import CLastWords
 import CProcessState
 import Glibc
 import QuerySets
 import Rundown
 import Synchronization
 
-/// What belongs to the whole process: working directory, umask, locale and dispositions of signals. A provider in the host's process that
+/// What belongs to the whole process: working directory, umask, locale, dispositions of signals, and the host's threads. A provider in the host's process that
 /// changes it changes it for every other one, and for the host.
 ///
 /// Where somebody watches it, it is looked at after every function of a file, after every startup and final call of a session, and at most once a
@@ -71,7 +72,13 @@ public enum ProcessState {
 
   private static func note(_ provider: String) { state.withLock { _ = $0.called.insert(provider) } }
 
+  /// Nothing has returned for some time, and somebody waits: perhaps the thread that somebody waits for is gone. Ends the process then.
+  public static func lookAtThreads() {
+    if watches { nsp_last_words_of_threads() }
+  }
+
   private static func check() {
+    nsp_last_words_of_threads()
     due.store(MonotonicTime.coarse.nanoseconds + pause, ordering: .relaxed)
     let (changes, called, report): (String?, [String], Report?) = state.withLock { state in
       look.add(1, ordering: .relaxed)

@@ -70,6 +70,9 @@ check "in-process: exit(0) in NextEx" ends exit-next "ends: died in NSPv2LookupS
 check "in-process: _exit(0) in Begin" ends _exit-begin "ends: died in NSPv2LookupServiceBegin: _exit(0)" 70
 check "in-process: quick_exit(0) in NextEx" ends quick-next "ends: died in NSPv2LookupServiceNextEx: quick_exit" 70
 check "in-process: pthread_exit in Begin" ends thread-begin "ends: died in NSPv2LookupServiceBegin: pthread_exit on a thread of the host" 70
+task="the system call exit on a thread of the host"
+check "in-process: the system call exit in Begin" ends task-begin "ends: died in NSPv2LookupServiceBegin: $task" 70
+check "in-process: the system call exit in NextEx" ends task-next "ends: died in NSPv2LookupServiceNextEx: $task" 70
 check "in-process: exit(0) on a thread of the provider's own" ends exit-own "ends.so: died on a thread of its own: exit(0)" 70
 check "in-process: _exit(0) on a thread of the provider's own" ends _exit-own "ends.so: died on a thread of its own: _exit(0)" 70
 constructor() {
@@ -91,7 +94,7 @@ worker_ends() { # name, what the host says
 }
 answers() { nsphost lookup hello | grep -q 192.0.2.1; }
 served worker "" "$fixtures/ends/ends.so" "$samples/hello.so"
-for how in exit _exit raw quick thread; do
+for how in exit _exit raw quick thread task; do
   check "worker: $how in Begin is its process's end, and nobody else's" worker_ends $how-begin '.*NSPv2LookupServiceBegin'
   : >"$work/serve.err"
 done
@@ -103,7 +106,7 @@ supervises() {
   local n=1 how
   serve in-process --supervise "$fixtures/ends/ends.so" "$samples/hello.so"
   within 15 started 1 || return 1
-  for how in raw _exit exit thread; do
+  for how in raw _exit exit thread task; do
     nsphost lookup $how-begin >/dev/null 2>&1
     n=$((n + 1))
     within 20 started $n || { echo "after $how it is not started again"; cat "$work/serve.err"; return 1; }

@@ -1,6 +1,7 @@
 /* A provider that ends its process, or changes what belongs to all of it, as the name that is looked up says:
 
      exit _exit raw quick thread     exit(0), _exit(0), the system call, quick_exit(0), pthread_exit
+     task                            the system call by which a thread ends
      directory mask locale handler   changes the working directory, the umask, the locale, the disposition of SIGTERM
 
    followed by -begin, -next or -own: in Begin, in NextEx, or on a thread of the provider's own. Nothing has data. With ENDS_STARTUP in the
@@ -26,6 +27,7 @@ static void commit(const char *what) {
   if (strcmp(what, "raw") == 0) syscall(SYS_exit_group, 0);
   if (strcmp(what, "quick") == 0) quick_exit(0);
   if (strcmp(what, "thread") == 0) pthread_exit(NULL);
+  if (strcmp(what, "task") == 0) syscall(SYS_exit, 0);
   if (strcmp(what, "directory") == 0 && chdir("/proc") != 0) abort();
   if (strcmp(what, "mask") == 0) umask(0777);
   if (strcmp(what, "locale") == 0 && setlocale(LC_ALL, "C.UTF-8") == NULL) abort();

@@ -48,6 +48,10 @@ void nsp_last_words_forget(const void *start);
    another than 0. On the main thread. */
 void nsp_last_words_install(void);
 
+/* Looks whether threads of the host have ended without its knowledge, by a system call of a provider's: what they were to do is never done. Then the
+   process ends, with a line that names the routine. Costs a system call for each thread. Any thread. */
+void nsp_last_words_of_threads(void);
+
 /* The process is about to end with this status, by a function of this name. Where a provider has called it: leaves the line, and ends the
    process with a status other than 0. Else returns: the host itself ends it, or a child that a provider has forked. */
 void nsp_last_words_of_exit(const char *function, int status);
