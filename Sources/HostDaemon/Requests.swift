@@ -69,7 +69,7 @@ struct Requests: Sendable {
       switch kind {
       case .hello: return nil
       case .begin: try begin(payload, session, &answer, &met)
-      case .next: try next(payload, session, &answer)
+      case .next: try next(payload, session, &answer, &met)
       case .end: try end(payload, session)
       case .lookup: try lookup(payload, session, &answer, &met)
       case .setService: try setService(payload, session, &met)
@@ -224,16 +224,23 @@ struct Requests: Sendable {
     if unsaid == .asConfigured, limits.countsAllOwners, !flags.contains(.secure) { flags.insert(.allOwners) }
     let user = session.identity.userID
     let size = payload.count
-    met = session.resources.count < limits.lookupsPerClient ? quotas.open(lookupOf: size, user) : .lookupsPerProcess
-    if met != nil { throw .noBuffers }
+    let charge: LookupCharge
+    do throws(MetQuota) {
+      guard session.resources.count < limits.lookupsPerClient else { throw MetQuota(limit: .lookupsPerProcess) }
+      charge = try quotas.open(lookupOf: size, user)
+    } catch {
+      met = error.limit
+      throw .noBuffers
+    }
     let lookup: Lookup
     do throws(WinsockError) {
       lookup = try host.engine.begin(session, try query(payload, at: fields.offset), flags: flags)
     } catch {
-      quotas.close(lookupOf: size, user)
+      quotas.close(charge, user)
       throw error
     }
-    lookup.afterEnd { [quotas] in quotas.close(lookupOf: size, user) }
+    lookup.mayGrow { charge.grow(by: $0) }
+    lookup.afterEnd { [quotas] in quotas.close(charge, user) }
     guard let handle = lookup.handle else { throw .cancelled }
     LookupHandle(handle.rawValue).write(to: &answer)
   }
@@ -244,13 +251,16 @@ struct Requests: Sendable {
   }
 
   private func next(
-    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter
+    _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ answer: inout FrameWriter, _ met: inout HostLimit?
   ) throws(WinsockError) {
     guard let request = NextRequest(UnsafeRawBufferPointer(payload)) else { throw .invalidArgument }
     let lookup = try open(request.handle, session)
     do throws(LookupError) {
       try lookup.next(LookupFlags(rawValue: request.flags)) { view throws(QuerySetError) in try answer.append(view) }
-    } catch { throw error.winsockError }
+    } catch {
+      if error.winsockError == .noBuffers, lookup.wasTooLarge { met = .bytesPerUser }
+      throw error.winsockError
+    }
   }
 
   private func end(_ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession) throws(WinsockError) {
@@ -278,7 +288,12 @@ struct Requests: Sendable {
       answer.set(status: error.rawValue)
       return
     }
-    defer { lookup.end() }
+    let charge = LookupCharge(quotas, session.identity.userID, bytes: 0)
+    lookup.mayGrow { charge.grow(by: $0) }
+    defer {
+      lookup.end()
+      charge.giveBack()
+    }
     LookupAnswer().write(to: &answer)
     var count: UInt32 = 0
     var ending = WinsockError.noMore

@@ -44,6 +44,11 @@ final class UserQuota: Sendable {
   }
 }
 
+/// A user has as much of something as a user may have.
+struct MetQuota: Error {
+  var limit: HostLimit
+}
+
 /// Everything that is counted by user.
 final class UserQuotas: Sendable {
   let connections: UserQuota
@@ -53,7 +58,7 @@ final class UserQuotas: Sendable {
   /// Of frames that were not served yet, and of answers that were not read yet.
   let bytes: UserQuota
   /// Of what is kept for lookups and registrations, in bytes. Apart from the others: a user who has used it up can still be answered.
-  private let kept: UserQuota
+  let kept: UserQuota
   private let sessions: UserQuota
   private let registrations: UserQuota
   private let known = Locked<[UInt64: Counted]>([:])
@@ -115,18 +120,19 @@ final class UserQuotas: Sendable {
     return isAdmitted
   }
 
-  /// Counts what a lookup keeps until it has ended: once more than what its request has. The limit that is met where that is too much
+  /// Counts what a lookup keeps until it has ended: once more than what its request has. Throws the limit that is met where that is too much
   /// for the user.
-  func open(lookupOf request: Int, _ user: UInt32) -> HostLimit? {
-    guard lookups.take(user) else { return .lookupsPerUser }
-    if kept.take(user, request + Self.headBytes) { return nil }
+  func open(lookupOf request: Int, _ user: UInt32) throws(MetQuota) -> LookupCharge {
+    guard lookups.take(user) else { throw MetQuota(limit: .lookupsPerUser) }
+    let bytes = request + Self.headBytes
+    if kept.take(user, bytes) { return LookupCharge(self, user, bytes: bytes) }
     lookups.giveBack(user)
-    return .bytesPerUser
+    throw MetQuota(limit: .bytesPerUser)
   }
 
-  func close(lookupOf request: Int, _ user: UInt32) {
+  func close(_ lookup: LookupCharge, _ user: UInt32) {
     lookups.giveBack(user)
-    kept.giveBack(user, request + Self.headBytes)
+    lookup.giveBack()
   }
 
   /// Performs a registration, if the user may have one more of its size; one that is taken back, that failed, or whose process ends no longer

@@ -43,6 +43,13 @@ public final class Lookup: ClientResource, AsyncCallOwner {
   /// What the client knows it by; dead once the lookup has ended.
   public var handle: Handle? { state.withLock { $0.handle } }
 
+  /// Has somebody decide whether the blocks for records may grow by so many bytes; where they may not, the provider's records are `noBuffers`.
+  /// Before the first `next`. Asked under the lookup's lock: the answer calls nobody.
+  public func mayGrow(_ decide: @escaping @Sendable (Int) -> Bool) { state.withLock { $0.mayGrow = decide } }
+
+  /// Whether that was the reason of a `noBuffers`.
+  public var wasTooLarge: Bool { state.withLock { $0.isTooLarge } }
+
   /// Has something done when the lookup ends, however that happens; at once where it has. Replaces what was asked for before.
   public func afterEnd(_ action: @escaping @Sendable () -> Void) {
     let isOver = state.withLock { state in
@@ -423,6 +430,10 @@ public final class Lookup: ClientResource, AsyncCallOwner {
           fail(&state, index, .noBuffers, .failed(.noBuffers))
         } else if demanded <= call.block.capacity || state.growths > 2 {
           fail(&state, index, .systemCallFailure, Finding(.systemCallFailure))
+        } else if state.mayGrow?(2 * (demanded - call.block.capacity)) == false {
+          // As much again for the host's copy of the record.
+          state.isTooLarge = true
+          fail(&state, index, .noBuffers, .failed(.noBuffers))
         } else {
           call.block.reserve(demanded)
         }

@@ -61,6 +61,9 @@ extension Lookup {
   struct State {
     var phase = Phase.idle
     var whenEnded: (@Sendable () -> Void)?
+    var mayGrow: (@Sendable (Int) -> Bool)?
+    /// Its blocks were not allowed to grow.
+    var isTooLarge = false
     var legs: [Leg]
     /// The catalog as the route was chosen from; let go of at the end.
     var entries: [Catalog.Entry]

@@ -133,6 +133,13 @@ if is_root "what other users may take"; then
     check "descriptors, $kind: without any a host ends in order" ends_soon
     release
   done
+  # What a lookup keeps grows with its records.
+  serve 'isolation = "in-process"\n[limits]\nbytes-per-user = 8000000\n[providers.faults]\nenabled = false\n'
+  check "the blocks of open lookups are the user's, who is told which limit is met" says "records 8 limit 8 of $a: 8000000" python3 limits.py $a blocks 20 big-500000 $scripted
+  check "they are given back with the lookups, and others have theirs" eval "says 'records 8' python3 limits.py $a blocks 8 big-500000 $scripted && says 'records 8' python3 limits.py $b blocks 8 big-500000 $scripted"
+  check "root has no such limit" says "records 20" python3 limits.py 0 blocks 20 big-500000 $scripted
+  stop
+
   # Every thread waits for a provider.
   serve 'isolation = "in-process"\n[limits]\nrequests-per-connection = 64\n[providers.scripted-a]\ndeadline-ms = 60000\n[providers.faults]\nenabled = false\n'
   hold $a ask 256 never $scripted >/dev/null

@@ -2,6 +2,7 @@
   limits.py USER hold NUMBER [silent|hello|processes]   so many connections; says how many the host accepts, and stays until its input ends
   limits.py USER silent                                 one connection that says nothing: how it ends, and after how many milliseconds
   limits.py USER ask NUMBER NAME PROVIDER               so many lookups on connections of 64, which nobody waits for; stays until its input ends
+  limits.py USER blocks NUMBER NAME PROVIDER            so many lookups that stay open, each after its first record: how many have one, and what refuses the next
   limits.py USER lookups NUMBER NAME PROVIDER           so many lookups, one behind the other: how many were answered
   limits.py USER serve SOCKET-TYPE COMMAND...           the command, with standard error on a socket; what came of it is read when a line of input comes
 """
@@ -117,6 +118,20 @@ def ask(number, name, provider):
     stay("asked", number)
 
 
+def blocks(number, name, provider):
+    body, one = query(name, provider)[24:], connect()
+    assert hello(one)[0] == 0
+    for index in range(number):
+        one.sendall(frame(2, struct.pack("<II", 0x0FF0, 0) + body))
+        status, handle = receive(one)
+        assert status == 0, status
+        one.sendall(frame(3, handle[:8] + struct.pack("<II", 0, 0)))
+        answer = receive(one)
+        if answer[0] != 0:
+            return print("records", index, limit(answer))
+    print("records", number)
+
+
 def lookups(number, name, provider):
     request, one, answered = query(name, provider), connect(), 0
     assert hello(one)[0] == 0
@@ -150,6 +165,8 @@ elif words[0] == "silent":
     silent()
 elif words[0] == "ask":
     ask(int(words[1]), *words[2:])
+elif words[0] == "blocks":
+    blocks(int(words[1]), *words[2:])
 elif words[0] == "lookups":
     lookups(int(words[1]), *words[2:])
 else:
