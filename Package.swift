@@ -255,7 +255,8 @@ let package = Package(
     .testTarget(
       name: "HostDaemonTests",
       dependencies: [
-        "BoundedTOML", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers", "QuerySets",
+        "BoundedTOML", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers",
+        "QuerySets",
         "RandomSequences", "Rundown", "ServiceClasses", "Serving", "Sessions", "Wire",
       ],
       swiftSettings: strict),
