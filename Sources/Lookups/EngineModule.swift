@@ -22,8 +22,6 @@ final class EngineModule: Sendable {
     var files: [SharedObject] = []
     /// The numbers of all files that were loaded for this engine.
     var numbers: Set<UInt64> = []
-    /// Ids whose provider may be taken over by a module that registers itself: its file is being replaced.
-    var replaceable: Set<GUID> = []
     var retired: [Retired] = []
   }
 
@@ -67,9 +65,6 @@ final class EngineModule: Sendable {
   func expect(_ module: ProviderModule) { state.withLock { $0.own[module.instanceAddress] = module } }
   func forget(_ module: ProviderModule) { state.withLock { _ = $0.own.removeValue(forKey: module.instanceAddress) } }
 
-  func replace(_ ids: some Sequence<GUID>) { state.withLock { $0.replaceable.formUnion(ids) } }
-  func replaced(_ ids: some Sequence<GUID>) { state.withLock { $0.replaceable.subtract(ids) } }
-
   /// A file has been loaded: providers that it registered meanwhile are in it.
   func know(_ file: SharedObject) {
     state.withLock { state in
@@ -81,7 +76,7 @@ final class EngineModule: Sendable {
         file.contains(routines.address(.lookupServiceBegin))
       else { continue }
       provider.keep(file)
-      catalog.update(entry.id) { $0.path = file.path }
+      _ = catalog.report(.located(file.path), to: entry.id)
     }
   }
 
@@ -109,11 +104,10 @@ final class EngineModule: Sendable {
   private func attach(_ handle: ModuleHandle, _ instance: UnsafePointer<NPI_REGISTRATION_INSTANCE>) -> NTStatus {
     let address = UInt(bitPattern: instance)
     let own = state.withLock { $0.own[address] }
+    let registrant = own == nil ? SlotRegistrant.itself : .host
     guard let manifest = own?.manifest ?? Manifest(instance), manifest.id != SchemaProvider.id,
-      catalog[manifest.id]?.isActive ?? true
+      catalog.admits(manifest.id, registrant)
     else { return .noInterface }
-    let mayReplace = own != nil || state.withLock { $0.replaceable.contains(manifest.id) }
-    if !mayReplace, catalog[manifest.id]?.provider != nil { return .noInterface }
     let binding = EngineBinding(engine: self, handle)
     // The routines of one of its own it has without a table.
     let ownDispatch = own == nil ? nil : ProviderModule.engineDispatch
@@ -126,16 +120,10 @@ final class EngineModule: Sendable {
         guard let routines = completed(dispatch, manifest) else { return false }
         provider = Provider(manifest: manifest, routines: routines, file: file(of: routines))
       }
-      guard serve(provider, mayReplace: mayReplace) else { return false }
+      guard catalog.attach(provider, by: registrant) else { return false }
       binding.provider.withLock { $0 = provider }
       return true
     }
-  }
-
-  private func serve(_ provider: Provider, mayReplace: Bool) -> Bool {
-    guard catalog.serve(provider, mayReplace: mayReplace) else { return false }
-    if let path = provider.file?.path { catalog.update(provider.id) { $0.path = path } }
-    return true
   }
 
   /// The table of a module that registered itself, with stubs for what it lacks.
@@ -158,12 +146,17 @@ final class EngineModule: Sendable {
   // MARK: Detaching
 
   fileprivate func detach(_ provider: Provider, _ handle: ModuleHandle) -> NTStatus {
-    catalog.unbind(provider)
+    let effects = catalog.report(.detached(provider), to: provider.id)
+    // Its slot has had it, so it is retired now, and once.
+    guard effects.contains(where: { if case .retire = $0 { true } else { false } }) else { return .success }
     state.withLock {
       $0.retired.append(
         Retired(provider: provider, name: provider.name, id: provider.id, path: provider.file?.path, since: .now))
     }
-    let retirement = Retirement(provider, sessions) { [client] in client.detachComplete(handle) }
+    let retirement = Retirement(provider, sessions) { [client, catalog] in
+      _ = catalog.report(.gone(provider), to: provider.id)
+      client.detachComplete(handle)
+    }
     retirement.begin()
     return .pending
   }

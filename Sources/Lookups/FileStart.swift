@@ -9,7 +9,7 @@ import Synchronization
 /// All of that is the file's own code, which may never return. So it runs on a thread of the host, beside the other work of the host.
 /// Constructors run one file at a time: the dynamic linker holds its lock meanwhile, and whoever loads or unloads another file in this
 /// process waits for it. Nothing else of the host takes that lock.
-final class FileStart: Sendable {
+final class FileStart: ProviderStart {
   /// What has been started.
   struct Started: Sendable {
     let object: SharedObject

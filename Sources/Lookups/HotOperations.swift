@@ -102,12 +102,12 @@ extension ProviderHost {
       candidates.append(scan.candidate(at: path, of: installation))
       if access(path, F_OK) == 0 { present.insert(path) }
     }
-    for file in shelf.withLock({ Array($0.files.values) }) where !present.contains(file.path) {
+    for file in catalog.members.compactMap(\.file) where !present.contains(file.path) {
       if paths[file.manifest.id] == file.path { putAway(file) } else { remove(file) }
       changes.removed.append(file.path)
     }
-    for (path, start) in shelf.withLock({ $0.starts }) where !present.contains(path) {
-      abandonStart(of: path)
+    for start in catalog.members.compactMap(\.start) where !present.contains(start.candidate.path) {
+      abandonStart(of: start.candidate.path)
       if catalog[start.manifest.id].map({ $0.provider == nil && $0.manifest.source != .installation }) == true {
         uninstallEntry(start.manifest.id)
       }
@@ -115,18 +115,14 @@ extension ProviderHost {
     for (index, refusal) in takeAll(candidates, &changes).enumerated() {
       if let refusal { candidates[index].state = .refused(refusal) }
       if case .refused(let refusal) = candidates[index].state, index >= candidates.count - installed.count {
-        note(refusal, of: installed[index - (candidates.count - installed.count)].installation.id)
+        // An installed provider stays in the catalog without its file.
+        report(.refused(refusal), to: installed[index - (candidates.count - installed.count)].installation.id)
       }
     }
     settleSchema()
     arrange()
     shelf.withLock { $0.candidates = candidates }
     return changes
-  }
-
-  /// An installed provider stays in the catalog without its file.
-  func note(_ refusal: Refusal, of id: GUID) {
-    catalog.update(id) { entry in if entry.provider == nil { entry.failure = refusal } }
   }
 
   /// Brings the host in line with the candidates, in the order in which they were found. Of those that are new and run in processes of their
@@ -171,9 +167,7 @@ extension ProviderHost {
     guard case .ready = candidate.state, let manifest = candidate.manifest, manifest.id != SchemaProvider.id,
       manifest.isolation == .worker, candidate.image?.livesInHost == false
     else { return false }
-    return shelf.withLock { shelf in
-      shelf.processes != nil && shelf.files[candidate.path] == nil && shelf.rule.loads(candidate)
-    }
+    return file(at: candidate.path) == nil && shelf.withLock { $0.processes != nil && $0.rule.loads(candidate) }
   }
 
   /// Brings the host in line with one candidate. Answers why its file could not be loaded, now or when it was tried last; what is new is noted
@@ -188,7 +182,7 @@ extension ProviderHost {
       changes.refused.append(refusal)
       return refusal
     }
-    let former = shelf.withLock { $0.files[candidate.path] }
+    let former = file(at: candidate.path)
     switch candidate.state {
     case .refused: return nil
     case .superseded:
@@ -199,10 +193,8 @@ extension ProviderHost {
       abandonStart(of: candidate.path)
       if let former { putAway(former) }
       if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path) }
-      catalog.update(manifest.id) { entry in
-        entry.manifest = manifest
-        entry.isActive = false
-      }
+      catalog.describe(manifest)
+      report(.disabled, to: manifest.id)
       return nil
     case .ready: break
     }
@@ -212,16 +204,15 @@ extension ProviderHost {
     }
     if let former, former.version == candidate.version, former.manifest == manifest {
       // What was to take its place is no longer there.
-      if shelf.withLock({ $0.starts[candidate.path].map { !$0.isOf(candidate, manifest) } ?? false }) {
-        abandonStart(of: candidate.path)
-      }
+      let start = catalog.members.lazy.compactMap(\.start).first { $0.candidate.path == candidate.path }
+      if let start, !start.isOf(candidate, manifest) { abandonStart(of: candidate.path) }
       return nil
     }
-    if former == nil, let entry = catalog[manifest.id], entry.path == candidate.path {
+    if former == nil, let member = catalog.member(manifest.id), member.slot.path == candidate.path {
       // Put away by somebody; the sidecar decides anew only when it changed.
-      let isOverruled = entry.manifest == manifest && (entry.isUnloaded || !entry.isActive)
+      let isOverruled = member.manifest == manifest && (member.slot.isUnloaded || !member.slot.isEnabled)
       if isOverruled { return nil }
-      if let failure = entry.failure, candidate.version == entry.failedVersion { return failure }
+      if let refusal = member.slot.refusal, candidate.version == member.slot.refusedVersion { return refusal }
     }
     do throws(Refusal) {
       try replace(former, with: candidate, manifest)
@@ -230,8 +221,8 @@ extension ProviderHost {
     } catch {
       // It has been said; it goes on by itself.
       if error.reason == .starting { return nil }
-      if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path, failure: error) }
-      note(error, of: manifest.id, candidate)
+      if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path) }
+      report(.failed(error, candidate.version), to: manifest.id)
       changes.refused.append(error)
       return error
     }
@@ -241,56 +232,58 @@ extension ProviderHost {
   private func list(_ candidate: Candidate, _ manifest: Manifest) {
     guard candidate.image?.exportsRoutines == true || manifest.advertises else { return }
     if catalog[manifest.id] == nil { _ = try? catalog.install(manifest, path: candidate.path) }
-    catalog.update(manifest.id) { entry in
-      guard entry.provider == nil else { return }
-      (entry.path, entry.isListed) = (candidate.path, true)
-    }
-  }
-
-  private func note(_ refusal: Refusal, of id: GUID, _ candidate: Candidate) {
-    catalog.update(id) { entry in
-      if entry.provider == nil {
-        entry.failure = refusal
-        entry.failedVersion = candidate.version
-      }
-    }
+    report(.listed(path: candidate.path), to: manifest.id)
   }
 
   /// Attaches a file's provider, and only then detaches the one that the path had before: new lookups go to the new one from the
   /// moment that it is attached, open ones may finish at the old one.
   private func replace(_ former: LoadedFile?, with candidate: Candidate, _ manifest: Manifest) throws(Refusal) {
-    catalog.update(manifest.id) { entry in
-      entry.isActive = true
-      entry.isUnloaded = false
-      entry.isListed = false
-      entry.failure = nil
-      entry.path = candidate.path
-    }
-    let served = former.map { former in catalog.entries.filter { $0.path == former.path }.map(\.id) } ?? []
-    module.replace(served)
+    let (id, path) = (manifest.id, candidate.path)
+    try place(manifest, candidate)
+    // The start of a file that runs in a process of its own now, or of other contents, is not wanted any more.
+    let start = catalog.members.first { $0.id == id }?.start
+    let goesOn = start.map { $0.isOf(candidate, manifest) && isolated(candidate, manifest) == nil } ?? false
+    if !goesOn { abandonStart(of: path) }
+    report(.loading(path: path, continuing: goesOn ? start : nil), to: id)
+    let ids = former.map { served(by: $0.path) } ?? []
+    for one in ids { report(.yields, to: one) }
     let file: LoadedFile
     do throws(Refusal) { file = try load(candidate, manifest) } catch {
       // One that is being started may register its modules yet.
-      if error.reason != .starting { module.replaced(served) }
+      if error.reason != .starting { for one in ids { report(.keeps, to: one) } }
       throw error
     }
-    defer { module.replaced(served) }
-    shelf.withLock { $0.files[candidate.path] = file }
-    guard let former else { return }
-    unload(former)
-    if former.manifest.id != manifest.id { uninstallEntry(former.manifest.id) }
+    report(.loaded(file), to: id)
+    if let former, former.manifest.id != id {
+      report(.putAway, to: former.manifest.id)
+      uninstallEntry(former.manifest.id)
+    }
+    for one in ids { report(.keeps, to: one) }
+  }
+
+  /// Gives it its place before its constructors run: one of them may advertise.
+  private func place(_ manifest: Manifest, _ candidate: Candidate) throws(Refusal) {
+    guard catalog[manifest.id] == nil else { return }
+    guard candidate.image?.exportsRoutines == true || manifest.advertises else {
+      return catalog.setAside(manifest, path: candidate.path)
+    }
+    do { try catalog.install(manifest, path: candidate.path) } catch {
+      throw Refusal(
+        path: candidate.path, reason: .failedToLoad, detail: "provider id \(manifest.id) is installed already",
+        remedy: "give each provider an id of its own")
+    }
   }
 
   /// Goes on with a file whose own code has returned after all. Calls out.
   func finish(_ start: FileStart) {
     let (path, manifest) = (start.candidate.path, start.manifest)
     changes.take {
-      guard shelf.withLock({ $0.starts[path] === start }) else { return }
+      guard catalog.members.contains(where: { $0.start === start }) else { return }
       do throws(Refusal) {
-        try replace(shelf.withLock { $0.files[path] }, with: start.candidate, manifest)
+        try replace(file(at: path), with: start.candidate, manifest)
         HostLog.write(.info, "loaded \(path)".printable)
       } catch {
-        note(error, of: manifest.id, start.candidate)
+        report(.failed(error, start.candidate.version), to: manifest.id)
         shelf.withLock { shelf in
           guard let index = shelf.candidates.firstIndex(where: { $0.path == path }) else { return }
           shelf.candidates[index].state = .refused(error)
@@ -302,22 +295,20 @@ extension ProviderHost {
 
   /// The file is gone: so are its provider and its entry.
   private func remove(_ file: LoadedFile) {
-    let ids = catalog.entries.filter { $0.path == file.path }.map(\.id)
+    let ids = served(by: file.path)
     putAway(file)
     for id in ids { uninstallEntry(id) }
   }
 
   func uninstallEntry(_ id: GUID) {
-    _ = catalog.uninstall(id: id)
     // Whoever advertises it serves nobody any more.
-    shelf.withLock { _ = $0.advertised.removeValue(forKey: id) }
+    if let effects = catalog.uninstall(id: id) { perform(effects, of: id) }
     engine.registrations.forget(provider: id)
   }
 
   private func putAway(_ file: LoadedFile) {
     abandonStart(of: file.path)
-    shelf.withLock { $0.files[file.path] = nil }
-    unload(file)
+    report(.putAway, to: file.manifest.id)
   }
 
   // MARK: Single providers
@@ -327,47 +318,42 @@ extension ProviderHost {
   public func disable(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       try keepSwitch(id, isOn: false)
-      putAwayProvider(id)
+      letGo(id, .disabled)
     }
   }
 
   private func keepSwitch(_ id: GUID, isOn: Bool) throws(ChangeFailure) {
     guard catalog[id] != nil else { throw .notInstalled }
     try keep { (record: inout CatalogRecord) throws(ChangeFailure) in record.enabled[id] = isOn }
-    _ = catalog.setActive(isOn, id: id)
   }
 
   /// Unloads a provider's file, in the same order. It comes back with `enable` or `reload`, or when the file changes. Calls out.
   public func unload(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       guard let entry = catalog[id] else { throw .notInstalled }
-      guard shelf.withLock({ $0.files[entry.path] != nil || $0.starts[entry.path] != nil }) else { throw .noFile }
-      putAwayProvider(id)
-      catalog.update(id) { $0.isUnloaded = true }
+      let isThere = catalog.members.contains { member in
+        member.file?.path == entry.path || member.start?.candidate.path == entry.path
+      }
+      guard isThere else { throw .noFile }
+      letGo(id, .unload)
     }
   }
 
-  func putAwayProvider(_ id: GUID) {
-    // It stays advertised, and is served again when it is enabled.
-    if let advertised = shelf.withLock({ $0.advertised[id] }) { deregister(advertised) }
-    guard let path = catalog[id]?.path else { return }
+  /// Reports an event after which a provider has no file; the file itself may be another one's, which has a module for this one too.
+  func letGo(_ id: GUID, _ event: Catalog.Event) {
+    let path = catalog[id]?.path ?? ""
+    report(event, to: id)
     abandonStart(of: path)
-    if let file = shelf.withLock({ $0.files[path] }) { putAway(file) }
+    if let file = file(at: path) { putAway(file) }
   }
 
   /// Enables a provider, for good where changes are kept, and loads its file if it is not loaded. Calls out.
   public func enable(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       try keepSwitch(id, isOn: true)
-      let advertised: ProviderModule? = shelf.withLock { shelf in
-        guard let former = shelf.advertised[id], catalog[id]?.provider == nil else { return nil }
-        let advertised = former.renewed()
-        shelf.advertised[id] = advertised
-        return advertised
-      }
-      if let advertised { do { try register(advertised) } catch { throw .busy } }
+      guard perform(catalog.report(.enabled, to: id), of: id) == nil else { throw .busy }
       guard let entry = catalog[id], !entry.path.isEmpty else { return }
-      guard let file = shelf.withLock({ $0.files[entry.path] }) else { return try loadAgain(entry) }
+      guard let file = file(at: entry.path) else { return try loadAgain(entry) }
       if file.process?.revive() == false { try loadAgain(entry) }
     }
   }
@@ -397,12 +383,12 @@ extension ProviderHost {
       // Asked for by name, so the sidecar's word does not count.
       manifest.isEnabled = true
       do throws(Refusal) {
-        try replace(shelf.withLock { $0.files[entry.path] }, with: candidate, manifest)
+        try replace(file(at: entry.path), with: candidate, manifest)
         candidate.state = .ready
       } catch {
         if error.reason != .starting {
           candidate.state = .refused(error)
-          note(error, of: entry.id, candidate)
+          for id in Set([entry.id, manifest.id]) { report(.failed(error, candidate.version), to: id) }
         }
         throw .refused(error)
       }
@@ -420,18 +406,14 @@ extension ProviderHost {
     }
     watch?.stop()
     changes.take {
-      for path in shelf.withLock({ Array($0.starts.keys) }) { abandonStart(of: path) }
+      for member in catalog.members { report(.givenUp, to: member.id) }
       closeTransports()
       module.deregister()
-      let (files, advertised) = shelf.withLock { shelf in
-        defer {
-          shelf.files = [:]
-          shelf.advertised = [:]
-        }
-        return (Array(shelf.files.values), Array(shelf.advertised.values))
+      // Modules before the files that they are in.
+      let effects = catalog.members.map { ($0.id, catalog.report(.hostStops, to: $0.id)) }
+      for isFirst in [true, false] {
+        for (id, effects) in effects { perform(effects.filter { $0.isOfModule == isFirst }, of: id) }
       }
-      for provided in advertised { deregister(provided) }
-      for file in files { unload(file) }
     }
     engine.classes.close()
   }

@@ -161,7 +161,7 @@ extension ProviderHost {
   func takeInstalled(_ record: CatalogRecord) -> [(installation: Installation, path: String)] {
     for entry in catalog.entries where entry.manifest.source == .installation {
       if record.installed.contains(where: { $0.id == entry.id }) { continue }
-      putAwayProvider(entry.id)
+      letGo(entry.id, .putAway)
       uninstallEntry(entry.id)
     }
     let environment = keeping.withLock { $0.environment }
@@ -183,7 +183,7 @@ extension ProviderHost {
         try? catalog.install(manifest, path: path ?? "", blob: installation.blob)
       }
       guard catalog[installation.id]?.manifest.source == .installation else { continue }
-      if let refusal { note(refusal, of: installation.id) }
+      if let refusal { report(.refused(refusal), to: installation.id) }
       if let path { files.append((installation, path)) }
     }
     return files
@@ -194,7 +194,7 @@ extension ProviderHost {
     guard var manifest = catalog[SchemaProvider.id]?.manifest, manifest.source == .builtIn else { return }
     manifest.isEnabled = true
     keeping.withLock { $0 }.settle(&manifest)
-    _ = catalog.setActive(manifest.isEnabled, id: manifest.id)
+    report(manifest.isEnabled ? .enabled : .disabled, to: manifest.id)
   }
 
   func arrange() {

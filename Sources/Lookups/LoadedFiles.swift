@@ -20,7 +20,7 @@ public protocol ProviderProcess: AnyObject, Sendable {
 }
 
 /// A file of a plugin directory that is loaded.
-final class LoadedFile: Sendable {
+final class LoadedFile: ProviderFile {
   let path: String
   let version: FileVersion?
   let manifest: Manifest
@@ -44,6 +44,15 @@ final class LoadedFile: Sendable {
     self.module = module
     self.version1 = version1
   }
+
+  var hasProcess: Bool { process != nil }
+}
+
+extension Catalog.Member {
+  /// What the host has loaded for it.
+  var file: LoadedFile? { slot.file as? LoadedFile }
+  var start: FileStart? { slot.start as? FileStart }
+  var advertised: ProviderModule? { slot.advertised as? ProviderModule }
 }
 
 /// Which of the good files a host loads. It lists the others.
@@ -74,18 +83,12 @@ public struct LoadingRule: Sendable {
   func loads(_ candidate: Candidate) -> Bool { isWanted(candidate) && (mayLoadHere || candidate.image?.livesInHost != true) }
 }
 
-/// What the host has loaded, and from where.
+/// What the host loads, and from where.
 struct Shelf {
   var rule = LoadingRule.everything
   var directories: [String] = []
   /// What the last scan found, file by file.
   var candidates: [Candidate] = []
-  /// By path.
-  var files: [String: LoadedFile] = [:]
-  /// Files whose own code has not returned yet, by path.
-  var starts: [String: FileStart] = [:]
-  /// Tables that were advertised.
-  var advertised: [GUID: ProviderModule] = [:]
   var processes: (any ProviderProcesses)?
   var watch: PluginWatch?
   /// Providers make themselves ready when they are loaded, not when they are first asked.
@@ -100,15 +103,7 @@ extension ProviderHost {
   func load(_ candidate: Candidate, _ manifest: Manifest) throws(Refusal) -> LoadedFile {
     let isVersion1 = candidate.image?.isVersion1 == true
     let registersItself = candidate.image?.exportsRoutines != true || manifest.advertises
-    if !registersItself || manifest.advertises {
-      // Before its constructors run: one of them may advertise.
-      if catalog[manifest.id] == nil { try install(manifest, candidate.path) }
-    }
-    if manifest.isolation == .worker, let image = candidate.image, !image.livesInHost,
-      let processes = shelf.withLock({ $0.processes })
-    {
-      // As it was before, it was one for this process.
-      abandonStart(of: candidate.path)
+    if let (image, processes) = isolated(candidate, manifest) {
       let process = try processes.start(image, at: candidate.path, manifest)
       return LoadedFile(path: candidate.path, version: candidate.version, manifest: manifest, process: process)
     }
@@ -141,6 +136,20 @@ extension ProviderHost {
     }
   }
 
+  /// Where a file is to run that is to have a process of its own; nil for one that runs in this process.
+  func isolated(_ candidate: Candidate, _ manifest: Manifest) -> (ELFImage, any ProviderProcesses)? {
+    guard manifest.isolation == .worker, let image = candidate.image, !image.livesInHost,
+      let processes = shelf.withLock({ $0.processes })
+    else { return nil }
+    return (image, processes)
+  }
+
+  /// What is loaded from a path.
+  func file(at path: String) -> LoadedFile? { catalog.members.lazy.compactMap(\.file).first { $0.path == path } }
+
+  /// The ids of those that a file serves.
+  func served(by path: String) -> [GUID] { catalog.entries.filter { $0.path == path }.map(\.id) }
+
   // MARK: Starting in this process
 
   /// How long the host waits for a file's own code before it goes on with other work.
@@ -152,11 +161,11 @@ extension ProviderHost {
     _ candidate: Candidate, _ manifest: Manifest, needsVersion1: Bool
   ) throws(Refusal) -> FileStart.Started {
     let path = candidate.path
-    let known = shelf.withLock { $0.starts[path] }.flatMap { $0.isOf(candidate, manifest) ? $0 : nil }
-    if known == nil { abandonStart(of: path) }
+    // Another one was abandoned when this load began.
+    let known = catalog.members.first { $0.id == manifest.id }?.start
     let start = known ?? FileStart(candidate, manifest)
     if known == nil {
-      shelf.withLock { $0.starts[path] = start }
+      report(.started(start), to: manifest.id)
       start.begin { [self] start in
         run(start, needsVersion1: needsVersion1)
       } late: { [self] in
@@ -167,7 +176,7 @@ extension ProviderHost {
     }
     guard let result = start.wait(for: known == nil ? Self.startPatience : .zero) else {
       let reason = start.reason
-      catalog.update(manifest.id) { $0.start = reason }
+      report(.late(start, reason), to: manifest.id)
       if known == nil {
         HostLog.write(
           .warning, provider: manifest.displayName,
@@ -177,21 +186,16 @@ extension ProviderHost {
         path: path, reason: .starting, detail: reason,
         remedy: "see what it does when it is loaded; it serves when that is over; a worker would be killed and started again")
     }
-    forget(start)
+    report(.returned(start), to: manifest.id)
     return try result.get()
-  }
-
-  private func forget(_ start: FileStart) {
-    shelf.withLock { if $0.starts[start.candidate.path] === start { $0.starts[start.candidate.path] = nil } }
-    catalog.update(start.manifest.id) { $0.start = nil }
   }
 
   /// Lets go of a file that is still being started: it is taken back when its code returns. Calls out.
   func abandonStart(of path: String) {
-    guard let start = shelf.withLock({ $0.starts[path] }) else { return }
-    forget(start)
-    module.replaced(catalog.entries.filter { $0.path == path }.map(\.id))
-    if let started = start.abandon() { takeBack(started) }
+    for member in catalog.members where member.start?.candidate.path == path {
+      report(.givenUp, to: member.id)
+      for id in served(by: path) { report(.keeps, to: id) }
+    }
   }
 
   /// The file's own code, on a thread for it alone. Calls out.
@@ -229,7 +233,7 @@ extension ProviderHost {
   }
 
   /// Takes back what a file's start has come to. Calls out.
-  private func takeBack(_ started: FileStart.Started) {
+  func takeBack(_ started: FileStart.Started) {
     started.object.callModuleUnload()
     letGo(started.object, started.version1)
   }
@@ -243,11 +247,10 @@ extension ProviderHost {
   /// Has providers of this process make themselves ready, those that are loaded and those that will be: from then on one that can answer
   /// nothing says so before it is asked. Waits for each as long as its deadline allows. Calls out.
   public func prepareProviders() {
-    let files = shelf.withLock { shelf in
-      shelf.preparesProviders = true
-      return Array(shelf.files.values)
+    shelf.withLock { $0.preparesProviders = true }
+    for file in catalog.members.compactMap(\.file) where file.module != nil {
+      if let object = file.object { prepare(object, file.manifest) }
     }
-    for file in files { if file.module != nil, let object = file.object { prepare(object, file.manifest) } }
     // What was installed is read where there is any: what is wrong with it shows.
     _ = engine.classes.schema?.installed
   }
@@ -268,14 +271,6 @@ extension ProviderHost {
     guard entry.isActive else { return nil }
     if entry.manifest.source == .builtIn { return engine.classes.schema?.defect.map { "\($0.detail): \($0.remedy)" } }
     return entry.provider?.condition.failure
-  }
-
-  private func install(_ manifest: Manifest, _ path: String) throws(Refusal) {
-    do { try catalog.install(manifest, path: path) } catch {
-      throw Refusal(
-        path: path, reason: .failedToLoad, detail: "provider id \(manifest.id) is installed already",
-        remedy: "give each provider an id of its own")
-    }
   }
 
   /// - Parameter isNeeded: Nothing else of the file serves lookups.
@@ -323,16 +318,7 @@ extension ProviderHost {
   /// Detaches what a file provides and lets go of the file: it is unmapped when nothing can still be running in it. Calls out.
   func unload(_ file: LoadedFile) {
     if let provided = file.module { deregister(provided) }
-    // What another process of the same file serves by now is not this one's.
-    let isSucceeded = shelf.withLock { shelf in shelf.files[file.path].map { $0 !== file && $0.process != nil } ?? false }
-    for entry in catalog.entries where entry.path == file.path && !isSucceeded {
-      // It advertised this one and has not taken it back.
-      if let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: entry.id) }) { deregister(advertised) }
-    }
-    if let process = file.process {
-      process.stop()
-      if !isSucceeded { catalog.update(file.manifest.id) { $0.hosting = nil } }
-    }
+    file.process?.stop()
     guard let object = file.object else { return }
     file.version1?.cleanup(keeping: object, patience: file.manifest.deadline ?? Provider.defaultDeadline)
     let isOver = Attempt<Void>()

@@ -139,43 +139,67 @@ public final class ProviderHost: Sendable {
     let advertised = ProviderModule(
       manifest: entry.manifest, routines: routines, version1: version1, file: nil, scope: scope, registrar: registrar,
       completion: Self.complete)
-    let (isFirst, former): (Bool, ProviderModule?) = shelf.withLock { shelf in
-      let former = shelf.advertised[id]
-      guard mayReplace || former == nil && entry.provider == nil else { return (false, nil) }
-      shelf.advertised[id] = advertised
-      return (true, former)
-    }
-    guard isFirst else { throw .alreadyInProgress }
-    // One that is enabled meanwhile is registered by whoever enables it, or here.
-    if catalog[id]?.isActive == true {
-      do throws(NTStatus) { try register(advertised) } catch {
-        shelf.withLock { if $0.advertised[id] === advertised { $0.advertised[id] = former } }
-        throw error == .invalidDeviceState ? .cancelled : .notEnoughMemory
-      }
-    }
-    if let former { deregister(former) }
+    let effects = catalog.report(.advertise(advertised, mayReplace: mayReplace), to: id)
+    if effects.isEmpty, catalog.member(id)?.advertised !== advertised { throw .invalidProvider }
+    if effects.contains(where: \.isRefusal) { throw .alreadyInProgress }
+    if let status = perform(effects, of: id) { throw status == .invalidDeviceState ? .cancelled : .notEnoughMemory }
   }
 
   /// Takes an advertised provider back: no new call enters, unfinished calls are answered with `WSA_E_CANCELLED`, every session
   /// gets its Cleanup; returns when no routine is running, except the one that this is called from.
   public func unadvertise(_ id: GUID) throws(WinsockError) {
-    guard let advertised = shelf.withLock({ $0.advertised.removeValue(forKey: id) }) else { throw .invalidProvider }
-    deregister(advertised)
+    guard let advertised = catalog.member(id)?.advertised else { throw .invalidProvider }
+    let effects = catalog.report(.unadvertise(advertised), to: id)
+    guard !effects.isEmpty else { throw .invalidProvider }
+    perform(effects, of: id)
   }
 
   /// Whether these routines are the ones that an id is advertised with.
   public func isAdvertised(_ id: GUID, _ routines: any ProviderRoutines) -> Bool {
-    shelf.withLock { $0.advertised[id]?.routines === routines }
+    catalog.member(id)?.advertised?.routines === routines
   }
 
   /// The same, unless another one has taken over since.
   public func unadvertise(_ id: GUID, _ routines: any ProviderRoutines) {
-    let advertised: ProviderModule? = shelf.withLock { shelf in
-      guard let known = shelf.advertised[id], known.routines === routines else { return nil }
-      shelf.advertised[id] = nil
-      return known
+    guard let advertised = catalog.member(id)?.advertised, advertised.routines === routines else { return }
+    report(.unadvertise(advertised), to: id)
+  }
+
+  // MARK: Slots
+
+  /// Tells the slot of a provider what has happened, and does what follows. Calls out.
+  public func report(_ event: Catalog.Event, to id: GUID) { perform(catalog.report(event, to: id), of: id) }
+
+  /// Does what follows from an event. Calls out.
+  /// - Returns: Why a module could not be registered, if one was to be.
+  @discardableResult
+  func perform(_ effects: [Catalog.Effect], of id: GUID) -> NTStatus? {
+    var failure: NTStatus?
+    for effect in effects {
+      switch effect {
+      case .register(let offer):
+        guard let module = offer as? ProviderModule else { break }
+        do throws(NTStatus) {
+          try register(module)
+          report(.registered(module), to: id)
+        } catch {
+          failure = error
+          report(.notRegistered(module), to: id)
+        }
+      case .renew(let offer):
+        guard let module = offer as? ProviderModule else { break }
+        let renewed = catalog.report(.renewed(module.renewed(), from: module), to: id)
+        failure = perform(renewed, of: id) ?? failure
+      case .deregister(let offer): if let module = offer as? ProviderModule { deregister(module) }
+      case .abandon(let start): if let started = (start as? FileStart)?.abandon() { takeBack(started) }
+      case .unload(let file): if let file = file as? LoadedFile { unload(file) }
+      // For whoever has asked.
+      case .turnAway, .refuse: break
+      // The catalog and the engine's module do that.
+      case .markReplaced, .keepBooks, .retire: break
+      }
     }
-    if let advertised { deregister(advertised) }
+    return failure
   }
 
   func register(_ provider: ProviderModule) throws(NTStatus) {

@@ -9,7 +9,7 @@ import Rundown
 /// hands out when a foreign client attaches is a complete routine table.
 ///
 /// The structures that the registrar and peers see stay in place as long as this object lives, which its registration ensures.
-public final class ProviderModule: Sendable {
+public final class ProviderModule: ProviderOffer {
   public let manifest: Manifest
   public let routines: any ProviderRoutines
   /// The file that the routines are in; nil for a table that was advertised.

@@ -40,8 +40,9 @@ import Testing
       }
       let id = GUID("2c54f3a1-0b6e-4c8d-9f17-6d3e5a90b4c2")!
       try served.host.catalog.install(Manifest(id: id, displayName: "away", nameSpace: .dns))
+      served.host.report(.loading(path: "away.so", continuing: nil), to: id)
       for state in [ProviderHosting.State.starting, .restarting, .quarantined] {
-        served.host.catalog.update(id) { $0.hosting = ProviderHosting(state) }
+        served.host.report(.process(ProviderHosting(state)), to: id)
         for provider in [nil, id] {
           await #expect(throws: WinsockError.tryAgain) {
             for try await _ in service.lookup(QuerySet(serviceInstanceName: "records-0", nameSpace: .dns, providerID: provider)) {

@@ -87,11 +87,12 @@ import Testing
       try host.catalog.install(manifest)
       switch conduct {
       case .isAway: break
-      case .isDown(let state): host.catalog.update(id) { $0.hosting = ProviderHosting(state) }
+      case .isDown(let state):
+        host.report(.loading(path: "x.so", continuing: nil), to: id)
+        host.report(.process(ProviderHosting(state)), to: id)
       case .isRefused:
-        host.catalog.update(id) { entry in
-          entry.failure = Refusal(path: "x.so", reason: .failedToLoad, detail: "it is damaged", remedy: "mend it")
-        }
+        host.report(
+          .refused(Refusal(path: "x.so", reason: .failedToLoad, detail: "it is damaged", remedy: "mend it")), to: id)
       default:
         var table = OutageTests.table
         try host.advertise(id, &table)
@@ -200,7 +201,7 @@ import Testing
     let house = House()
     try house.add("knower", .says(WSASERVICE_NOT_FOUND))
     let disabled = try house.add("disabled", .isDown(.restarting))
-    _ = house.host.catalog.setActive(false, id: disabled)
+    try house.host.disable(disabled)
     try house.add("refused", .isRefused)
     try house.add("others'", .isDown(.restarting), access: AccessList(users: [1]))
     try house.add("away", .isAway)
@@ -272,7 +273,8 @@ import Testing
         try house.host.disable(id)
       } else {
         // As where its process has died: it is to come back.
-        house.host.catalog.update(id) { $0.hosting = ProviderHosting(.running) }
+        house.host.report(.loading(path: "x.so", continuing: nil), to: id)
+        house.host.report(.process(ProviderHosting(.running)), to: id)
         try house.host.unadvertise(id)
       }
       #expect(throws: LookupError.failed(isDisabled ? .serviceNotFound : .tryAgain)) { try lookup.next() }

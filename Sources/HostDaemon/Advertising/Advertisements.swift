@@ -99,9 +99,8 @@ final class Advertisements: Sendable {
       passOnReports(identity.processID)
       workers.hasAdvertised(identity.processID)
     } else {
-      host.catalog.update(id) {
-        $0.hosting = ProviderHosting(.running, processID: identity.processID, advertiser: identity.description)
-      }
+      host.report(
+        .advertiser(ProviderHosting(.running, processID: identity.processID, advertiser: identity.description)), to: id)
     }
     HostLog.write(.info, provider: entry.manifest.displayName, "advertised by \(identity)")
   }
@@ -185,9 +184,7 @@ final class Advertisements: Sendable {
 
   /// The entry is as it was before somebody advertised it, where that was no worker.
   private func parted(_ id: GUID, _ advertisement: Advertisement) {
-    host.catalog.update(id) { entry in
-      if entry.hosting?.advertiser != nil, entry.hosting?.processID == advertisement.processID { entry.hosting = nil }
-    }
+    host.report(.advertiserLeft(processID: advertisement.processID), to: id)
   }
 
   func completed(_ number: UInt64, _ outcome: AwaitedOutcome.Outcome, from connection: Connection) {

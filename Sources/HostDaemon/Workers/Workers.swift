@@ -20,7 +20,7 @@ public final class Workers: ProviderProcesses {
 
   public func start(_ image: ELFImage, at path: String, _ manifest: Manifest) throws(Refusal) -> any ProviderProcess {
     let worker = WorkerProcess(image, at: path, manifest, socket: socket, output: output, restarts: restarts) { [host] hosting in
-      host.catalog.update(manifest.id) { $0.hosting = hosting }
+      host.report(.process(hosting), to: manifest.id)
     } whenOver: { [weak self] worker in
       self?.known.withLock { known in
         known[manifest.id]?.removeAll { $0 === worker }
