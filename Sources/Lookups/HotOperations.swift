@@ -204,8 +204,7 @@ extension ProviderHost {
     }
     if let former, former.version == candidate.version, former.manifest == manifest {
       // What was to take its place is no longer there.
-      let start = catalog.members.lazy.compactMap(\.start).first { $0.candidate.path == candidate.path }
-      if let start, !start.isOf(candidate, manifest) { abandonStart(of: candidate.path) }
+      if let start = start(of: candidate.path), !start.isOf(candidate, manifest) { abandonStart(of: candidate.path) }
       return nil
     }
     if former == nil, let member = catalog.member(manifest.id), member.slot.path == candidate.path {
@@ -241,7 +240,7 @@ extension ProviderHost {
     let (id, path) = (manifest.id, candidate.path)
     try place(manifest, candidate)
     // The start of a file that runs in a process of its own now, or of other contents, is not wanted any more.
-    let start = catalog.members.first { $0.id == id }?.start
+    let start = catalog.member(id)?.start
     let goesOn = start.map { $0.isOf(candidate, manifest) && isolated(candidate, manifest) == nil } ?? false
     if !goesOn { abandonStart(of: path) }
     report(.loading(path: path, continuing: goesOn ? start : nil), to: id)
@@ -251,6 +250,8 @@ extension ProviderHost {
     do throws(Refusal) { file = try load(candidate, manifest) } catch {
       // One that is being started may register its modules yet.
       if error.reason != .starting { for one in ids { report(.keeps, to: one) } }
+      // The process that was to take its place has reported, too.
+      if let former, let process = former.process { report(.process(process.hosting), to: former.manifest.id) }
       throw error
     }
     report(.loaded(file), to: id)
@@ -278,7 +279,7 @@ extension ProviderHost {
   func finish(_ start: FileStart) {
     let (path, manifest) = (start.candidate.path, start.manifest)
     changes.take {
-      guard catalog.members.contains(where: { $0.start === start }) else { return }
+      guard self.start(of: path) === start else { return }
       do throws(Refusal) {
         try replace(file(at: path), with: start.candidate, manifest)
         HostLog.write(.info, "loaded \(path)".printable)
@@ -331,10 +332,7 @@ extension ProviderHost {
   public func unload(_ id: GUID) throws(ChangeFailure) {
     try changes.take { () throws(ChangeFailure) in
       guard let entry = catalog[id] else { throw .notInstalled }
-      let isThere = catalog.members.contains { member in
-        member.file?.path == entry.path || member.start?.candidate.path == entry.path
-      }
-      guard isThere else { throw .noFile }
+      guard file(at: entry.path) != nil || start(of: entry.path) != nil else { throw .noFile }
       letGo(id, .unload)
     }
   }

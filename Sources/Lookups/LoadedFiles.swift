@@ -17,6 +17,8 @@ public protocol ProviderProcess: AnyObject, Sendable {
   func stop()
   /// Starts it again where it has died too often. False where nobody watches over it any more.
   func revive() -> Bool
+  /// How it stands.
+  var hosting: ProviderHosting { get }
 }
 
 /// A file of a plugin directory that is loaded.
@@ -145,7 +147,10 @@ extension ProviderHost {
   }
 
   /// What is loaded from a path.
-  func file(at path: String) -> LoadedFile? { catalog.members.lazy.compactMap(\.file).first { $0.path == path } }
+  func file(at path: String) -> LoadedFile? { catalog.member { $0.file?.path == path }?.file }
+
+  /// The start of a path that goes on, or whose result is not taken yet.
+  func start(of path: String) -> FileStart? { catalog.member { $0.start?.candidate.path == path }?.start }
 
   /// The ids of those that a file serves.
   func served(by path: String) -> [GUID] { catalog.entries.filter { $0.path == path }.map(\.id) }
@@ -162,7 +167,7 @@ extension ProviderHost {
   ) throws(Refusal) -> FileStart.Started {
     let path = candidate.path
     // Another one was abandoned when this load began.
-    let known = catalog.members.first { $0.id == manifest.id }?.start
+    let known = catalog.member(manifest.id)?.start
     let start = known ?? FileStart(candidate, manifest)
     if known == nil {
       report(.started(start), to: manifest.id)
@@ -192,10 +197,9 @@ extension ProviderHost {
 
   /// Lets go of a file that is still being started: it is taken back when its code returns. Calls out.
   func abandonStart(of path: String) {
-    for member in catalog.members where member.start?.candidate.path == path {
-      report(.givenUp, to: member.id)
-      for id in served(by: path) { report(.keeps, to: id) }
-    }
+    guard let start = start(of: path) else { return }
+    report(.givenUp, to: start.manifest.id)
+    for id in served(by: path) { report(.keeps, to: id) }
   }
 
   /// The file's own code, on a thread for it alone. Calls out.

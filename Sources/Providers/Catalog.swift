@@ -179,8 +179,17 @@ public final class Catalog: Sendable {
   /// The slots: of the entries, and of what has no place in the list.
   public var members: [Member] { state.withLock { $0.listed + $0.aside } }
 
-  /// The slot of an entry.
-  public func member(_ id: GUID) -> Member? { state.withLock { state in state.index(of: id).map { state.listed[$0] } } }
+  /// The slot of an id.
+  public func member(_ id: GUID) -> Member? {
+    state.withLock { state in
+      state.index(of: id).map { state.listed[$0] } ?? state.aside.first { $0.id == id && !$0.slot.isRemoved }
+    }
+  }
+
+  /// The first slot that is as wanted.
+  public func member(where isWanted: (Member) -> Bool) -> Member? {
+    state.withLock { $0.listed.first(where: isWanted) ?? $0.aside.first(where: isWanted) }
+  }
 
   /// Adds an entry at the end; new entries are active unless their manifest says otherwise.
   public func install(_ manifest: Manifest, path: String = "", blob: [UInt8]? = nil) throws(Rejection) {

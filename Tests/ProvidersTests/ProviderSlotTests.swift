@@ -76,7 +76,9 @@ import Testing
     var life = Life()
     life.serve(file, a)
     life.handle(.loading(path: "/p/a.so", continuing: nil))
+    life.handle(.process(ProviderHosting(.starting, processID: 7)))
     #expect(life.handle(.failed(Self.refusal, nil)).isEmpty)
+    #expect(life.slot.hosting == nil)
     #expect(life.handle(.refused(Self.refusal)).isEmpty)
     #expect(life.slot.phase == .serving && life.slot.binding === a && life.slot.file === file)
   }
@@ -101,6 +103,7 @@ import Testing
     life.handle(.process(ProviderHosting(.running, processID: 7)))
     life.handle(.loading(path: "/p/a.so", continuing: nil))
     #expect(life.handle(.advertise(next, mayReplace: true)) == ["register next"])
+    #expect(life.handle(.advertise(SlotPart("third"), mayReplace: true)) == ["refuse third"])
     #expect(life.handle(.attached(b, by: .host, path: nil)) == ["replaced a", "books a"])
     #expect(life.handle(.registered(next)) == ["deregister module"])
     #expect(life.handle(.detached(a)) == ["retire a"])
@@ -141,6 +144,11 @@ import Testing
     #expect(life.handle(.enabled) == ["renew module"])
     #expect(life.handle(.renewed(next, from: module)) == ["register next"])
     #expect(life.slot.advertised === next)
+    // It could not be registered: it can be tried again.
+    life.handle(.notRegistered(next))
+    #expect(life.slot.advertised === module && life.handle(.enabled) == ["renew module"])
+    #expect(life.handle(.renewed(next, from: module)) == ["register next"])
+    #expect(life.handle(.registered(next)).isEmpty && life.slot.advertised === next)
 
     var other = Life()
     other.serve(file, a)

@@ -52,6 +52,8 @@ final class WorkerProcess: ProviderProcess {
   /// Whether a process is this one, or the last one before it.
   func isOrWas(_ processID: Int32) -> Bool { state.withLock { $0.machine.isOrWas(processID) } }
 
+  var hosting: ProviderHosting { state.withLock { $0.machine.hosting } }
+
   var failing: String? { state.withLock { $0.machine.failing } }
 
   /// True once for each process.

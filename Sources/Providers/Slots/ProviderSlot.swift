@@ -64,6 +64,8 @@ public struct ProviderSlot<Binding: AnyObject & Sendable>: Sendable {
     case changing(from: any ProviderOffer, to: any ProviderOffer)
     /// It is not registered, because the provider is disabled.
     case resting(any ProviderOffer)
+    /// One that rested is made anew, and is being registered.
+    case waking(from: any ProviderOffer, to: any ProviderOffer)
   }
 
   /// What has served, and is to leave.
@@ -182,7 +184,7 @@ public struct ProviderSlot<Binding: AnyObject & Sendable>: Sendable {
   public var advertised: (any ProviderOffer)? {
     switch offer {
     case .none: nil
-    case .making(let offer), .made(let offer), .resting(let offer), .changing(_, let offer): offer
+    case .making(let offer), .made(let offer), .resting(let offer), .changing(_, let offer), .waking(_, let offer): offer
     }
   }
 

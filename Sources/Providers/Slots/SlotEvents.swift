@@ -220,6 +220,8 @@ extension ProviderSlot {
     case .loaded(let new): return take(new)
     case .failed(let refusal, let version):
       let abandoned = endLoading()
+      // What was said of a process is about the one that did not get ready.
+      if let file, !file.hasProcess { forgetProcess() }
       refuse(refusal, version)
       return abandoned
     case .givenUp: return endLoading()
@@ -278,7 +280,7 @@ extension ProviderSlot {
     defer { offer = .none }
     switch offer {
     case .none: return []
-    case .making(let module), .made(let module), .resting(let module): return [.deregister(module)]
+    case .making(let module), .made(let module), .resting(let module), .waking(_, let module): return [.deregister(module)]
     case .changing(let old, let new): return [.deregister(new), .deregister(old)]
     }
   }
@@ -286,7 +288,7 @@ extension ProviderSlot {
   private mutating func restAdvertised() -> [Effect] {
     switch offer {
     case .none, .resting: return []
-    case .making(let module), .made(let module):
+    case .making(let module), .made(let module), .waking(_, let module):
       offer = .resting(module)
       return [.deregister(module)]
     case .changing(let old, let new):
@@ -304,21 +306,22 @@ extension ProviderSlot {
       return advertise(new)
     case .registered(let module):
       switch offer {
-      case .making(module): offer = .made(module)
+      case .making(module), .waking(_, to: module): offer = .made(module)
       case .changing(let old, module):
         offer = .made(module)
         return [.deregister(old)]
-      case .none, .making, .made, .changing, .resting: break
+      case .none, .making, .made, .changing, .resting, .waking: break
       }
     case .notRegistered(let module):
       switch offer {
       case .making(module): offer = .none
       case .changing(let old, module): offer = .made(old)
-      case .none, .making, .made, .changing, .resting: break
+      case .waking(let old, module): offer = .resting(old)
+      case .none, .making, .made, .changing, .resting, .waking: break
       }
     case .renewed(let new, let old):
-      guard isEnabled, binding == nil, case .resting(old) = offer else { return [] }
-      offer = .making(new)
+      guard isEnabled, binding == nil, case .resting(let resting) = offer, resting === old else { return [] }
+      offer = .waking(from: old, to: new)
       return [.register(new)]
     case .unadvertise(let module): return advertised === module ? letGoOfAdvertised() : []
     default: break
@@ -335,7 +338,7 @@ extension ProviderSlot {
     switch offer {
     case .none, .resting: offer = .making(new)
     case .made(let old): offer = .changing(from: old, to: new)
-    case .making, .changing: return [.refuse(new)]
+    case .making, .changing, .waking: return [.refuse(new)]
     }
     return [.register(new)]
   }
