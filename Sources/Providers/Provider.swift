@@ -99,7 +99,7 @@ public final class Provider: Sendable {
 
   /// Another provider serves in its place: lookups that are open may finish before it is detached.
   public var isReplaced: Bool { replaced.load(ordering: .acquiring) }
-  public func markReplaced() { replaced.store(true, ordering: .releasing) }
+  func markReplaced() { replaced.store(true, ordering: .releasing) }
 
   /// Whether its routines may keep a thread: said by the manifest, or seen.
   public var isBlocking: Bool { provedSlow.load(ordering: .relaxed) }
