@@ -219,7 +219,8 @@ let package = Package(
     .testTarget(name: "QuerySetsTests", dependencies: ["QuerySets", "RandomSequences"], swiftSettings: strict),
     .testTarget(name: "ServiceClassesTests", dependencies: ["CWinsock", "QuerySets", "ServiceClasses"], swiftSettings: strict),
     .testTarget(
-      name: "ProvidersTests", dependencies: ["BoundedTOML", "Providers", "Lookups", "ModuleRegistrar", "Rundown"],
+      name: "ProvidersTests",
+      dependencies: ["BoundedTOML", "Providers", "Lookups", "ModuleRegistrar", "RandomSequences", "Rundown"],
       swiftSettings: strict),
     .testTarget(name: "StateBackupsTests", dependencies: ["Ownership", "StateBackups"], swiftSettings: strict),
     .testTarget(

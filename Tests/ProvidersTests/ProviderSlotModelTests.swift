@@ -1,5 +1,6 @@
 import Foundation
 import Providers
+import RandomSequences
 import Testing
 
 /// Random lives of a provider: what modules, files, operators, processes and programs do, against the rules that hold in each of them.
@@ -18,17 +19,6 @@ import Testing
       Issue.record("sequence \(number) of seed \(seed): \(why)\n\(short.text)")
       return
     }
-  }
-}
-
-/// A small generator of which the state is the seed.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var word = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
-    word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-    return word ^ word >> 31
   }
 }
 
