@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-plugins check-confinement check-format sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-plugins check-confinement check-format check-rooms sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
@@ -34,7 +34,7 @@ $(BUILD)/tour: plugins
 # How many seconds the tests of endurance run; those of a plain `swift test` take one.
 test: export NSPHOST_ENDURANCE ?= 20
 # Tests that wait keep threads of Swift's pool, which has two on two processors: side by side they would make each other late.
-test: check-format check-abi check-embedding check-model check-confinement check-windows-style samples $(BUILD)/tour fixtures
+test: check-format check-rooms check-abi check-embedding check-model check-confinement check-windows-style samples $(BUILD)/tour fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --no-parallel --skip SystemTests
 	$(MAKE) check-system
@@ -100,10 +100,14 @@ check-confinement: test-packages
 check-model: test-packages
 	Tests/Model/check-model.sh
 
+# The picture of the rooms is the package's, and its arrows run down.
+check-rooms: test-packages
+	Tests/rooms.py
+
 check-format:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Plugins Tests Benchmarks sample-providers
 	@# ThreadSanitizer does not see the lock that is behind Locked in other builds.
-	! grep -rnw --include='*.swift' Mutex Sources Plugins Tests Benchmarks | grep -v '^Sources/Rundown/Locked.swift:'
+	! grep -rnw --include='*.swift' Mutex Sources Plugins Tests Benchmarks | grep -v '^Sources/Core/Rundown/Locked.swift:'
 	@# What is compiled twice is a link.
 	! find Sources Plugins Tests Benchmarks -name '*.swift' -type f -exec sha1sum {} + | sort | uniq -w 40 --all-repeated | grep .
 
@@ -175,7 +179,7 @@ install: packages install-windows
 	  $(RELEASE) --product $$name && \
 	  install -m 755 "$$($(RELEASE) --show-bin-path)/lib$$name.so" "$(DESTDIR)$(PREFIX)/lib/nsp/$$name.so" && \
 	  install -m 644 Plugins/$$name/$$name.toml "$(DESTDIR)$(PREFIX)/lib/nsp/" || exit 1; done
-	install -m 644 Sources/CWinsock/include/*.h "$(DESTDIR)$(PREFIX)/include/nsphost/"
+	install -m 644 Sources/ABI/CWinsock/include/*.h "$(DESTDIR)$(PREFIX)/include/nsphost/"
 	for name in nsphost nsp nsp-provider; do \
 	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/$$name.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" || exit 1; done
@@ -184,7 +188,7 @@ install: packages install-windows
 	  sed -e 's|@PREFIX@|$(PREFIX)|' packaging/$$unit >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
 
-include Sources/CWindows/windows.mk
+include Sources/ABI/CWindows/windows.mk
 
 # Installs what is missing of the Debian packages; asks for root only then. The servers among them are not started.
 packages:

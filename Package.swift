@@ -48,6 +48,20 @@ func provider(exports: String) -> [LinkerSetting] {
   [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--version-script=\(Context.packageDirectory)/Exports/\(exports).map"])]
 }
 
+/// The folders of Sources, and the rooms in each; a room that is not here stands in Sources itself. A room uses those of its own folder and of
+/// folders below: `docs/internals/rooms.md` shows them.
+let folders: [String: [String]] = [
+  "ABI": ["CLastError", "CWinsock"],
+  "Clients": ["CNSSModule", "ClientLibrary", "NSPClient", "NSSModule"],
+  "Core": ["BoundedTOML", "Ownership", "QuerySets", "Rundown", "SettingsTable", "Wire", "WireValues"],
+  "Host": ["HostDaemon", "Hosting", "Providers", "ServiceClasses", "Serving", "Sessions", "StateBackups"],
+  "ProviderKit": ["CAres", "CIDN", "CLDNS", "CProvider", "NSPProvider", "Resolver", "ResolverSettings"],
+  "System": [
+    "CClientSystem", "CConfinement", "CDynamicLinker", "CEnding", "CFFI", "CHostSocket", "CLastWords", "CLinux", "CMappedFiles",
+    "CProcessState", "CReadableMemory", "CThreads", "CUUID",
+  ],
+]
+
 let package = Package(
   name: "nsphost",
   products: [
@@ -67,7 +81,7 @@ let package = Package(
     .library(name: "nss", type: .dynamic, targets: ["NSSBridge"]),
     // glibc's door to the host; `make install` gives it its name, libnss_nsp.so.2.
     .library(name: "NSSModule", type: .dynamic, targets: ["NSSModule"]),
-    .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "CallManagement", "Lookups"]),
+    .library(name: "NSPHostLibrary", type: .dynamic, targets: ["ModuleRegistrar", "CallManagement", "Hosting"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -115,7 +129,7 @@ let package = Package(
       name: "Sessions", dependencies: ["CallManagement", "CWinsock", "ModuleRegistrar", "Providers", "Rundown"],
       swiftSettings: strict),
     .target(
-      name: "Lookups",
+      name: "Hosting",
       dependencies: [
         "CDynamicLinker", "CLastWords", "CLinux", "CallManagement", "Sessions", "Providers", "ModuleRegistrar", "QuerySets",
         "Rundown",
@@ -129,7 +143,7 @@ let package = Package(
     .target(
       name: "Serving",
       dependencies: [
-        "CClientSystem", "CHostSocket", "CLastWords", "CThreads", "CWinsock", "Lookups", "Providers", "QuerySets", "Rundown",
+        "CClientSystem", "CHostSocket", "CLastWords", "CThreads", "CWinsock", "Hosting", "Providers", "QuerySets", "Rundown",
         "Wire", "WireValues",
       ],
       swiftSettings: strict),
@@ -182,7 +196,7 @@ let package = Package(
     .target(
       name: "HostDaemon",
       dependencies: [
-        "BoundedTOML", "CLastWords", "CLinux", "CWinsock", "CallManagement", "Lookups", "Ownership", "Providers", "QuerySets",
+        "BoundedTOML", "CLastWords", "CLinux", "CWinsock", "CallManagement", "Hosting", "Ownership", "Providers", "QuerySets",
         "Rundown",
         "Sessions", "SettingsTable", "Wire", "WireValues",
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -192,7 +206,7 @@ let package = Package(
       name: "nsphost",
       dependencies: [
         "BoundedTOML", "CConfinement", "CDynamicLinker", "CEnding", "CLastWords", "CLinux", "CallManagement", "HostDaemon",
-        "Lookups",
+        "Hosting",
         "ModuleRegistrar",
         "NSPClient", "Serving", "SettingsTable", "Wire", "Sessions",
         "Providers", "QuerySets", "Rundown", "ServiceClasses", "StateBackups",
@@ -202,7 +216,7 @@ let package = Package(
     .executableTarget(
       name: "bench",
       dependencies: [
-        "CallManagement", "Lookups", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown", "ServiceClasses",
+        "CallManagement", "Hosting", "ModuleRegistrar", "Sessions", "Providers", "QuerySets", "Rundown", "ServiceClasses",
       ],
       path: "Benchmarks", exclude: ["floor", "peers"], swiftSettings: strict),
     // A client in Swift, for the checks with real processes.
@@ -220,17 +234,17 @@ let package = Package(
     .testTarget(name: "ServiceClassesTests", dependencies: ["CWinsock", "QuerySets", "ServiceClasses"], swiftSettings: strict),
     .testTarget(
       name: "ProvidersTests",
-      dependencies: ["BoundedTOML", "Providers", "Lookups", "ModuleRegistrar", "RandomSequences", "Rundown"],
+      dependencies: ["BoundedTOML", "Providers", "Hosting", "ModuleRegistrar", "RandomSequences", "Rundown"],
       swiftSettings: strict),
     .testTarget(name: "StateBackupsTests", dependencies: ["Ownership", "StateBackups"], swiftSettings: strict),
     .testTarget(
-      name: "LookupsTests",
-      dependencies: ["CLastWords", "CallManagement", "Lookups", "ModuleRegistrar", "Rundown", "ServiceClasses", "Sessions"],
+      name: "HostingTests",
+      dependencies: ["CLastWords", "CallManagement", "Hosting", "ModuleRegistrar", "Rundown", "ServiceClasses", "Sessions"],
       swiftSettings: strict),
     .testTarget(
       name: "NSPProviderTests",
       dependencies: [
-        "CProvider", "CWinsock", "CallManagement", "Lookups", "ModuleRegistrar", "NSPProvider", "Providers", "QuerySets",
+        "CProvider", "CWinsock", "CallManagement", "Hosting", "ModuleRegistrar", "NSPProvider", "Providers", "QuerySets",
         "Rundown",
         "Sessions",
       ],
@@ -256,7 +270,7 @@ let package = Package(
     .testTarget(
       name: "HostDaemonTests",
       dependencies: [
-        "BoundedTOML", "CLinux", "CallManagement", "HostDaemon", "Lookups", "ModuleRegistrar", "NSPClient", "Providers",
+        "BoundedTOML", "CLinux", "CallManagement", "HostDaemon", "Hosting", "ModuleRegistrar", "NSPClient", "Providers",
         "QuerySets",
         "RandomSequences", "Rundown", "ServiceClasses", "Serving", "Sessions", "Wire",
       ],
@@ -272,3 +286,7 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+for (folder, rooms) in folders {
+  for target in package.targets where rooms.contains(target.name) { target.path = "Sources/\(folder)/\(target.name)" }
+}

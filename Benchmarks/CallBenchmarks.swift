@@ -1,6 +1,6 @@
 import CWinsock
 import Glibc
-import Lookups
+import Hosting
 import Providers
 import QuerySets
 import Sessions

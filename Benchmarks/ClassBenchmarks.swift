@@ -1,7 +1,7 @@
 import CWinsock
 import Foundation
 import Glibc
-import Lookups
+import Hosting
 import Providers
 import QuerySets
 import ServiceClasses

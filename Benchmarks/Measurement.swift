@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Lookups
+import Hosting
 import Providers
 
 /// The median time of one call, in nanoseconds: `rounds` rounds of `count` calls each.

@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Lookups
+import Hosting
 import Providers
 
 /// A scan of 1,000 provider files against opening each and reading its ELF header and dynamic symbol table.

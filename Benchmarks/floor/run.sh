@@ -8,7 +8,7 @@ binaries=$(cd $root && swift build -c release --show-bin-path)
 cp "$binaries/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=$(command -v clang || command -v cc)
 for name in floor workers; do
-  $cc -O2 -std=gnu11 -Wall -Wextra -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread
+  $cc -O2 -std=gnu11 -Wall -Wextra -I$root/Sources/ABI/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread
 done
 export LD_LIBRARY_PATH=$work NSP_IN_PROCESS=$work/in-process NSP_ISOLATED=$work/isolated
 hosts=()

@@ -1,7 +1,7 @@
 import ArgumentParser
 import CallManagement
 import Glibc
-import Lookups
+import Hosting
 import Sessions
 
 struct CallsCommand: ParsableCommand {

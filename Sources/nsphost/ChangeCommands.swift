@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Glibc
-import Lookups
+import Hosting
 import Providers
 import Sessions
 

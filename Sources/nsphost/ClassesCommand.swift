@@ -2,7 +2,7 @@ import ArgumentParser
 import CWinsock
 import Foundation
 import Glibc
-import Lookups
+import Hosting
 import QuerySets
 import ServiceClasses
 import Sessions

@@ -3,7 +3,7 @@ import BoundedTOML
 import Foundation
 import Glibc
 import HostDaemon
-import Lookups
+import Hosting
 import NSPClient
 import Providers
 import SettingsTable

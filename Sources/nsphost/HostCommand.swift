@@ -2,7 +2,7 @@ import ArgumentParser
 import CallManagement
 import Foundation
 import HostDaemon
-import Lookups
+import Hosting
 import NSPClient
 import Providers
 import Sessions

@@ -1,7 +1,7 @@
 import ArgumentParser
 import CWinsock
 import Glibc
-import Lookups
+import Hosting
 import Providers
 import QuerySets
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import CLastWords
 import CallManagement
 import Glibc
-import Lookups
+import Hosting
 import NSPClient
 import Providers
 import ServiceClasses

@@ -2,7 +2,7 @@ import BoundedTOML
 import Foundation
 import Glibc
 import HostDaemon
-import Lookups
+import Hosting
 import Providers
 import QuerySets
 import Rundown

@@ -5,7 +5,7 @@ import CallManagement
 import Dispatch
 import Glibc
 import HostDaemon
-import Lookups
+import Hosting
 import Providers
 import ServiceClasses
 import Sessions

@@ -1,6 +1,6 @@
 import ArgumentParser
 import CWinsock
-import Lookups
+import Hosting
 import Providers
 import QuerySets
 import Sessions

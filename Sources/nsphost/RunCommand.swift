@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Lookups
+import Hosting
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

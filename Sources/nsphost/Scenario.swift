@@ -2,7 +2,7 @@ import ArgumentParser
 import CWinsock
 import CallManagement
 import Foundation
-import Lookups
+import Hosting
 import Providers
 import QuerySets
 import Sessions

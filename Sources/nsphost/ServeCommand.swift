@@ -4,7 +4,7 @@ import CLinux
 import Foundation
 import Glibc
 import HostDaemon
-import Lookups
+import Hosting
 import NSPClient
 import Providers
 import ServiceClasses

@@ -1,7 +1,7 @@
 import ArgumentParser
 import CallManagement
 import Foundation
-import Lookups
+import Hosting
 import Providers
 import Sessions
 

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Lookups
+import Hosting
 import Providers
 import Sessions
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import CWinsock
 import Foundation
 import HostDaemon
-import Lookups
+import Hosting
 import NSPClient
 import Providers
 import QuerySets

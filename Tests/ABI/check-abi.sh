@@ -4,7 +4,7 @@
 cd "$(dirname "$0")" || exit 1
 . ../needs.sh
 needs clang clang++ gcc g++ nm readelf
-headers=../../Sources/CWinsock/include
+headers=../../Sources/ABI/CWinsock/include
 mingw=${MINGW_INCLUDE:-/usr/x86_64-w64-mingw32/include}
 aarch64=${AARCH64_INCLUDE:-/usr/aarch64-linux-gnu/include}
 strict="-Wall -Wextra -Wpedantic -Werror"

@@ -16,7 +16,7 @@ program=$binaries/nsphost
 cp "$binaries/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=clang
 for name in advertiser catalog; do
-  $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
+  $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/ABI/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
 done
 chmod 755 "$work" && mkdir -m 755 "$work/plugins" && cp "$samples/hello.so" "$work/plugins/"
 advertiser=$work/advertiser

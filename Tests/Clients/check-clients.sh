@@ -16,7 +16,7 @@ library=$(cd $root && swift build --show-bin-path)/libNSPLibrary.so
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=clang
 for name in client catalog statements classes buffers; do
-  $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
+  $cc -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/ABI/CWinsock/include $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1
 done
 $cc -shared -fPIC -Wall -Wextra -Werror kill-at-write.c -o "$work/kill-at-write.so" -ldl || exit 1
 export LD_LIBRARY_PATH=$work

@@ -30,8 +30,9 @@ work=$(mktemp -d)
 host= input=9
 trap 'pkill -KILL -P $$; rm -rf "$work"' EXIT
 chmod 755 "$work" && mkdir -p "$work/run/nsphost" "$work/lib" && install -m 755 "$former"/lib*.so.* "$work/lib/" && ln -s libnsp.so.0 "$work/lib/libnsp.so" || exit 1
+headers=$(find "$former/source/Sources" -path '*/CWinsock/include' -type d)
 for name in client advertiser; do
-  clang -std=gnu11 -Wall -Wextra -Werror -I"$former/source/Sources/CWinsock/include" "$former/source/Tests/Clients/$name.c" -o "$work/$name" -L"$work/lib" -lnsp -pthread || exit 1
+  clang -std=gnu11 -Wall -Wextra -Werror -I"$headers" "$former/source/Tests/Clients/$name.c" -o "$work/$name" -L"$work/lib" -lnsp -pthread || exit 1
 done
 mount --bind "$work/run" /run && printf 'hosts: nsp\n' >"$work/nsswitch.conf" && mount --bind "$work/nsswitch.conf" /etc/nsswitch.conf || exit 1
 program=$(cd "$root" && swift build --show-bin-path)/nsphost

@@ -46,7 +46,7 @@ ended() { # with this status
 stops() { kill $host && ended 0; }
 
 echo "last words"
-clang -O1 -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CLastWords/include" lastwords.c "$root"/Sources/CLastWords/*.c -o "$work/lastwords" -pthread || exit 1
+clang -O1 -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/System/CLastWords/include" lastwords.c "$root"/Sources/System/CLastWords/*.c -o "$work/lastwords" -pthread || exit 1
 dying() { # how, the line
   local said got=0
   said=$("$work/lastwords" "$1" 2>&1) || got=$?

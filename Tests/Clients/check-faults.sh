@@ -18,7 +18,7 @@ export NSP_SOCKET=$work/run/socket STATE_DIRECTORY=$work/state
 binaries=$(cd $root && swift build --show-bin-path)
 program=$binaries/nsphost
 cp "$binaries/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-clang -O1 -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/CWinsock/include load.c -o "$work/load" -L"$work" -lnsp -pthread || exit 1
+clang -O1 -std=gnu11 -Wall -Wextra -Werror -I$root/Sources/ABI/CWinsock/include load.c -o "$work/load" -L"$work" -lnsp -pthread || exit 1
 export LD_LIBRARY_PATH=$work
 mkdir -m 755 "$work/plugins"
 cp "$samples/hello.so" "$faults/faults.so" "$work/plugins/"

@@ -16,9 +16,9 @@ bin=$(cd "$root" && swift build --show-bin-path)
 program=$bin/nsphost
 mkdir -m 755 "$work/plugins" "$work/lib"
 cp "$bin/libNSPLibrary.so" "$work/lib/libnsp.so.0" && ln -s libnsp.so.0 "$work/lib/libnsp.so"
-clang -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/CWinsock/include" stuck.c -o "$work/stuck.so" || exit 1
-clang -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/CWinsock/include" endless.c -o "$work/endless.so" -pthread || exit 1
-clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" silence.c -o "$work/silence" -L"$work/lib" -lnsp -pthread -Wl,-rpath,"$work/lib" || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/ABI/CWinsock/include" stuck.c -o "$work/stuck.so" || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/ABI/CWinsock/include" endless.c -o "$work/endless.so" -pthread || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" silence.c -o "$work/silence" -L"$work/lib" -lnsp -pthread -Wl,-rpath,"$work/lib" || exit 1
 export NSP_SOCKET=$work/run/socket STATE_DIRECTORY=$work/state
 
 . ./check.sh

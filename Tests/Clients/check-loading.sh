@@ -19,7 +19,7 @@ export LC_ALL=C
 cd "$work" || exit 1
 
 sources=$OLDPWD
-shared() { cc -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -O1 -fvisibility=hidden -I"$sources/$root/Sources/CWinsock/include" "$@"; }
+shared() { cc -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -O1 -fvisibility=hidden -I"$sources/$root/Sources/ABI/CWinsock/include" "$@"; }
 provider() { # file, name, number, flags...
   shared -DNAME="\"$2\"" -DNUMBER="$3" -o "$1.new" "$sources/loading.c" "${@:4}" && chmod 755 "$1.new" && mv "$1.new" "$1"
 }

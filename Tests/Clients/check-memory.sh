@@ -16,7 +16,7 @@ export NSP_SOCKET=$work/run/socket STATE_DIRECTORY=$work/state
 binaries=$(cd "$root" && swift build --show-bin-path)
 program=$binaries/nsphost
 cp "$binaries/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-clang -O1 -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" flood.c -o "$work/flood" -L"$work" -lnsp || exit 1
+clang -O1 -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" flood.c -o "$work/flood" -L"$work" -lnsp || exit 1
 mkdir -m 755 "$work/plugins" && chmod 755 "$work"
 cp "$fixtures/scripted-a.so" "$work/plugins/"
 scripted=f1f70001-1111-4222-8333-010203040506

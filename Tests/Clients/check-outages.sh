@@ -23,8 +23,8 @@ install -m 755 "$root/build/libnss_nsp.so.2" "$work/lib/libnss_nsp.so.2" && cp "
 mount --bind "$work/run" /run && printf 'hosts: nsp\n' >"$work/nsswitch.conf" && mount --bind "$work/nsswitch.conf" /etc/nsswitch.conf || exit 1
 export STATE_DIRECTORY=$work/state LD_LIBRARY_PATH=$work/lib
 unset NSP_SOCKET XDG_RUNTIME_DIR NSP_NSS_BYPASS
-clang -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/CWinsock/include" frail.c -o "$work/frail.so" || exit 1
-clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" outages.c -o "$work/outages" -L"$work/lib" -lnsp || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -I"$root/Sources/ABI/CWinsock/include" frail.c -o "$work/frail.so" || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" outages.c -o "$work/outages" -L"$work/lib" -lnsp || exit 1
 printf '192.0.2.9 there\n' >"$work/hosts"
 
 . ./check.sh

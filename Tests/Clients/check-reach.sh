@@ -31,7 +31,7 @@ install -m 755 "$bin/libNSPLibrary.so" "$work/lib/libnsp.so.0" && ln -s libnsp.s
 install -m 755 "$root/build/libnss_nsp.so.2" "$work/lib/" || exit 1
 install -m 755 "$root/build/plugins/hosts.so" "$work/plugins/" && install -m 644 "$root/build/plugins/hosts.toml" "$work/plugins/" || exit 1
 # By RPATH, which a set-user-ID program keeps, and which glibc goes by for its modules too.
-$cc -std=gnu11 -Wall -Wextra -Werror "-I$root/Sources/CWinsock/include" reach.c -o "$work/reach-c" "-L$work/lib" -lnsp -Wl,-rpath,"$work/lib" -Wl,--disable-new-dtags || exit 1
+$cc -std=gnu11 -Wall -Wextra -Werror "-I$root/Sources/ABI/CWinsock/include" reach.c -o "$work/reach-c" "-L$work/lib" -lnsp -Wl,-rpath,"$work/lib" -Wl,--disable-new-dtags || exit 1
 install -m 4755 "$work/reach-c" "$work/reach-setuid" || exit 1
 $cc -shared -fPIC -Wall -Wextra -Werror no-cookie.c -o "$work/no-cookie.so" -ldl || exit 1
 mount --bind "$work/run" /run || exit 1

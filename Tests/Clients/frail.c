@@ -2,7 +2,7 @@
      known     192.0.2.7                        again     WSATRY_AGAIN         hang      never an answer
      nobody    WSASERVICE_NOT_FOUND             data      WSANO_DATA
    While the file that its setting "broken" names is there, its startup fails. It takes registrations of names that begin with "frail-".
-   cc -shared -fPIC -I../../Sources/CWinsock/include frail.c -o frail.so */
+   cc -shared -fPIC -I../../Sources/ABI/CWinsock/include frail.c -o frail.so */
 #define _GNU_SOURCE
 #include <nsphost.h>
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
      fine       nothing                         slow       sleeps three seconds in Begin
      cat        reads standard input to its end, in a child of system(3)
      child      leaves a child behind that sleeps for a minute, with all descriptors open
-   cc -shared -fPIC -I../../Sources/CWinsock/include stuck.c -o stuck.so */
+   cc -shared -fPIC -I../../Sources/ABI/CWinsock/include stuck.c -o stuck.so */
 #define _GNU_SOURCE
 #include <nsphost.h>
 #include <arpa/inet.h>

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ../needs.sh
 needs clang gcc c++
-room=../../Sources/CConfinement
+room=../../Sources/System/CConfinement
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 # The user that confined processes become may look in.
 chmod 755 "$work"

@@ -6,24 +6,25 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 out=build/fuzz
 mkdir -p "$out"
-clang -c -fPIC -ISources/CWinsock/include -ISources/CLastError/include Sources/CLastError/LastError.c -o "$out/LastError.o"
-clang -c -fPIC -ISources/CReadableMemory/include Sources/CReadableMemory/ReadableMemory.c -o "$out/ReadableMemory.o"
+clang -c -fPIC -ISources/ABI/CWinsock/include -ISources/ABI/CLastError/include Sources/ABI/CLastError/LastError.c -o "$out/LastError.o"
+clang -c -fPIC -ISources/System/CReadableMemory/include Sources/System/CReadableMemory/ReadableMemory.c -o "$out/ReadableMemory.o"
 fuzz() { # name, sources...
   local name=$1
   shift
   mkdir -p "$out/corpus/$name"
-  swiftc -O -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name "Fuzz" -I Sources/CWinsock/include -I Sources/CReadableMemory/include \
+  swiftc -O -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name "Fuzz" -I Sources/ABI/CWinsock/include -I Sources/System/CReadableMemory/include \
     "$@" "$out/LastError.o" "$out/ReadableMemory.o" -o "$out/$name"
   "$out/$name" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 "$out/corpus/$name" "Tests/Fuzz/corpus/$name"
 }
-fuzz packed-query-set Sources/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift
-fuzz wire Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Packing/*.swift \
+fuzz packed-query-set Sources/Core/QuerySets/*.swift Tests/Fuzz/PackedQuerySetFuzz.swift
+fuzz wire Sources/Core/QuerySets/*.swift Sources/Core/Wire/*.swift Sources/Clients/ClientLibrary/Packing/*.swift \
   Tests/Fuzz/WireFuzz.swift
-fuzz message Sources/Wire/*.swift Sources/QuerySets/*.swift Tests/Fuzz/MessageFuzz.swift
-fuzz service-class Sources/QuerySets/*.swift Sources/Wire/*.swift Sources/ClientLibrary/Packing/{Text,CallerPacking}.swift Sources/ClientLibrary/ServiceClassCopy.swift \
+fuzz message Sources/Core/Wire/*.swift Sources/Core/QuerySets/*.swift Tests/Fuzz/MessageFuzz.swift
+fuzz service-class Sources/Core/QuerySets/*.swift Sources/Core/Wire/*.swift Sources/Clients/ClientLibrary/Packing/{Text,CallerPacking}.swift Sources/Clients/ClientLibrary/ServiceClassCopy.swift \
   Tests/Fuzz/ServiceClassFuzz.swift
-for name in CNSSModule CHostSocket; do
-  clang -c -fPIC -ISources/CNSSModule/include -ISources/CHostSocket/include Sources/$name/$name.c -o "$out/$name.o"
+for room in Clients/CNSSModule System/CHostSocket; do
+  name=${room#*/}
+  clang -c -fPIC -ISources/Clients/CNSSModule/include -ISources/System/CHostSocket/include "Sources/$room/$name.c" -o "$out/$name.o"
 done
-fuzz nss-answer -I Sources/CNSSModule/include -Xcc -ISources/CHostSocket/include "$out/CNSSModule.o" "$out/CHostSocket.o" \
-  Sources/NSSModule/*.swift Sources/Wire/{Frame,Message,ClientMessages}.swift Tests/Fuzz/NSSAnswerFuzz.swift
+fuzz nss-answer -I Sources/Clients/CNSSModule/include -Xcc -ISources/System/CHostSocket/include "$out/CNSSModule.o" "$out/CHostSocket.o" \
+  Sources/Clients/NSSModule/*.swift Sources/Core/Wire/{Frame,Message,ClientMessages}.swift Tests/Fuzz/NSSAnswerFuzz.swift

@@ -2,7 +2,7 @@ import CWinsock
 import Foundation
 import Glibc
 import HostDaemon
-import Lookups
+import Hosting
 import ModuleRegistrar
 import Providers
 import QuerySets

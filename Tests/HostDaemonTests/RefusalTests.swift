@@ -1,4 +1,4 @@
-import Lookups
+import Hosting
 import Rundown
 import Testing
 import Wire

@@ -2,7 +2,7 @@ import CWinsock
 import CallManagement
 import Dispatch
 import Glibc
-import Lookups
+import Hosting
 import NSPProvider
 import Providers
 import QuerySets

@@ -1,7 +1,7 @@
 import CProvider
 import CWinsock
 import Dispatch
-import Lookups
+import Hosting
 import ModuleRegistrar
 import NSPProvider
 import Providers

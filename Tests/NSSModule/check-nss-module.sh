@@ -26,7 +26,7 @@ export LD_LIBRARY_PATH=$work/lib STATE_DIRECTORY=$work/state
 unset NSP_SOCKET XDG_RUNTIME_DIR NSP_NSS_BYPASS
 cc=clang
 $cc -O1 -g -std=gnu11 -Wall -Wextra -Werror contract.c -o "$work/contract" -pthread || exit 1
-$cc -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -pthread -I$root/Sources/CWinsock/include door.c -o "$work/plugins/door.so" || exit 1
+$cc -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -pthread -I$root/Sources/ABI/CWinsock/include door.c -o "$work/plugins/door.so" || exit 1
 chmod 755 "$work/plugins/door.so"
 
 . ../Clients/check.sh

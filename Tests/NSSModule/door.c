@@ -5,7 +5,7 @@
      zoned         fe80::7%lo
      wait-N        192.0.2.8 after N milliseconds                         look-NAME  whatever this process finds for NAME through glibc
      free-NAME     the same, without what the environment says            192.0.2.7  and back; door/tcp, 7777/tcp: a service
-   cc -shared -fPIC -pthread -I../../Sources/CWinsock/include door.c -o door.so */
+   cc -shared -fPIC -pthread -I../../Sources/ABI/CWinsock/include door.c -o door.so */
 #define _GNU_SOURCE
 #define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>

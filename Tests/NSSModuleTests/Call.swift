@@ -1,1 +1,1 @@
-../../Sources/NSSModule/Call.swift
+../../Sources/Clients/NSSModule/Call.swift

@@ -1,1 +1,1 @@
-../../Sources/NSSModule/CallerBuffer.swift
+../../Sources/Clients/NSSModule/CallerBuffer.swift

@@ -1,1 +1,1 @@
-../../Sources/NSSModule/HostAnswer.swift
+../../Sources/Clients/NSSModule/HostAnswer.swift

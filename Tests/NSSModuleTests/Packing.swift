@@ -1,1 +1,1 @@
-../../Sources/NSSModule/Packing.swift
+../../Sources/Clients/NSSModule/Packing.swift

@@ -1,1 +1,1 @@
-../../Sources/NSSModule/Status.swift
+../../Sources/Clients/NSSModule/Status.swift

@@ -14,7 +14,7 @@ trap end EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 needs clang
 cc=clang
-compile() { $cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" "$@" -pthread || exit 1; }
+compile() { $cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" "$@" -pthread || exit 1; }
 mkdir "$work/shipped" "$work/data" && cp "$built"/{hosts,directory,email}.{so,toml} "$work/shipped/" || exit 1
 compile -shared -fPIC teller.c -o "$work/shipped/teller.so"
 printf '[settings]\ndata = "%s"\n' "$work/data" >"$work/shipped/teller.toml"

@@ -9,7 +9,7 @@ needs clang python3 setpriv
 trap 'kill $(jobs -p) 2>/dev/null; cleanup' EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 cc=clang
-$cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" directory.c -o "$work/directory" -L"$work" -lnsp -pthread || exit 1
+$cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" directory.c -o "$work/directory" -L"$work" -lnsp -pthread || exit 1
 export LD_LIBRARY_PATH=$work
 database=$STATE_DIRECTORY/directory.db
 client() { timeout 60 "$work/directory" "$@"; }

@@ -27,7 +27,7 @@ print(*[one.getsockname()[1] for one in kept[::2]])')
 address=127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).7
 mkdir -p "$work/zones" "$work/knot" "$work/lib"
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/lib/libnsp.so.0" && ln -s libnsp.so.0 "$work/lib/libnsp.so"
-clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" many.c -o "$work/many" \
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" many.c -o "$work/many" \
   -L"$work/lib" -lnsp -pthread || exit 1
 
 # The zones.

@@ -12,7 +12,7 @@ end() { for process in $knot $holder; do kill -9 $process; wait $process; done 2
 trap end EXIT
 build=$(cd "$root" && swift build --show-bin-path)
 cp "$build/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" email.c -o "$work/email" -L"$work" -lnsp -pthread || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" email.c -o "$work/email" -L"$work" -lnsp -pthread || exit 1
 export LD_LIBRARY_PATH=$work
 
 # A server for zones of this check, on a port of its own.
@@ -74,7 +74,7 @@ another=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 # The client of the samples in the style of Windows.
 wide=$root/build/libnspwindows.a
 [ -f "$wide" ] || { echo "check-email.sh: $wide: there is none: run make windows" >&2; exit 1; }
-clang -fshort-wchar -DUNICODE -D_UNICODE -I"$root/Sources/CWindows/include" -I"$root/Sources/CWinsock/include" \
+clang -fshort-wchar -DUNICODE -D_UNICODE -I"$root/Sources/ABI/CWindows/include" -I"$root/Sources/ABI/CWinsock/include" \
   "$root/sample-providers/windows-style/email-client.c" -o "$work/email-client" -L"$root/build" -lnspwindows -L"$work" -lnsp -pthread || exit 1
 
 client() { timeout 60 "$work/email" "$@"; }

@@ -41,7 +41,7 @@ module last -DHAS_4 -DHAS_SERVICES -DLAST
 echo "no shared object" >"$modules/libnss_broken.so.2"
 library=$(cd "$root" && swift build --show-bin-path)/libNSPLibrary.so
 cp "$library" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so" || exit 1
-$cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" nss/ask.c -o "$work/ask" -L"$work" -lnsp -pthread || exit 1
+$cc -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" nss/ask.c -o "$work/ask" -L"$work" -lnsp -pthread || exit 1
 ask() { LD_LIBRARY_PATH=$work timeout 30 "$work/ask" "$@"; }
 
 hosts=2a800 names=2a801 ports=2a802 addresses=2a803

@@ -13,11 +13,11 @@ holder=
 end() { [ -z "$holder" ] || { kill -9 $holder && wait $holder; } 2>/dev/null; cleanup; }
 trap end EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" owners.c -o "$work/owners" -L"$work" -lnsp || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" owners.c -o "$work/owners" -L"$work" -lnsp || exit 1
 export LD_LIBRARY_PATH=$work
 mkdir "$work/shipped" && cp "$built"/{directory,email,hosts}.{so,toml} "$work/shipped/" || exit 1
 # One that takes registrations and does not keep owners apart.
-clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" -shared -fPIC absorber.c -o "$work/shipped/absorber.so" || exit 1
+clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" -shared -fPIC absorber.c -o "$work/shipped/absorber.so" || exit 1
 : >"$work/shipped/absorber.toml"
 
 # Three users who are not root: the one that means harm, and two that the configurations below name.

@@ -13,7 +13,7 @@ holder=
 end() { [ -z "$holder" ] || { kill -9 $holder && wait $holder; } 2>/dev/null; cleanup; }
 trap end EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-compile() { clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" "$@" -pthread || exit 1; }
+compile() { clang -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" "$@" -pthread || exit 1; }
 mkdir "$work/shipped" && cp "$built"/{directory,email,dns}.{so,toml} "$work/shipped/" || exit 1
 compile -shared -fPIC absorber.c -o "$work/shipped/absorber.so" && : >"$work/shipped/absorber.toml"
 for name in registrations directory email; do compile $name.c -o "$work/$name" -L"$work" -lnsp; done

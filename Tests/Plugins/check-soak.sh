@@ -18,7 +18,7 @@ share() { echo $((($1 * thousandths + 999) / 1000)); }
 beside=
 trap '[ -z "$beside" ] || kill $beside 2>/dev/null; cleanup' EXIT
 cp "$(dirname "$program")/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
-for name in soak directory; do clang -O1 -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/CWinsock/include" $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1; done
+for name in soak directory; do clang -O1 -std=gnu11 -Wall -Wextra -Werror -I"$root/Sources/ABI/CWinsock/include" $name.c -o "$work/$name" -L"$work" -lnsp -pthread || exit 1; done
 export LD_LIBRARY_PATH=$work
 
 # One provider in a process of its own, one in the host's, and one that crashes.

@@ -1,5 +1,5 @@
 import CWinsock
-import Lookups
+import Hosting
 import ModuleRegistrar
 import QuerySets
 import Testing

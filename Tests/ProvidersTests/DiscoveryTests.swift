@@ -2,7 +2,7 @@ import BoundedTOML
 import CWinsock
 import Foundation
 import Glibc
-import Lookups
+import Hosting
 import ModuleRegistrar
 import QuerySets
 import Testing

@@ -109,7 +109,7 @@ extension TerminationStatus {
 /// A C program or provider, compiled with the flags that all of them hold to.
 func compile(_ sources: [String], _ flags: [String] = [], to target: String) async throws {
   let clang = Program(path: "/usr/bin/env")
-  let words = ["clang", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I" + Built.package + "/Sources/CWinsock/include"]
+  let words = ["clang", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I" + Built.package + "/Sources/ABI/CWinsock/include"]
   let outcome = try await clang.run(words + sources + flags + ["-o", target])
   try #require(outcome.status == 0, "\(outcome)")
 }

@@ -24,7 +24,7 @@ done
 cp "$build/libNSPLibrary.so" "$work/libnsp.so.0" && ln -s libnsp.so.0 "$work/libnsp.so"
 export LD_LIBRARY_PATH=$work
 for name in email-provider email-client; do
-  clang -fshort-wchar -DUNICODE -D_UNICODE -Wall -Wextra -Werror -I"$root/Sources/CWindows/include" -I"$root/Sources/CWinsock/include" \
+  clang -fshort-wchar -DUNICODE -D_UNICODE -Wall -Wextra -Werror -I"$root/Sources/ABI/CWindows/include" -I"$root/Sources/ABI/CWinsock/include" \
     "$samples/$name.c" -o "$work/$name" -L"$root/build" -lnspwindows -L"$work" -lnsp -pthread
 done
 

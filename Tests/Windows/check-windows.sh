@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sources for Windows against the headers of Sources/CWindows and libnspwindows.a: compiled every way that is documented, and run.
+# Sources for Windows against the headers of Sources/ABI/CWindows and libnspwindows.a: compiled every way that is documented, and run.
 #   check-windows.sh            needs clang, gcc, build/libnspwindows.a and libnsp.so (NSP_LIBRARY, else that of the debug build)
 set -eu
 cd "$(dirname "$0")"
@@ -8,7 +8,7 @@ needs clang clang++ gcc g++ nm
 root=../..
 library=${NSP_LIBRARY:-$root/.build/debug/libNSPLibrary.so}
 archive=$PWD/$root/build/libnspwindows.a
-includes="-I$root/Sources/CWindows/include -I$root/Sources/CWinsock/include"
+includes="-I$root/Sources/ABI/CWindows/include -I$root/Sources/ABI/CWinsock/include"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for file in "$library" "$archive"; do
@@ -98,7 +98,7 @@ check "a program that has neither main nor wmain says so" neither
 # Every header alone, and in C++20 behind and before the C++ library.
 alone() { # language, standard
   local header
-  for header in $(cd $root/Sources/CWindows/include && ls *.h nsp/windows-compat.h); do
+  for header in $(cd $root/Sources/ABI/CWindows/include && ls *.h nsp/windows-compat.h); do
     printf '#include <%s>\nextern int nothing;\n' "$header" >"$work/alone.c"
     clang -x $1 -std=$2 -fshort-wchar $strict -Wpedantic $includes -fsyntax-only "$work/alone.c" || return 1
   done

@@ -1,5 +1,5 @@
 /* Teaches sessions: what a client registers belongs to its session argument, and goes when the session is run down.
-   cc -shared -fPIC -O2 -pthread -I../../Sources/CWinsock/include addressbook.c -o addressbook.so */
+   cc -shared -fPIC -O2 -pthread -I../../Sources/ABI/CWinsock/include addressbook.c -o addressbook.so */
 #define NSP_ROUTINE_PROTOTYPES /* so that the routines below are exported, and checked */
 #include <nsphost.h>
 #include <pthread.h>

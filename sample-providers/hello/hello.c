@@ -1,5 +1,5 @@
 /* Teaches the three routines that make a provider: begin a lookup, deliver its records one by one, end it.
-   cc -shared -fPIC -O2 -I../../Sources/CWinsock/include hello.c -o hello.so */
+   cc -shared -fPIC -O2 -I../../Sources/ABI/CWinsock/include hello.c -o hello.so */
 #define NSP_ROUTINE_PROTOTYPES /* so that the routines below are exported, and checked */
 #include <nsphost.h>
 #include <arpa/inet.h>

@@ -6,7 +6,7 @@
        down                    the link to every client is lost
        later                   what follows runs on a thread of its own, from here on
        sleep MILLISECONDS
-   cc -shared -fPIC -O2 -I../../Sources/CWinsock/include loopback-mcm.c -o loopback-mcm.so -lpthread */
+   cc -shared -fPIC -O2 -I../../Sources/ABI/CWinsock/include loopback-mcm.c -o loopback-mcm.so -lpthread */
 #include <nsphost.h>
 #include <nspndis.h>
 #include <pthread.h>

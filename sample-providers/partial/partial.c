@@ -1,7 +1,7 @@
 /* Teaches what the host does for a provider that lacks the four optional routines: it puts stubs in their places.
    Startup and Cleanup then answer WSAEOPNOTSUPP, which the host takes as "needs no session"; a registration fails with
    WSAEOPNOTSUPP; a client that vanishes needs no rundown. nsphost inspect partial counts what each stub intercepted.
-   cc -shared -fPIC -O2 -I../../Sources/CWinsock/include partial.c -o partial.so */
+   cc -shared -fPIC -O2 -I../../Sources/ABI/CWinsock/include partial.c -o partial.so */
 #define NSP_ROUTINE_PROTOTYPES /* so that the routines below are exported, and checked */
 #include <nsphost.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Teaches modules that register themselves: no NSPv2 routine is exported; the file registers its provider module when the host
    has loaded it, takes it back before the host unloads it, and waits until nobody can call it any more.
-   cc -shared -fPIC -O2 -I../../Sources/CWinsock/include self-registering.c -o self-registering.so */
+   cc -shared -fPIC -O2 -I../../Sources/ABI/CWinsock/include self-registering.c -o self-registering.so */
 #include <nsphost.h>
 #include <arpa/inet.h>
 #include <stdlib.h>

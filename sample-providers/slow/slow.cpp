@@ -1,5 +1,5 @@
 // Teaches asynchronous answers: NextEx returns at once, a thread of the provider completes the call later, End cancels it.
-// c++ -std=c++17 -shared -fPIC -O2 -pthread -I../../Sources/CWinsock/include slow.cpp -o slow.so
+// c++ -std=c++17 -shared -fPIC -O2 -pthread -I../../Sources/ABI/CWinsock/include slow.cpp -o slow.so
 #define NSP_ROUTINE_PROTOTYPES // so that the routines below are exported, with C names
 #include <nsphost.h>
 

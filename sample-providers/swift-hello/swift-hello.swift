@@ -1,5 +1,5 @@
 // Teaches a provider in Swift: C entry points with @c, and a manifest beside the file (swift-hello.toml).
-// swiftc -emit-library -parse-as-library -O -I ../../Sources/CWinsock/include swift-hello.swift -o swift-hello.so
+// swiftc -emit-library -parse-as-library -O -I ../../Sources/ABI/CWinsock/include swift-hello.swift -o swift-hello.so
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import CWinsock

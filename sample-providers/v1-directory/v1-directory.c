@@ -1,6 +1,6 @@
 /* Teaches version 1 (NSP_ROUTINE): a directory in memory, with service classes. It has no sessions: what is registered stays until it is
    deleted. Of a class it keeps the values of its own name space; one of them, TcpPort, fills in the ports that registrations leave open.
-   cc -shared -fPIC -O2 -pthread -I../../Sources/CWinsock/include v1-directory.c -o v1-directory.so */
+   cc -shared -fPIC -O2 -pthread -I../../Sources/ABI/CWinsock/include v1-directory.c -o v1-directory.so */
 #include <netinet/in.h>
 #define NSP_ROUTINE_PROTOTYPES /* so that the routines below are exported, and checked */
 #include <nsphost.h>

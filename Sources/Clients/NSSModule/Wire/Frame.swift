@@ -1,0 +1,1 @@
+../../../Core/Wire/Frame.swift

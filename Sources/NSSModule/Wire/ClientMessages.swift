@@ -1,1 +1,0 @@
-../../Wire/ClientMessages.swift
