@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-plugins check-confinement check-format check-rooms sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-plugins check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
@@ -34,7 +34,7 @@ $(BUILD)/tour: plugins
 # How many seconds the tests of endurance run; those of a plain `swift test` take one.
 test: export NSPHOST_ENDURANCE ?= 20
 # Tests that wait keep threads of Swift's pool, which has two on two processors: side by side they would make each other late.
-test: check-format check-rooms check-abi check-embedding check-model check-confinement check-windows-style samples $(BUILD)/tour fixtures
+test: check-format check-rooms check-documents check-abi check-embedding check-model check-confinement check-windows-style samples $(BUILD)/tour fixtures
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --no-parallel --skip SystemTests
 	$(MAKE) check-system
@@ -103,6 +103,10 @@ check-model: test-packages
 # The picture of the rooms is the package's, and its arrows run down.
 check-rooms: test-packages
 	Tests/rooms.py
+
+# Links, tables and what they describe.
+check-documents: test-packages
+	Tests/Documents/check-documents.py
 
 check-format:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Plugins Tests Benchmarks sample-providers

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Looks at the documents: links lead somewhere, tables of TOML can be read, and commands and settings are all described. Needs no build.
+  check-documents.py      one line for each fault; fails where there is one
+"""
+import os, re, subprocess, sys, tomllib
+
+os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+pages = [page for page in subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True).stdout.split("\n") if page]
+faults = []
+LONGEST_README = 150
+
+
+def fault(place, what):
+    faults.append(f"{place}: {what}")
+
+
+def text(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def blocks(page, language):
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text(page), re.M | re.S)
+
+
+def prose(page):
+    return re.sub(r"^ *```.*?^ *```", "", text(page), flags=re.M | re.S)
+
+
+def anchors(page):
+    """As the sites that show such pages make them of headings."""
+    headings = re.findall(r"^#+ +(.*)$", prose(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def check_links(page):
+    for target in re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
+        if not os.path.exists(file):
+            fault(page, f"{target} leads nowhere")
+        elif anchor and file.endswith(".md") and anchor not in anchors(file):
+            fault(page, f"{file} has no heading for #{anchor}")
+
+
+def check_toml(page):
+    for block in blocks(page, "toml"):
+        try:
+            tomllib.loads(block)
+        except tomllib.TOMLDecodeError as error:
+            fault(page, f"a block of TOML can't be read: {error}: {block.splitlines()[0]}")
+
+
+def described(page, names, kind):
+    words = set(re.findall(r"`([^`]+)`", prose(page)))
+    known = {part for word in words for part in re.split(r"[\s|,]+|(?<=\w)\[", word)}
+    for name in names:
+        if name not in known:
+            fault(page, f"the {kind} {name} is not described")
+
+
+def settings(path):
+    """The keys of a table of settings, as its source has them."""
+    return re.findall(r'Setting(?:\.users|\.groups)?\(\s*"([a-z][a-z.-]*)"', text(path))
+
+
+for page in pages:
+    if page.startswith("docs/spec/"):
+        continue
+    check_links(page)
+    check_toml(page)
+lines = text("README.md").count("\n")
+if lines > LONGEST_README:
+    fault("README.md", f"{lines} lines, and {LONGEST_README} are the most")
+host = [key.removeprefix("limits.") for key in settings("Sources/Host/HostDaemon/ConfigurationSettings.swift")]
+provider = settings("Sources/Host/Providers/Discovery/ManifestSettings.swift")
+described("docs/reference/configuration.md", host + provider, "setting")
+commands = []
+for name in sorted(os.listdir("Sources/nsphost")):
+    commands += re.findall(r'commandName: "([a-z]+)"', text(os.path.join("Sources/nsphost", name)))
+inner = {"nsphost", "show", "kick", "close", "install", "remove", "check", "help", "list"}
+described("docs/reference/commands.md", [name for name in commands if name not in inner], "command")
+for line in faults:
+    print(f"FAILED  {line}")
+print(f"{len(pages)} pages, {len(host) + len(provider)} settings, {len(commands)} commands")
+sys.exit(1 if faults or not host or not provider or not commands else 0)
