@@ -2,10 +2,14 @@
 """Looks at the documents: links lead somewhere, tables of TOML can be read, and commands and settings are all described. Needs no build.
   check-documents.py      one line for each fault; fails where there is one
 """
-import os, re, subprocess, sys, tomllib
+import os, re, sys, tomllib
 
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-pages = [page for page in subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True).stdout.split("\n") if page]
+pages = []
+for folder, folders, files in os.walk("."):
+    # What is built or hidden is nobody's document.
+    folders[:] = [name for name in folders if not name.startswith(".") and name != "build"]
+    pages += sorted(os.path.normpath(os.path.join(folder, file)) for file in files if file.endswith(".md"))
 faults = []
 LONGEST_README = 150
 
