@@ -54,11 +54,11 @@ check-abi: test-packages
 check-embedding: test-packages
 	Tests/Embedding/check-embedding.sh
 
-# Real hosts and real clients, several at a time: each test has a host of its own.
-check-system: test-packages samples fixtures
+# Real hosts and real clients, four tests at a time: each has a host of its own, and more would only wait for processors.
+check-system: test-packages samples fixtures plugins
 	$(SWIFT) build --build-tests
 	$(SWIFT) build --product NSPLibrary
-	$(SWIFT) test --skip-build --filter SystemTests
+	$(SWIFT) test --skip-build --experimental-maximum-parallelization-width 4 --filter SystemTests
 
 # Real client processes of a real host.
 check-clients: test-packages samples fixtures windows
@@ -81,7 +81,7 @@ check-clients: test-packages samples fixtures windows
 check-plugins: test-packages windows plugins nss-module
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
-	@for name in $(PLUGINS); do echo "Tests/Plugins/check-$$name.sh" && Tests/Plugins/check-$$name.sh || exit 1; done
+	@for name in $(filter-out directory,$(PLUGINS)); do echo "Tests/Plugins/check-$$name.sh" && Tests/Plugins/check-$$name.sh || exit 1; done
 	Tests/Plugins/check-changes.sh
 	Tests/Plugins/check-registrations.sh
 	Tests/Plugins/check-soak.sh

@@ -278,7 +278,9 @@ let package = Package(
     // Real hosts and real clients.
     .testTarget(
       name: "SystemTests",
-      dependencies: [.product(name: "Subprocess", package: "swift-subprocess")], swiftSettings: strict),
+      dependencies: [
+        .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Subprocess", package: "swift-subprocess"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
       dependencies: ["nsphost", .product(name: "Subprocess", package: "swift-subprocess")],

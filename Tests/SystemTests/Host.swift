@@ -23,6 +23,14 @@ struct Plugin: Sendable {
   static func fixture(_ name: String, _ manifest: String? = nil) -> Plugin {
     Plugin(file: Built.fixtures + "/" + name + ".so", manifest: manifest)
   }
+
+  /// One that ships, with its manifest, whatever that says of where it runs and whether it does.
+  static func shipped(_ name: String, _ isolation: Isolation) throws -> Plugin {
+    let manifest = try String(contentsOfFile: Built.plugins + "/" + name + ".toml", encoding: .utf8)
+    let lines = manifest.components(separatedBy: "\n").filter { !$0.hasPrefix("isolation") && !$0.hasPrefix("enabled") }
+    let file = Built.plugins + "/" + name + ".so"
+    return Plugin(file: file, manifest: "isolation = \"\(isolation.rawValue)\"\n" + lines.joined(separator: "\n"))
+  }
 }
 
 /// A real host with a socket, a state folder and plugins of its own.
@@ -43,16 +51,63 @@ struct Host: Sendable {
   /// What it has written to standard error until now.
   var log: String { folder.text(of: "serve.err") }
 
+  /// A C program that is linked with libnsp, as a client of this host.
+  func client(_ source: String) async throws -> Program {
+    let program = "clients/" + URL(filePath: source).deletingPathExtension().lastPathComponent
+    if !folder.has("clients/libnsp.so") {
+      try folder.make("clients")
+      try folder.copy(Built.folder + "/libNSPLibrary.so", to: "clients/libnsp.so.0")
+      try FileManager.default.createSymbolicLink(atPath: folder["clients/libnsp.so"], withDestinationPath: "libnsp.so.0")
+    }
+    if !folder.has(program) {
+      try await compile([source], ["-L" + folder["clients"], "-lnsp", "-pthread"], to: folder[program])
+    }
+    return Program(path: folder[program], environment: environment.merging(["LD_LIBRARY_PATH": folder["clients"]]) { $1 })
+  }
+
+  /// The processes of its providers, the oldest first.
+  var workers: [Int32] {
+    get async throws {
+      let found = try await Program(path: "/usr/bin/env").run("pgrep", "-P", "\(processID)")
+      // One says that there are none; more, that it could not look.
+      try #require(found.status <= 1, "\(found)")
+      return found.output.split(separator: "\n").compactMap { Int32($0) }
+    }
+  }
+
+  /// Ends it and its providers' processes without a word, as `isKilled` has to say where it was started.
+  func crash() async throws {
+    let workers = try await workers
+    kill(processID, SIGKILL)
+    for worker in workers { kill(worker, SIGKILL) }
+    for worker in workers { try await eventually("process \(worker) has ended") { kill(worker, 0) != 0 } }
+  }
+
+  /// Waits until every session has ended.
+  func settles(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    struct Document: Decodable {
+      struct Ledger: Decodable { var live: Int }
+      var ledger: Ledger
+    }
+    try await eventually("no session is left", sourceLocation: sourceLocation) {
+      try await nsphost.document(Document.self, "sessions").ledger.live == 0
+    }
+  }
+
   /// Starts a host, and ends it when the body has returned, however it returns. An end that is not in order fails the test.
   /// - Parameters:
   ///   - configuration: The text of its nsphost.toml.
   ///   - variables: Of its environment, and of its workers'.
+  ///   - options: Further words of its command.
+  ///   - before: The folder of a host that has ended, which this one goes on with.
+  ///   - isKilled: The body kills it.
   static func serve<Result: Sendable>(
     _ configuration: String, _ plugins: [Plugin] = [], variables: [String: String] = [:],
+    options: [String] = [], in before: WorkFolder? = nil, isKilled: Bool = false,
     sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @Sendable (Host) async throws -> Result
   ) async throws -> Result {
-    let folder = try WorkFolder()
+    let folder = try before ?? WorkFolder()
     try folder.make("plugins")
     try folder.write(configuration, to: "nsphost.toml")
     for plugin in plugins {
@@ -62,10 +117,10 @@ struct Host: Sendable {
     }
     let program = Program(path: Built.nsphost, environment: environment(folder).merging(variables) { $1 })
     let errors = try FileDescriptor.open(
-      FilePath(folder["serve.err"]), .writeOnly, options: [.create, .append], permissions: .ownerReadWrite)
+      FilePath(folder["serve.err"]), .writeOnly, options: [.create, .append, .truncate], permissions: .ownerReadWrite)
     let result = try await Subprocess.run(
       .path(FilePath(program.path)),
-      arguments: ["serve", "--config", folder["nsphost.toml"], "--plugins", folder["plugins"]],
+      arguments: Arguments(["serve", "--config", folder["nsphost.toml"], "--plugins", folder["plugins"]] + options),
       environment: program.subprocessEnvironment, input: .none, output: .discarded,
       error: .fileDescriptor(errors, closeAfterSpawningProcess: true)
     ) { execution -> Swift.Result<Result, any Error> in
@@ -82,7 +137,8 @@ struct Host: Sendable {
     }
     let value = try result.closureResult.get()
     #expect(
-      result.terminationStatus.isSuccess, "the host ends in order: \(folder.text(of: "serve.err"))",
+      isKilled ? result.terminationStatus == .signaled(SIGKILL) : result.terminationStatus.isSuccess,
+      "the host ends in order: \(folder.text(of: "serve.err"))",
       sourceLocation: sourceLocation)
     return value
   }

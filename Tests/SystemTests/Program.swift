@@ -16,6 +16,7 @@ enum Built {
     .deletingLastPathComponent().path
   static let samples = ProcessInfo.processInfo.environment["NSPHOST_SAMPLES"] ?? package + "/build/providers"
   static let fixtures = ProcessInfo.processInfo.environment["NSPHOST_FIXTURES"] ?? package + "/build/fixtures"
+  static let plugins = ProcessInfo.processInfo.environment["NSPHOST_PLUGINS"] ?? package + "/build/plugins"
   static let nsphost = folder + "/nsphost"
 }
 
@@ -45,7 +46,13 @@ final class WorkFolder: Sendable {
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: self[name])
   }
 
-  func copy(_ file: String, to name: String) throws { try FileManager.default.copyItem(atPath: file, toPath: self[name]) }
+  /// A copy, in the place of what is there.
+  func copy(_ file: String, to name: String) throws {
+    if has(name) { try FileManager.default.removeItem(atPath: self[name]) }
+    try FileManager.default.copyItem(atPath: file, toPath: self[name])
+  }
+
+  func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: self[name]) }
 
   func text(of name: String) -> String { (try? String(contentsOfFile: self[name], encoding: .utf8)) ?? "" }
 }
@@ -65,6 +72,14 @@ struct Program: Sendable {
   var path: String
   /// Over that of the tests.
   var environment: [String: String] = [:]
+  /// Before those of each run.
+  var words: [String] = []
+
+  /// The same as another user, who is in no group but the one of the same number.
+  func asUser(_ user: UInt32) -> Program {
+    let become = ["setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups"]
+    return Program(path: "/usr/bin/env", environment: environment, words: become + [path] + words)
+  }
 
   var subprocessEnvironment: Environment {
     var changes: [Environment.Key: String?] = [:]
@@ -76,7 +91,7 @@ struct Program: Sendable {
   @discardableResult
   func run(_ words: [String], input: String = "") async throws -> Outcome {
     let result = try await Subprocess.run(
-      .path(FilePath(path)), arguments: Arguments(words), environment: subprocessEnvironment, input: .string(input),
+      .path(FilePath(path)), arguments: Arguments(self.words + words), environment: subprocessEnvironment, input: .string(input),
       output: .string(limit: 8 << 20), error: .string(limit: 8 << 20))
     return Outcome(
       status: result.terminationStatus.number, output: result.standardOutput, errors: result.standardError)
@@ -84,6 +99,46 @@ struct Program: Sendable {
 
   @discardableResult
   func run(_ words: String...) async throws -> Outcome { try await run(words) }
+
+  /// Runs it beside the body, which is given its process, and waits for its end. Its input ends with the body; what it prints is in the file meanwhile.
+  func beside<Value: Sendable>(
+    _ words: String..., printing file: String, _ body: @Sendable (Int32) async throws -> Value
+  ) async throws -> (outcome: Outcome, value: Value) {
+    let output = try FileDescriptor.open(
+      FilePath(file), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
+    let result = try await Subprocess.run(
+      .path(FilePath(path)), arguments: Arguments(self.words + words), environment: subprocessEnvironment,
+      input: .inputWriter, output: .fileDescriptor(output, closeAfterSpawningProcess: true), error: .string(limit: 8 << 20)
+    ) { execution -> Swift.Result<Value, any Error> in
+      let value: Swift.Result<Value, any Error>
+      do { value = .success(try await body(execution.processIdentifier.value)) } catch {
+        value = .failure(error)
+        try? execution.send(signal: .kill)
+      }
+      try await execution.standardInputWriter.finish()
+      return value
+    }
+    let printed = try String(contentsOfFile: file, encoding: .utf8)
+    let outcome = Outcome(status: result.terminationStatus.number, output: printed, errors: result.standardError)
+    return (outcome, try result.closureResult.get())
+  }
+
+  /// Expects that it ends so and says this.
+  func expect(
+    _ status: Int32, _ text: String = "", of words: String..., sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws {
+    let outcome = try await run(words)
+    #expect(
+      outcome.status == status && (text.isEmpty || (outcome.output + outcome.errors).contains(text)),
+      "\(words): not status \(status), \(text), but \(outcome)", sourceLocation: sourceLocation)
+  }
+
+  /// Expects that it prints exactly these lines, in whatever order.
+  func expect(lines: [String], of words: String..., sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    let outcome = try await run(words)
+    let printed = (outcome.output + outcome.errors).split(separator: "\n").map(String.init)
+    #expect(printed.sorted() == lines.sorted(), "\(words): \(outcome)", sourceLocation: sourceLocation)
+  }
 
   /// What it prints with --json.
   func document<Document: Decodable>(_ type: Document.Type, _ words: String...) async throws -> Document {
