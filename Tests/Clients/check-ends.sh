@@ -172,6 +172,7 @@ check "in-process: a thread" stays thread 'its thread [0-9]+ \(.*\) has not ende
 check "in-process: a thread that never rests" stays spinning 'thread [0-9]+ \(.*\) does not rest, and may be in it'
 check "in-process: a timer" stays timer 'a timer calls it \(SIGEV_THREAD\)'
 check "in-process: a destructor of thread-specific data" stays key 'a destructor of thread-specific data \(pthread_key_create\) is in it'
+check "in-process: a handler of on_exit" stays exit 'it may have a handler for the end of the process \(on_exit\)'
 gone() { ! grep -q "$1" /proc/$host/maps && ! nsphost modules | grep -q 'kept mapped'; }
 leaves() { # what it leaves
   served in-process "" "$fixtures/stays/stays-$1.so" "$samples/hello.so" && nsphost disable "stays-$1" >"$work/said" && within 8 gone "stays-$1" && answers && stops

@@ -2,10 +2,12 @@
      thread, spinning, timer, key, handler: a thread that sleeps, one that never rests, a timer that calls it
      (SIGEV_THREAD), a destructor of thread-specific data, a handler of a signal; late: a thread that ends 300 ms after the unload;
      joined: a thread that its destructor ends and waits for; over: one that the destructor does not wait for;
-     none: handlers of exit and of fork, which go with the file; unseen: one of exit that does not, and that nobody can see. */
+     none: handlers of exit and of fork, which go with the file; exit: one of on_exit, which does not; unseen: the same, found by a way that nobody
+     sees. */
 #define _GNU_SOURCE
 #define NSP_ROUTINE_PROTOTYPES
 #include <nsphost.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -57,7 +59,11 @@ __attribute__((constructor)) static void load(void) {
   if (strcmp(LEAVES, "key") == 0) pthread_key_create(&key, destroys);
   if (strcmp(LEAVES, "handler") == 0) signal(SIGUSR2, handles);
   if (strcmp(LEAVES, "none") == 0) atexit(at_end), at_quick_exit(at_end), pthread_atfork(at_end, at_end, at_end);
-  if (strcmp(LEAVES, "unseen") == 0) on_exit(at_exit, NULL);
+#ifdef ON_EXIT
+  on_exit(at_exit, NULL);
+#endif
+  int (*found)(void (*)(int, void *), void *) = (int (*)(void (*)(int, void *), void *))dlsym(RTLD_DEFAULT, "on_exit");
+  if (strcmp(LEAVES, "unseen") == 0) found(at_exit, NULL);
 }
 void NSPModuleUnload(void) { is_unloaded = strcmp(LEAVES, "joined") != 0; }
 

@@ -234,6 +234,14 @@ static void look_at_timers(struct search *search) {
   if (timers != NULL) fclose(timers);
 }
 
+/* What on_exit was given is in a list of libc's that nobody can read, without the file that it belongs to: such a handler does not go with its file, as
+   those of atexit do. So a file that can call it may have done so. */
+static void look_at_exit_handlers(struct search *search) {
+  search->said = "it may have a handler for the end of the process (on_exit)";
+  for (size_t i = 0; i < search->parts.count; i++)
+    if (search->parts.all[i].handles_exit) note(search, search->parts.all[i].file);
+}
+
 void nsp_files_in_use(const void *const *files, size_t count, const void *const *open, size_t open_count, struct nsp_use *uses) {
   struct search search = {.count = count, .uses = uses};
   for (size_t file = 0; file < count; file++) uses[file].text[0] = 0;
@@ -243,6 +251,7 @@ void nsp_files_in_use(const void *const *files, size_t count, const void *const 
     look_at_handlers(&search);
     look_at_destructors(&search);
     look_at_timers(&search);
+    look_at_exit_handlers(&search);
     look_at_threads(&search);
   }
   free(search.parts.all);

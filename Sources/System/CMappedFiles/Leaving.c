@@ -3,9 +3,9 @@
 #include "Leaving.h"
 
 #include "CMappedFiles.h"
+#include "Dynamic.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +15,7 @@ struct span {
 };
 struct file {
   const ElfW(Dyn) *dynamic;
+  uintptr_t base;
   const char *path, *soname, *texts;
   struct span code[PARTS];
   size_t code_count;
@@ -54,10 +55,10 @@ static int collect(struct dl_phdr_info *info, size_t size, void *context) {
     if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0 && file->code_count < PARTS)
       file->code[file->code_count++] = (struct span){start, start + part->p_memsz};
   }
-  for (const ElfW(Dyn) *entry = file->dynamic; entry != NULL && entry->d_tag != DT_NULL; entry++)
-    if (entry->d_tag == DT_STRTAB) file->texts = (const char *)(entry->d_un.d_ptr < info->dlpi_addr ? info->dlpi_addr + entry->d_un.d_ptr : entry->d_un.d_ptr);
-  for (const ElfW(Dyn) *entry = file->dynamic; entry != NULL && entry->d_tag != DT_NULL; entry++)
-    if (entry->d_tag == DT_SONAME && file->texts != NULL) file->soname = file->texts + entry->d_un.d_val;
+  file->base = info->dlpi_addr;
+  file->texts = nsp_dynamic_place(file->dynamic, file->base, DT_STRTAB);
+  uintptr_t soname = nsp_dynamic_entry(file->dynamic, DT_SONAME);
+  if (soname != 0 && file->texts != NULL) file->soname = file->texts + soname;
   files->count++;
   return 0;
 }
@@ -107,9 +108,10 @@ struct question {
 };
 
 static int add(struct parts *parts, const struct file *file, size_t number) {
+  int handles_exit = nsp_dynamic_refers(file->dynamic, file->base, "on_exit");
   for (size_t i = 0; i < file->code_count; i++) {
     if (!nsp_grow((void **)&parts->all, &parts->room, parts->count, sizeof *parts->all)) return 0;
-    parts->all[parts->count++] = (struct part){file->code[i].start, file->code[i].end, number};
+    parts->all[parts->count++] = (struct part){file->code[i].start, file->code[i].end, number, handles_exit};
   }
   return 1;
 }

@@ -9,6 +9,8 @@
 struct part {
   uintptr_t start, end;
   size_t file;
+  /* It refers to on_exit. */
+  int handles_exit;
 };
 
 struct parts {

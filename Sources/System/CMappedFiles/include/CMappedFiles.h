@@ -17,7 +17,7 @@ struct nsp_use {
 
 /* Looks for what would run code that leaves the process when files are closed: their own, and that of libraries which they need and neither the
    program nor a file that stays open does. That is a thread that is in it or returns to it, the handler of a signal, a destructor of
-   thread-specific data, a timer that starts a thread. Threads of the host's own do not count: the host knows what they run. What can't be seen
+   thread-specific data, a timer that starts a thread, a call of on_exit. Threads of the host's own do not count: the host knows what they run. What can't be seen
    counts. One look at each thread, for all files. Each file is given by its identity; what is no file any more has no use. Any thread; does not
    wait. */
 void nsp_files_in_use(const void *const *files, size_t count, const void *const *open, size_t open_count, struct nsp_use *uses);
