@@ -119,6 +119,32 @@ import Wire
     served.finish()
   }
 
+  @Test("what waits for a change counts as its user's memory until the lookup has ended")
+  func counted() throws {
+    var limits = Limits()
+    (limits.unlimitedUsers, limits.bytesPerUser) = ([], 6000)
+    let served = try served("scripted-a", limits: limits)
+    let client = try RawClient(served)
+    for round in 1...3 {
+      let handle = try #require(try client.begin("records-1").handle, "round \(round)")
+      var waiting = 0
+      var refusal: MetLimit?
+      while refusal == nil, waiting < 16 {
+        let answer = try client.ask(.ioctl) { frame in
+          frame.append(handle)
+          frame.append(SIO_NSP_NOTIFY_CHANGE)
+          for word: UInt32 in [1, 0, 0] { frame.append(word) }
+        }
+        if answer.status == .ioPending { waiting += 1 } else { refusal = answer.payload.withUnsafeBytes { MetLimit($0) } }
+      }
+      #expect((2...5).contains(waiting))
+      #expect(refusal == MetLimit(.bytesPerUser, of: getuid(), maximum: 6000))
+      client.post(.end) { $0.append(handle) }
+      for _ in 0...waiting { _ = try #require(client.receive()) }
+    }
+    served.finish()
+  }
+
   @Test("a client that is gone leaves nothing that waits")
   func gone() throws {
     let served = try served("scripted-a", "version1")

@@ -79,4 +79,22 @@ import Testing
       }
     }
   }
+
+  @Test("a provider's thread of its own is known in the log by the file that its code is in", arguments: Isolation.allCases)
+  func ownThread(_ isolation: Isolation) async throws {
+    let made = try WorkFolder()
+    try await compile([Built.package + "/Tests/Fixtures/talks.c"], ["-shared", "-fPIC", "-pthread"], to: made["talks.so"])
+    // The host knows no provider by this file.
+    try await compile(
+      [Built.package + "/Tests/Fixtures/talks.c"], ["-shared", "-fPIC", "-pthread", "-DIS_LIBRARY"], to: made["libtalks.so"])
+    let talks = Plugin(file: made["talks.so"], manifest: "isolation = \"\(isolation.rawValue)\"\n")
+    try await Host.serve("", [talks], variables: ["LIBRARY_THAT_TALKS": made["libtalks.so"]], options: ["--log", "info"]) {
+      host in
+      try await host.nsphost.expect(2, of: "lookup", "x", "--provider", "talks")
+      try await eventually("both have said it: \(host.log)") {
+        host.log.contains("talks: on a thread of mine\n")
+          && host.log.contains(isolation == .inProcess ? "a provider: from a library\n" : "talks: from a library\n")
+      }
+    }
+  }
 }

@@ -41,7 +41,7 @@ extension Requests {
   /// A request that waits is answered twice: that it is pending, and what it came to. Then false: its answers are sent here.
   func ioctl(
     _ payload: UnsafeMutableRawBufferPointer, _ session: ClientSession, _ header: FrameHeader, _ connection: Connection,
-    _ answer: inout FrameWriter
+    _ answer: inout FrameWriter, _ met: inout HostLimit?
   ) throws(WinsockError) -> Bool {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let request = IoctlRequest(&fields) else { throw .invalidArgument }
@@ -49,8 +49,14 @@ extension Requests {
     guard let input = fields.bytes(Int(request.inputSize)), request.outputSize <= limits.maximumFrame / 2 else {
       throw .invalidArgument
     }
-    let outcome = try lookup.control(
-      request.code, input: Array(input), outputSize: Int(request.outputSize), waits: request.waits != 0)
+    let outcome: Lookup.Control
+    do throws(WinsockError) {
+      outcome = try lookup.control(
+        request.code, input: Array(input), outputSize: Int(request.outputSize), waits: request.waits != 0)
+    } catch {
+      if error == .noBuffers, lookup.wasTooLarge { met = .bytesPerUser }
+      throw error
+    }
     switch outcome {
     case .done(let output):
       IoctlAnswer(size: UInt32(output.count)).write(to: &answer)

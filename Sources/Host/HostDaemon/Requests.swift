@@ -87,7 +87,7 @@ struct Requests: Sendable {
       case .removeClass: try removeClass(payload, session)
       case .classInfo: try classInfo(payload, session, &answer)
       case .className: try className(payload, session, &answer)
-      case .ioctl: guard try ioctl(payload, session, header, connection, &answer) else { return nil }
+      case .ioctl: guard try ioctl(payload, session, header, connection, &answer, &met) else { return nil }
       case .advertise: try advertise(payload, connection)
       case .unadvertise: try unadvertise(payload, connection)
       case .complete:

@@ -153,6 +153,9 @@ extension Lookup {
   /// How many may wait at once.
   private static let maximumNotices = 16
 
+  /// What the host keeps of one, about.
+  private static let noticeBytes = 1024
+
   /// `WSANSPIoctl` (nsp.md §8.7): only on a lookup at one provider. `SIO_NSP_NOTIFY_CHANGE` that does not wait only asks:
   /// `WSAEWOULDBLOCK` says that what was delivered still holds. A version 1 provider is asked itself, and may know other codes; of others
   /// the host sees what is registered through it, and hears what they say (`NSPHostChanged`). Calls out.
@@ -189,6 +192,13 @@ extension Lookup {
       if state.phase == .ended { return .invalidHandle }
       state.notices.removeAll(where: \.isForgettable)
       guard state.notices.count < Self.maximumNotices else { return .noBuffers }
+      if state.notices.count == state.mostNotices {
+        guard state.mayGrow?(Self.noticeBytes) != false else {
+          state.isTooLarge = true
+          return .noBuffers
+        }
+        state.mostNotices += 1
+      }
       state.notices.append(notice)
       return nil
     }

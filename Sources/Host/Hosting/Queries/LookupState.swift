@@ -86,6 +86,8 @@ extension Lookup {
     /// Those that wait for a change. Each stays until it is complete and, where it was aborted, until the lookup itself is let go of:
     /// a provider may write to it until its End has returned.
     var notices: [ChangeNotice] = []
+    /// As many were there at once as are counted.
+    var mostNotices = 0
   }
 
   /// The code of a query whose providers have all ended, before anything was delivered.
