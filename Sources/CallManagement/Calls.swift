@@ -374,6 +374,7 @@ extension VirtualConnection.State {
     guard let next = call.after(transition) else { preconditionFailure("\(transition) in \(call)") }
     call = next
     lastEvent = event
+    ChangeBell.calls.ring()
   }
 
   /// Back to a connection without a call. Answers the parties that are gone with it.

@@ -89,7 +89,10 @@ public final class CoNDIS: Sendable {
   public var illegalTransitions: Int { illegal.load(ordering: .relaxed) }
 
   func nextNumber() -> UInt64 { created.add(1, ordering: .relaxed).newValue }
-  func countEndedCall() { ended.add(1, ordering: .relaxed) }
+  func countEndedCall() {
+    ended.add(1, ordering: .relaxed)
+    ChangeBell.calls.ring()
+  }
 
   /// The answer to a request that the state of its object forbids.
   func refused<Success>(
@@ -101,6 +104,7 @@ public final class CoNDIS: Sendable {
 
   func refused(_ status: NDISStatus, _ vc: VirtualConnection, function: String = #function) -> NDISStatus {
     illegal.add(1, ordering: .relaxed)
+    defer { ChangeBell.calls.ring() }
     let transition = Self.transition(function, vc, "refused with \(status)")
     trouble.withLock { Self.keep(transition, in: &$0.transitions) }
     return status

@@ -99,6 +99,7 @@ extension CoNDIS {
     vc.state.withLock { $0.existence = .gone }
     if hasMiniportPart { _ = vc.miniport?.deleteVC(vc.state.withLock { $0.miniportContext }) }
     _ = connections.remove(handle)
+    ChangeBell.calls.ring()
     uncount(vc)
     issued(nil)
     // A create can't be answered later.
@@ -159,6 +160,7 @@ extension CoNDIS {
     _ = vc.miniport?.deleteVC(miniport)
     vc.state.withLock { $0.existence = .gone }
     _ = connections.remove(handle)
+    ChangeBell.calls.ring()
     if !isClientTold { uncount(vc) }
     return .success
   }

@@ -23,6 +23,7 @@ extension CoNDIS {
       party.operation = state.begin()
       state.partyOperations += 1
       state.parties.append(party)
+      ChangeBell.calls.ring()
       return .success((party.operation, state.managerContext))
     }
     guard case .success(let (operation, manager)) = begun else {
@@ -58,6 +59,7 @@ extension CoNDIS {
       } else {
         party.state = .gone
         state.parties.removeAll { $0 === party }
+        ChangeBell.calls.ring()
       }
       return true
     }

@@ -95,6 +95,7 @@ public final class ModuleRegistrar: Sendable {
       return proposed
     }
     guard let proposed else { throw .insufficientResources }
+    ChangeBell.modules.ring()
     issued(client.handle)
     for binding in proposed { attach(binding) }
   }
@@ -119,6 +120,7 @@ public final class ModuleRegistrar: Sendable {
       return proposed
     }
     guard let proposed else { throw .insufficientResources }
+    ChangeBell.modules.ring()
     issued(provider.handle)
     for binding in proposed { attach(binding) }
   }
@@ -171,6 +173,7 @@ public final class ModuleRegistrar: Sendable {
       binding.clientContext = clientContext
       binding.providerContext = context
     }
+    ChangeBell.modules.ring()
     if answer == .success { attached(context, dispatch) }
     return answer
   }
@@ -194,7 +197,8 @@ public final class ModuleRegistrar: Sendable {
 
   /// Moves a binding on; what follows is performed without the lock.
   private func advance(_ binding: ModuleBinding, _ event: @autoclosure () -> BindingState.Event) -> BindingState.Effect {
-    state.withLock { state in
+    defer { ChangeBell.modules.ring() }
+    return state.withLock { state in
       let effect = binding.state.handle(event())
       switch effect {
       case .link:
@@ -248,6 +252,7 @@ public final class ModuleRegistrar: Sendable {
       binding.provider.openBindings -= 1
       return complete(&state, binding.client) + complete(&state, binding.provider)
     }
+    ChangeBell.modules.ring()
     for waiter in waiting { waiter.signal() }
   }
 
@@ -283,6 +288,7 @@ public final class ModuleRegistrar: Sendable {
       return .success((registration, attached))
     }
     let (registration, attached) = try accepted.get()
+    ChangeBell.modules.ring()
     for binding in attached { perform(.detach(callsClient: true), binding) }
     return state.withLock { _ in registration.isComplete }
   }

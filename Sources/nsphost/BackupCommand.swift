@@ -11,7 +11,7 @@ struct StateFolders: ParsableArguments {
 
   /// The host's own, and those of providers for which the configuration names one.
   func all() throws -> [StateFolder] {
-    let configuration = try file.load(isJSON: json)
+    let configuration = try file.load()
     let own = StateFolder(name: "state", path: configuration.state ?? ProcessEnvironment.stateDirectory)
     let others = configuration.providers.settings.sorted { $0.key < $1.key }.compactMap { name, settings in
       settings.own["state"]?.first.map { StateFolder(name: name, path: $0) }
@@ -22,7 +22,7 @@ struct StateFolders: ParsableArguments {
   func perform(_ what: String, _ body: ([StateFolder]) throws(StateFailure) -> StateBackup.Report) throws -> StateBackup.Report {
     let all = try all()
     do throws(StateFailure) { return try body(all) } catch {
-      throw CommandFailure(what: what, why: error.why, remedy: error.remedy, isJSON: json)
+      throw CommandFailure(what: what, why: error.why, remedy: error.remedy)
     }
   }
 }

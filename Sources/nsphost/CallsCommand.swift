@@ -1,7 +1,4 @@
 import ArgumentParser
-import CallManagement
-import Glibc
-import Hosting
 import Sessions
 
 struct CallsCommand: ParsableCommand {
@@ -19,9 +16,10 @@ struct ShowCallsCommand: WatchingCommand, RunningHostCommand {
   @Flag(name: .long, help: "Stay, and show every change. End with Ctrl-C.")
   var watch = false
 
-  func output(of host: ProviderHost, withAges: Bool) -> CommandOutput {
-    options.json
-      ? CommandOutput(CallsDocument(host.calls, withAges: withAges)) : CommandOutput(host.calls.lines(withAges: withAges))
+  func request() -> Control.Calls { Control.Calls() }
+
+  func output(_ answer: Control.Calls.Answer) -> CommandOutput {
+    options.json ? CommandOutput(answer) : CommandOutput(answer.lines())
   }
 }
 
@@ -33,14 +31,10 @@ struct CloseCallCommand: RunningHostCommand {
   @OptionGroup var options: HostOptions
   @OptionGroup var choice: CallChoice
 
-  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    let outcome = host.closeCall(choice.number, choice.status)
-    if let (why, remedy) = outcome.failure {
-      var kind = CommandFailure.Kind.failed
-      if case .notFound = outcome { kind = .nothingFound }
-      throw CommandFailure(kind: kind, what: "call \(choice.number)", why: why, remedy: remedy, isJSON: options.json)
-    }
-    return options.json ? CommandOutput(CallsDocument(host.calls, withAges: true)) : CommandOutput([outcome.line(choice)])
+  func request() -> Control.CloseCall { choice.request }
+
+  func output(_ answer: Control.CloseCall.Answer) -> CommandOutput {
+    options.json ? CommandOutput(answer.calls) : CommandOutput([choice.line(answer.call)])
   }
 }
 
@@ -51,47 +45,23 @@ struct CallChoice: ParsableArguments {
 
   @Option(name: .long, help: ArgumentHelp("Why it is closed.", valueName: "reason"))
   var status: CloseReason = .kicked
+
+  var request: Control.CloseCall { Control.CloseCall(number: number, status: status) }
+
+  func line(_ closed: Control.Calls.Answer.Call) -> String { "closed \(number) (\(status.rawValue)): \(closed.peerText)" }
 }
 
 extension CloseReason: ExpressibleByArgument {}
 
-extension CallClosing {
-  /// Nil when the call is over.
-  var failure: (why: String, remedy: String)? {
-    switch self {
-    case .closed: nil
-    case .notFound: ("there is no such call", "nsphost calls lists them")
-    case .foreign: ("it is no client's call", "only the driver that made it can close it")
-    case .refused(let call):
-      (
-        call.state == .closing ? "it is closing already" : "it is \(call.state.rawValue), so there is nothing to close",
-        "see nsphost calls"
-      )
-    case .stillClosing(let call):
-      call.closingFor == nil
-        ? ("some provider has not let go yet", "nsphost modules shows calls in progress")
-        : (
-          "every provider has let go, and transport \(call.transport ?? "-") has not completed the close of connection \(call.number), which is \(call.state.rawValue)",
-          "see what the transport waits for; nsphost calls shows its connections"
-        )
-    }
-  }
-
-  func line(_ choice: CallChoice) -> String {
-    guard case .closed(let call) = self else { return "" }
-    return "closed \(call.number) (\(choice.status.rawValue)): \(call.peerText)"
-  }
-}
-
-extension CallsReport {
-  func lines(withAges: Bool) -> [String] {
+extension Control.Calls.Answer {
+  func lines(withAges: Bool = true) -> [String] {
     var lines: [String] = []
     if !calls.isEmpty {
       lines = Output.table(
         ["VC", "OWNER", "STATE", "PEER", withAges ? "AGE" : "", "PARTIES", "LAST EVENT"],
         calls.map { call in
           [
-            String(call.number), call.owner.rawValue, call.state.rawValue, call.peerText, withAges ? Output.age(call.age) : "",
+            String(call.vc), call.owner, call.state, call.peerText, withAges ? Output.age(.microseconds(call.ageUs)) : "",
             String(call.parties), call.eventText(withAges: withAges),
           ]
         }, rightAligned: [0, 5])
@@ -109,74 +79,12 @@ extension CallsReport {
   }
 }
 
-extension CallsReport.Call {
-  func eventText(withAges: Bool) -> String {
-    guard let closingFor else { return lastEvent.text }
-    let span = withAges ? " for \(Output.age(closingFor))" : ""
-    return "\(lastEvent.text); \(transport ?? "its transport") has not completed the close\(span)"
+extension Control.Calls.Answer.Call {
+  fileprivate func eventText(withAges: Bool) -> String {
+    guard let closingUs else { return lastEvent }
+    let span = withAges ? " for \(Output.age(.microseconds(closingUs)))" : ""
+    return "\(lastEvent); \(transport ?? "its transport") has not completed the close\(span)"
   }
 
-  var peerText: String {
-    peer.map { "pid \($0.processID) uid \($0.userID) \($0.command)" } ?? "-"
-  }
-}
-
-extension CallEvent {
-  /// In words of people.
-  var text: String {
-    switch self {
-    case .created: "created"
-    case .makeCall: "outgoing call"
-    case .incomingCall: "incoming call"
-    case .accepted: "accepted"
-    case .refused: "refused"
-    case .failed: "failed"
-    case .connected: "connected"
-    case .incomingClose(let status): "incoming close (\(CloseReason(status)?.rawValue ?? status.description))"
-    case .closeCall: "close"
-    case .closeFailed: "close failed"
-    case .closed: "closed"
-    }
-  }
-}
-
-private struct CallsDocument: Encodable {
-  struct Peer: Encodable {
-    var pid: Int32
-    var uid: UInt32
-    var gid: UInt32
-    var command: String
-  }
-  struct Call: Encodable {
-    var vc: UInt64
-    var owner: String
-    var state: String
-    var peer: Peer?
-    var transport: String?
-    var ageUs: Int
-    var parties: Int
-    var lastEvent: String
-    var closingUs: Int?
-  }
-  let schema = "nsphost.calls/1"
-  let host = HostEnvelope()
-  var calls: [Call]
-  var transports: [String]
-  var ended: Int
-  var illegalTransitions: Int
-  var latestTransitions: [String]
-
-  init(_ report: CallsReport, withAges: Bool) {
-    calls = report.calls.map { call in
-      Call(
-        vc: call.number, owner: call.owner.rawValue, state: call.state.rawValue,
-        peer: call.peer.map { Peer(pid: $0.processID, uid: $0.userID, gid: $0.groupID, command: $0.command) },
-        transport: call.transport, ageUs: withAges ? Int(call.age.microseconds) : 0, parties: call.parties,
-        lastEvent: call.lastEvent.text, closingUs: withAges ? call.closingFor.map { Int($0.microseconds) } : nil)
-    }
-    transports = report.transports
-    ended = report.ended
-    illegalTransitions = report.illegalTransitions
-    latestTransitions = report.latestTransitions
-  }
+  fileprivate var peerText: String { peer.map { "pid \($0.pid) uid \($0.uid) \($0.command)" } ?? "-" }
 }

@@ -1,9 +1,7 @@
 import ArgumentParser
-import Foundation
 import Glibc
 import Hosting
 import Providers
-import Sessions
 
 /// Which provider a command is about.
 struct ProviderChoice: ParsableArguments {
@@ -11,29 +9,10 @@ struct ProviderChoice: ParsableArguments {
 
   @Argument(help: "A provider's name, its id, or the first digits of that.")
   var provider: ProviderReference
-
-  /// Its entry in a host that knows every file.
-  func entry(in host: ProviderHost, for what: String) throws -> Catalog.Entry {
-    let entries = host.catalog.entries
-    let id = try provider.find(among: entries.known, isJSON: options.json)
-    guard var entry = entries.first(where: { $0.id == id }) else {
-      throw CommandFailure(
-        kind: .nothingFound, what: "\(what) \(provider.text)", why: "there is no provider of this name",
-        remedy: "nsphost providers lists the names", isJSON: options.json)
-    }
-    // Held here, it would keep its file.
-    entry.provider = nil
-    return entry
-  }
-
-  func failure(_ what: String, _ failure: ProviderHost.ChangeFailure) -> CommandFailure {
-    let (why, remedy) = failure.text
-    return CommandFailure(what: "\(what) \(provider.text)", why: why, remedy: remedy, isJSON: options.json)
-  }
 }
 
 /// Enables or disables a provider for good: a running host does it at once, and keeps it in its catalog file.
-protocol SwitchCommand: HostCommand {
+protocol SwitchCommand: HostCommand where Request == Control.Switch {
   var choice: ProviderChoice { get }
   static var enables: Bool { get }
 }
@@ -44,25 +23,16 @@ extension SwitchCommand {
   func needed(of files: [Candidate]) -> [Candidate] { Self.enables ? choice.provider.files(among: files) : [] }
   func loadsItself(_ file: Candidate) -> Bool { file.hasEntry }
 
-  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    let verb = Self.enables ? "enable" : "disable"
-    try options.requireState(for: verb)
-    let entry = try choice.entry(in: host, for: verb)
-    do throws(ProviderHost.ChangeFailure) {
-      if Self.enables { try host.enable(entry.id) } else { try host.disable(entry.id) }
-    } catch { throw choice.failure(verb, error) }
-    let (name, catalog) = (entry.manifest.displayName, host.catalogFile?.path)
-    let isElsewhere = entry.hosting != nil
-    let mapped = Self.enables || isElsewhere ? nil : ChangeReport(host, entry, "disabled").staysMapped
-    if options.json {
-      return CommandOutput(
-        SwitchDocument(
-          change: .init(
-            name: name, file: entry.path, catalog: catalog, enabled: Self.enables, mapped: mapped != nil, cause: mapped)))
-    }
-    let howLong = catalog.map { "for good: kept in \($0)" } ?? "until the host ends: it keeps no state"
-    let staysMapped = mapped.map { ["    its file stays mapped: \($0)"] } ?? []
-    return CommandOutput(["\(verb)d \(name), \(howLong)"] + staysMapped)
+  func request() throws -> Control.Switch {
+    try options.requireState(for: Self.enables ? "enable" : "disable")
+    return Control.Switch(provider: choice.provider, enables: Self.enables)
+  }
+
+  func output(_ answer: Control.Switch.Answer) -> CommandOutput {
+    if options.json { return CommandOutput(SwitchDocument(answer, enabled: Self.enables)) }
+    let howLong = answer.catalog.map { "for good: kept in \($0)" } ?? "until the host ends: it keeps no state"
+    let staysMapped = answer.cause.map { ["    its file stays mapped: \($0)"] } ?? []
+    return CommandOutput(["\(Self.enables ? "enabled" : "disabled") \(answer.name), \(howLong)"] + staysMapped)
   }
 }
 
@@ -78,6 +48,12 @@ private struct SwitchDocument: Encodable {
   let schema = "nsphost.change/1"
   let host = HostEnvelope()
   var change: Body
+
+  init(_ answer: Control.Switch.Answer, enabled: Bool) {
+    change = Body(
+      name: answer.name, file: answer.file, catalog: answer.catalog, enabled: enabled, mapped: answer.cause != nil,
+      cause: answer.cause)
+  }
 }
 
 struct EnableCommand: SwitchCommand {
@@ -115,16 +91,24 @@ struct ReloadCommand: HostCommand {
   func needed(of files: [Candidate]) -> [Candidate] { choice.provider.files(among: files) }
   func loadsItself(_ file: Candidate) -> Bool { file.hasEntry }
 
-  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    let entry = try choice.entry(in: host, for: "reload")
-    do throws(ProviderHost.ChangeFailure) { try host.reload(entry.id) } catch { throw choice.failure("reload", error) }
-    let report = ChangeReport(host, entry, "reloaded")
-    if ProcessEnvironment.isServing { return report.output(nil, options) }
-    // A new time makes the file a changed one to every host that watches.
-    let isAnnounced = utimensat(AT_FDCWD, entry.path, nil, 0) == 0
-    return report.output(
-      isAnnounced ? "hosts that watch its folder load it anew" : "other hosts were not told: \(String(cString: strerror(errno)))",
-      options)
+  func request() -> Control.Reload { Control.Reload(provider: choice.provider) }
+
+  func output(_ answer: Control.Reload.Answer) -> CommandOutput { output(answer, more: []) }
+
+  /// A new time makes the file a changed one to every host that watches.
+  func outputAlone(_ answer: Control.Reload.Answer) -> CommandOutput {
+    let isAnnounced = utimensat(AT_FDCWD, answer.file, nil, 0) == 0
+    return output(
+      answer,
+      more: [
+        isAnnounced
+          ? "    hosts that watch its folder load it anew" : "    other hosts were not told: \(String(cString: strerror(errno)))"
+      ])
+  }
+
+  private func output(_ answer: Control.Reload.Answer, more: [String]) -> CommandOutput {
+    let report = ChangeReport(name: answer.name, path: answer.file, verb: "reloaded", cause: answer.cause)
+    return options.json ? CommandOutput(report.document) : CommandOutput([report.line] + more)
   }
 }
 
@@ -137,47 +121,30 @@ struct UnloadCommand: ParsableCommand {
 
   func run() throws {
     try choice.options.performAlone(.rehearsal, choose: choice.provider.files) { own in
-      let entry = try choice.entry(in: own.host, for: "unload")
-      do throws(ProviderHost.ChangeFailure) { try own.host.unload(entry.id) } catch { throw choice.failure("unload", error) }
-      try ChangeReport(own.host, entry, "unloaded").output(nil, choice.options).show()
+      let entry = try choice.provider.entry(in: own.host, for: "unload")
+      do throws(ProviderHost.ChangeFailure) { try own.host.unload(entry.id) } catch {
+        throw choice.provider.failure("unload", error)
+      }
+      let report = ChangeReport(own.host, entry, "unloaded")
+      try (choice.options.json ? CommandOutput(report.document) : CommandOutput([report.line])).show()
     }
   }
 }
 
 /// What became of a provider's file.
 struct ChangeReport {
-  let name: String
-  let path: String
-  let verb: String
-  let staysMapped: String?
-
-  init(_ host: ProviderHost, _ entry: Catalog.Entry, _ verb: String) {
-    name = entry.manifest.displayName
-    path = entry.path
-    self.verb = verb
-    if let kept = host.modules.kept.first(where: { $0.moduleID == entry.id && $0.cause != "it is being let go" }) {
-      staysMapped = kept.cause
-    } else {
-      let current = host.catalog[entry.id]?.provider?.file?.number
-      staysMapped =
-        host.candidates.first { $0.path == entry.path }?.image?.whyMapped
-        ?? MappedFiles.cause(of: entry.path, besides: current, within: Self.patience)
-    }
-  }
-
-  /// How long a file may take to leave.
-  private static let patience: Duration = .seconds(2)
+  var name: String
+  var path: String
+  var verb: String
+  /// Why it stays mapped; nil where it does not.
+  var cause: String?
 
   var line: String {
-    "\(verb) \(name): " + (staysMapped.map { "what was loaded before stays mapped: \($0)" } ?? "nothing of before stays mapped")
+    "\(verb) \(name): " + (cause.map { "what was loaded before stays mapped: \($0)" } ?? "nothing of before stays mapped")
   }
 
-  func output(_ more: String?, _ options: HostOptions) -> CommandOutput {
-    if options.json {
-      return CommandOutput(
-        Document(change: .init(name: name, file: path, done: verb, mapped: staysMapped != nil, cause: staysMapped)))
-    }
-    return CommandOutput([line] + (more.map { ["    " + $0] } ?? []))
+  var document: some Encodable {
+    Document(change: .init(name: name, file: path, done: verb, mapped: cause != nil, cause: cause))
   }
 
   private struct Document: Encodable {
@@ -194,18 +161,9 @@ struct ChangeReport {
   }
 }
 
-extension ProviderHost.ChangeFailure {
-  /// Why, and what to do.
-  var text: (why: String, remedy: String) {
-    switch self {
-    case .notInstalled: ("there is no provider of this name", "nsphost providers lists the names")
-    case .noFile: ("it has no file that is loaded", "nsphost inspect shows its state")
-    case .refused(let refusal): (refusal.detail, refusal.remedy)
-    case .alreadyInstalled: ("a provider has this id already", "uninstall that one first")
-    case .notRemovable(let reason): (reason.detail, reason.remedy)
-    case .invalid: ("the ids are not those of the catalog", "nsphost providers lists them")
-    case .busy: ("another change is being made", "try again")
-    case .notKept(let defect): (defect.detail, defect.remedy)
-    }
+extension ChangeReport {
+  init(_ host: ProviderHost, _ entry: Catalog.Entry, _ verb: String) {
+    self.init(
+      name: entry.manifest.displayName, path: entry.path, verb: verb, cause: FormerFile.cause(of: entry, host))
   }
 }

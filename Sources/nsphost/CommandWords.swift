@@ -79,7 +79,7 @@ extension CommandFailure {
     let help = "nsphost \(words.command.isEmpty ? "" : words.name + " ")--help shows how it is used"
     self.init(
       kind: isUsage ? .usage : .failed, what: words.command.isEmpty ? "usage" : words.name, why: defect.why,
-      remedy: defect.remedy ?? help, isJSON: words.wantsJSON)
+      remedy: defect.remedy ?? help)
     if isUsage, let unknown = words.unknown {
       let near = CommandWords.commands.min { Self.distance($0, unknown) < Self.distance($1, unknown) }
       (what, why) = (unknown, "there is no command of this name")

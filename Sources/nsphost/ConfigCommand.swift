@@ -26,25 +26,24 @@ struct ConfigurationFile: ParsableArguments {
   var config: String?
 
   /// The file's contents, or everything by default where there is none.
-  func load(isJSON: Bool) throws -> Configuration {
-    guard let file = try text(isJSON: isJSON) else { return Configuration() }
+  func load() throws -> Configuration {
+    guard let file = try text() else { return Configuration() }
     do throws(Problems) { return try Configuration(toml: file.text, path: file.path) } catch {
-      throw CommandFailure(error, isJSON: isJSON)
+      throw CommandFailure(error)
     }
   }
 
   /// Nil where there is no file, and none was named.
-  func text(isJSON: Bool) throws -> (text: String, path: String)? {
+  func text() throws -> (text: String, path: String)? {
     let path = config ?? defaultPath
     guard let data = FileManager.default.contents(atPath: path) else {
       // One that is there and can't be read is not the same as none.
       guard config != nil || errno != ENOENT && path.fileExists else { return nil }
       throw CommandFailure(
-        what: path, why: "it can't be read: \(String(cString: strerror(errno)))", remedy: "give the path of a configuration",
-        isJSON: isJSON)
+        what: path, why: "it can't be read: \(String(cString: strerror(errno)))", remedy: "give the path of a configuration")
     }
     guard let text = String(validating: data, as: UTF8.self) else {
-      throw CommandFailure(what: path, why: "it is not UTF-8 text", remedy: "save it as UTF-8", isJSON: isJSON)
+      throw CommandFailure(what: path, why: "it is not UTF-8 text", remedy: "save it as UTF-8")
     }
     return (text, path)
   }
@@ -100,7 +99,7 @@ struct ShowConfigCommand: ParsableCommand {
   }
 
   func run() throws {
-    let entries = ConfigurationFile.effective(try file.load(isJSON: json))
+    let entries = ConfigurationFile.effective(try file.load())
     if json {
       Output.json(Document(values: entries.map { .init(key: $0.key, value: $0.value, source: $0.source) }))
     } else {
@@ -129,7 +128,7 @@ struct CheckConfigCommand: ParsableCommand {
   }
 
   func run() throws {
-    let file = try self.file.text(isJSON: json)
+    let file = try self.file.text()
     let configuration = file.map { Configuration.read($0.text, path: $0.path).configuration } ?? Configuration()
     for defect in PluginDirectories.defects(of: configuration.plugins ?? []) { Output.warn(defect.detail, help: defect.remedy) }
     let candidates = PluginScan(

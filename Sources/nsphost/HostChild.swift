@@ -33,12 +33,12 @@ struct HostChild {
       if let loading {
         return CommandFailure(
           what: loading, why: "its process has died: \(how) while it was being loaded",
-          remedy: "see what it does when it is loaded, or take it out of its folder", isJSON: words.wantsJSON)
+          remedy: "see what it does when it is loaded, or take it out of its folder")
       }
       return CommandFailure(
         what: words.name, why: "the process of its host has died: \(how)\(hasShown ? " when everything was done" : "")",
         remedy: "see the lines before this one: the process names the provider and the routine where it can",
-        isJSON: words.wantsJSON && !hasShown)
+        isForPeopleOnly: hasShown)
     }
   }
 
@@ -73,7 +73,7 @@ struct HostChild {
   private func failure(_ number: Int32) -> CommandFailure {
     CommandFailure(
       what: "host", why: "no process can be started: \(String(cString: strerror(number)))",
-      remedy: "raise the limits of processes and descriptors", isJSON: CommandWords.ofProcess.wantsJSON)
+      remedy: "raise the limits of processes and descriptors")
   }
 
   private func start(saying descriptor: Int32) -> (status: Int32, process: pid_t) {

@@ -39,7 +39,7 @@ struct NSPHost: ParsableCommand {
     setenv("NSP_NSS_BYPASS", "1", 1)
     let words = CommandWords.ofProcess
     do {
-      try ProcessEnvironment.requireUTF8(isJSON: words.wantsJSON)
+      try ProcessEnvironment.requireUTF8()
       var command = try parseAsRoot(words.arranged)
       try command.run()
       Output.flush()
@@ -122,7 +122,7 @@ struct HostOptions: ParsableArguments {
     }
     if let socket {
       throw CommandFailure(
-        kind: .unreachable, what: socket, why: "no host listens there", remedy: "start one with nsphost serve", isJSON: json)
+        kind: .unreachable, what: socket, why: "no host listens there", remedy: "start one with nsphost serve")
     }
     return note("no host listens on \(HostPlaces().paths.joined(separator: " or ")): in this process")
   }
@@ -154,7 +154,7 @@ struct HostOptions: ParsableArguments {
     guard stateDirectory == nil else { return }
     throw CommandFailure(
       kind: .usage, what: what, why: "with --plugins there is no state folder that could keep the change",
-      remedy: "name one: STATE_DIRECTORY=/FOLDER nsphost \(what) …", isJSON: json)
+      remedy: "name one: STATE_DIRECTORY=/FOLDER nsphost \(what) …")
   }
 
   /// Keeps a restore from replacing the state folder while this process uses it, until it ends. While one is going on the command ends: what it
@@ -169,7 +169,7 @@ struct HostOptions: ParsableArguments {
         Output.warn(error.why, help: error.remedy)
         return false
       }
-      let failure = CommandFailure(what: CommandWords.ofProcess.name, why: error.why, remedy: error.remedy, isJSON: json)
+      let failure = CommandFailure(what: CommandWords.ofProcess.name, why: error.why, remedy: error.remedy)
       failure.report()
       NSPHost.exit(withError: ExitCode(failure.status))
     }

@@ -8,8 +8,8 @@ import QuerySets
 import Rundown
 
 /// What a command reports when it can't do what it was asked: what, why, what to do on a line of its own, and an exit status.
-struct CommandFailure: Error {
-  enum Kind: Int32 {
+struct CommandFailure: Error, Codable {
+  enum Kind: Int32, Codable {
     case failed = 1
     case nothingFound = 2
     case usage = 64
@@ -22,15 +22,19 @@ struct CommandFailure: Error {
   var what: String
   var why: String
   var remedy: String
-  var query: QueryID?
+  var query: String?
   /// Those that could not answer.
   var unanswered: [Unanswered] = []
   /// All that is wrong with a file, where that is why.
   var problems: [Problem] = []
-  var isJSON: Bool
+  /// What programs read was printed already.
+  var isForPeopleOnly = false
+
+  /// What a host says of it in an answer.
+  private enum CodingKeys: String, CodingKey { case kind, error, what, why, remedy, query, unanswered }
 
   /// A provider that could not answer, and why: for programs and for people.
-  struct Unanswered: Encodable {
+  struct Unanswered: Codable {
     var provider: String
     var reason: String
     var detail: String
@@ -57,11 +61,11 @@ struct CommandFailure: Error {
 
   /// The same for programs, where they asked for JSON.
   var document: String? {
-    guard isJSON else { return nil }
+    guard CommandWords.ofProcess.wantsJSON, !isForPeopleOnly else { return nil }
     return Output.jsonText(
       ErrorDocument(
         error: .init(
-          code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy, query: query?.description,
+          code: error?.rawValue, name: error?.symbolicName, what: what, why: why, remedy: remedy, query: query,
           unanswered: unanswered.isEmpty ? nil : unanswered,
           problems: problems.isEmpty ? nil : problems.map(ProblemDocument.init))))
   }
@@ -91,9 +95,9 @@ struct CommandFailure: Error {
 
 extension CommandFailure {
   /// A file that somebody has written can't be used.
-  init(_ problems: Problems, isJSON: Bool) {
+  init(_ problems: Problems) {
     let first = problems.all[0]
-    self.init(what: first.file, why: first.text, remedy: first.help, problems: problems.all, isJSON: isJSON)
+    self.init(what: first.file, why: first.text, remedy: first.help, problems: problems.all)
   }
 }
 
@@ -118,9 +122,9 @@ struct ProblemDocument: Encodable {
   }
 }
 
-/// The part of every JSON document that says who printed it. `pid` is left out while the host is this very process.
-struct HostEnvelope: Encodable {
-  let version = NSPHost.version
+/// The part of every JSON document that says which host it is about.
+struct HostEnvelope: Codable {
+  var version = NSPHost.version
 }
 
 enum Output {

@@ -101,12 +101,10 @@ final class OwnHost {
       path = folder.path
     }
     do throws(ListenFailure) {
-      let server = try HostServer(host, path: SocketFolder.socket(in: path), restartsWorkers: staysUp) { _, _, _ in
-        ControlAnswer(status: CommandFailure.Kind.usage.rawValue, output: "", errors: "")
-      }
+      let server = try HostServer(host, path: SocketFolder.socket(in: path), restartsWorkers: staysUp) { _ in nil }
       self.server = server
       return server.workers
-    } catch { throw CommandFailure(what: what, why: error.why, remedy: error.remedy, isJSON: options.json) }
+    } catch { throw CommandFailure(what: what, why: error.why, remedy: error.remedy) }
   }
 
   /// Where clients find it.
@@ -125,7 +123,7 @@ final class OwnHost {
     } catch {
       throw CommandFailure(
         kind: error == .notAccepted ? .notPermitted : .failed, what: what, why: "the host refused the call with \(error)",
-        remedy: "see who may have a session", isJSON: options.json)
+        remedy: "see who may have a session")
     }
   }
 

@@ -23,11 +23,11 @@ enum ProcessEnvironment {
   static var namedStateDirectory: String? { variables["STATE_DIRECTORY"].flatMap { $0.hasPrefix("/") ? $0 : nil } }
 
   /// Arguments and variables that are read here are text. What is not would be taken for the name of something else.
-  static func requireUTF8(isJSON: Bool) throws(CommandFailure) {
+  static func requireUTF8() throws(CommandFailure) {
     func require(_ text: UnsafePointer<CChar>?, _ what: String, _ remedy: String) throws(CommandFailure) {
       guard let text, String(validatingCString: text) == nil else { return }
       throw CommandFailure(
-        kind: .usage, what: what, why: "it is not UTF-8: \(String(naming: text))", remedy: remedy, isJSON: isJSON)
+        kind: .usage, what: what, why: "it is not UTF-8: \(String(naming: text))", remedy: remedy)
     }
     for index in 1..<max(1, Int(CommandLine.argc)) {
       try require(
@@ -44,8 +44,5 @@ enum ProcessEnvironment {
     ClientIdentity(processID: getpid(), userID: getuid(), groupID: getgid(), command: "nsphost")
   }
 
-  /// Set once, before others are served: what is printed for them is not for this process's terminal.
-  nonisolated(unsafe) static var isServing = false
-
-  static var outputIsTerminal: Bool { !isServing && isatty(STDOUT_FILENO) == 1 }
+  static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 }

@@ -5,7 +5,7 @@ import Providers
 import QuerySets
 
 /// A provider by its name, its id, or the first digits of its id.
-struct ProviderReference: ExpressibleByArgument, Sendable {
+struct ProviderReference: ExpressibleByArgument, Codable, Sendable {
   let text: String
 
   /// One that could be meant.
@@ -29,12 +29,12 @@ struct ProviderReference: ExpressibleByArgument, Sendable {
   }
 
   /// The one that is meant; nil where there is none.
-  func find(among known: [Known], isJSON: Bool) throws(CommandFailure) -> GUID? {
+  func find(among known: [Known]) throws(CommandFailure) -> GUID? {
     let found = candidates(among: known)
     guard found.count > 1 else { return found.first?.id }
     throw CommandFailure(
       kind: .usage, what: "provider \(text)", why: "\(found.count) providers are called so or have an id that begins so",
-      remedy: "choose one by its id: \(found.map { "\($0.id) (\($0.name))" }.joined(separator: ", "))", isJSON: isJSON)
+      remedy: "choose one by its id: \(found.map { "\($0.id) (\($0.name))" }.joined(separator: ", "))")
   }
 
   /// The files that it may mean. A file that registers modules says only when it is loaded whose they are.
@@ -47,11 +47,11 @@ struct ProviderReference: ExpressibleByArgument, Sendable {
   }
 
   /// For a query or a registration. An id that is whole is one, whether or not there is such a provider: who is asked says so.
-  func one(among known: [Known], isJSON: Bool) throws(CommandFailure) -> GUID {
-    if let id = try find(among: known, isJSON: isJSON) ?? GUID(text) { return id }
+  func one(among known: [Known]) throws(CommandFailure) -> GUID {
+    if let id = try find(among: known) ?? GUID(text) { return id }
     throw CommandFailure(
       kind: .nothingFound, what: "provider \(text)", why: "there is no provider with this name, nor one whose id begins so",
-      remedy: "nsphost providers lists names and ids", isJSON: isJSON)
+      remedy: "nsphost providers lists names and ids")
   }
 }
 

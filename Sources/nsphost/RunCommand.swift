@@ -45,7 +45,7 @@ struct RunCommand: ParsableCommand {
       text = String(decoding: data, as: UTF8.self)
     } catch {
       throw CommandFailure(
-        what: script, why: "it can't be read", remedy: "give the path of a script", isJSON: options.json)
+        what: script, why: "it can't be read", remedy: "give the path of a script")
     }
     let scenario = Scenario(options, host, in: URL(filePath: script == "-" ? "./-" : script).deletingLastPathComponent().path)
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -53,7 +53,7 @@ struct RunCommand: ParsableCommand {
       fflush(nil)
       do throws(Scenario.Failure) { try scenario.perform(String(line)) } catch {
         throw CommandFailure(
-          error: error.error, what: "\(script) line \(number + 1)", why: error.why, remedy: error.remedy, isJSON: options.json)
+          error: error.error, what: "\(script) line \(number + 1)", why: error.why, remedy: error.remedy)
       }
     }
   }

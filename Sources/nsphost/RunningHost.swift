@@ -31,35 +31,39 @@ final class RunningHost {
     _ = socket.send(goodbye.finish())
   }
 
-  /// Has the host perform a command line.
-  func ask(_ words: [String]) throws -> ControlAnswer {
-    let what = words.first ?? "nsphost"
-    if !hasSaidHello { try sayHello(what) }
-    var request = CommandRequest().frame(request: number())
-    for word in Self.withoutTimeout(words) { request.append(Array(word.utf8) + [0]) }
-    let (status, payload) = try exchange(request.finish(), what, isControl: true)
-    return try payload.withUnsafeBytes { bytes in
-      var fields = FieldReader(bytes)
-      guard let answer = CommandAnswer(&fields), let output = fields.bytes(Int(answer.outputSize)),
-        let error = fields.bytes(Int(answer.errorSize))
-      else { throw failure(what, "its answer can't be read", "see that both are of one version") }
-      return ControlAnswer(
-        status: status, output: String(decoding: output, as: UTF8.self), errors: String(decoding: error, as: UTF8.self))
+  /// Has the host answer. Throws what it says of a request that can't be done, as a host of this process's own would.
+  func ask<Request: ControlRequest>(_ request: Request) throws -> Request.Answer {
+    try answer(to: request, try exchange(try frame(request, watches: false), Request.name).payload)
+  }
+
+  /// Has the host answer now, and again whenever the answer is another. Returns only by what it throws.
+  func watch<Request: WatchedRequest>(_ request: Request, _ tell: (Request.Answer) throws -> Void) throws -> Never {
+    var told = try exchange(try frame(request, watches: true), Request.name)
+    while true {
+      try tell(try answer(to: request, told.payload))
+      told = try receive(Request.name)
     }
   }
 
-  /// How long to wait is this process's matter alone.
-  private static func withoutTimeout(_ words: [String]) -> [String] {
-    var (kept, rest) = ([String](), words[...])
-    while let word = rest.popFirst() {
-      switch word {
-      case "--": return kept + [word] + rest
-      case "--timeout": rest = rest.dropFirst()
-      case _ where word.hasPrefix("--timeout="): break
-      default: kept.append(word)
-      }
+  private func frame<Request: ControlRequest>(_ request: Request, watches: Bool) throws -> [UInt8] {
+    if !hasSaidHello { try sayHello(Request.name) }
+    let name = Array(Request.name.utf8)
+    var frame = AskRequest(nameSize: UInt32(name.count), watches: watches ? 1 : 0).frame(request: number())
+    frame.append(name)
+    frame.append(try ControlCoding.bytes(request))
+    return frame.finish()
+  }
+
+  private func answer<Request: ControlRequest>(to request: Request, _ payload: [UInt8]) throws -> Request.Answer {
+    let read: (isFailure: Bool, body: [UInt8])? = payload.withUnsafeBytes { bytes in
+      var fields = FieldReader(bytes)
+      return AskAnswer(&fields).map { ($0.isFailure != 0, Array(fields.rest)) }
     }
-    return kept
+    if let read, read.isFailure, let failure = try? ControlCoding.value(CommandFailure.self, read.body) { throw failure }
+    guard let read, !read.isFailure, let answer = try? ControlCoding.value(Request.Answer.self, read.body) else {
+      throw failure(Request.name, "its answer can't be read", "see that both are of one version")
+    }
+    return answer
   }
 
   /// Why a hello was refused.
@@ -69,7 +73,7 @@ final class RunningHost {
 
   private func sayHello(_ what: String) throws {
     var hello = HelloRequest(session: 0).frame(request: number())
-    _ = try exchange(hello.finish(), what)
+    try exchange(hello.finish(), what)
     hasSaidHello = true
   }
 
@@ -80,8 +84,7 @@ final class RunningHost {
 
   private func failure(_ what: String, _ why: String, _ remedy: String) -> CommandFailure {
     CommandFailure(
-      kind: .unreachable, what: what, why: "the running host: " + why, remedy: remedy + ", or use --local",
-      isJSON: CommandWords.ofProcess.wantsJSON)
+      kind: .unreachable, what: what, why: "the running host: " + why, remedy: remedy + ", or use --local")
   }
 
   static func silent(_ what: String, _ silence: Duration, _ more: String = "") -> CommandFailure {
@@ -89,15 +92,20 @@ final class RunningHost {
       kind: .unreachable, error: .timedOut, what: what,
       why: "the running host has given no sign of life for \(silence.inSeconds)\(more)",
       remedy:
-        "see whether it is stopped (ps: state T) or the machine overloaded; --timeout SECONDS waits longer, --local does without it",
-      isJSON: CommandWords.ofProcess.wantsJSON)
+        "see whether it is stopped (ps: state T) or the machine overloaded; --timeout SECONDS waits longer, --local does without it"
+    )
   }
 
-  private func exchange(_ frame: [UInt8], _ what: String, isControl: Bool = false) throws -> (Int32, [UInt8]) {
+  @discardableResult
+  private func exchange(_ frame: [UInt8], _ what: String) throws -> HostSocket.Answer {
     // A host that has closed already may have said why.
     guard socket.send(frame) || errno == EPIPE else {
       throw failure(what, String(cString: strerror(errno)), "see whether it still runs")
     }
+    return try receive(what)
+  }
+
+  private func receive(_ what: String) throws -> HostSocket.Answer {
     let answer: HostSocket.Answer
     do throws(HostSocket.Failure) { answer = try socket.receive(maximum: 1 << 30) } catch {
       if error == .silent { throw Self.silent(what, silence) }
@@ -105,21 +113,24 @@ final class RunningHost {
     }
     let met = answer.status == .noBuffers ? answer.payload.withUnsafeBytes { MetLimit($0) } : nil
     if let met { throw met.failure(what) }
-    guard answer.status == .success || isControl && !answer.payload.isEmpty else {
+    // One of several answers, or the only one.
+    guard answer.status == .success || answer.status == .ioPending else {
       if answer.kind == RequestKind.hello.answer, Self.refusal(answer.payload) == .processIsInvisible {
         throw CommandFailure(
           kind: .notPermitted, error: answer.status, what: what,
           why: "the running host is in a pid namespace of its own, where this process has no process id",
-          remedy: "run the command in that pid namespace (nsenter --pid), start the host outside of it, or use --local",
-          isJSON: false)
+          remedy: "run the command in that pid namespace (nsenter --pid), start the host outside of it, or use --local")
+      }
+      if answer.status == .operationNotSupported {
+        throw failure(
+          what, "it is older than this command, and has no answer to \"\(what)\"", "end it, and start the one of this version")
       }
       let error = answer.status
       throw CommandFailure(
         kind: error == .accessDenied ? .notPermitted : .failed, error: error, what: what, why: "the running host refused",
-        remedy: error == .noBuffers ? "see nsphost stats, as root" : "see who may ask it, or use --local",
-        isJSON: CommandWords.ofProcess.wantsJSON)
+        remedy: error == .noBuffers ? "see nsphost stats, as root" : "see who may ask it, or use --local")
     }
-    return (answer.status.rawValue, answer.payload)
+    return answer
   }
 }
 
@@ -143,7 +154,6 @@ extension MetLimit {
       default: "end programs of user \(user.map(String.init) ?? "") that use the host, or raise \(limit.key)"
       }
     return CommandFailure(
-      kind: .failed, error: .noBuffers, what: what, why: "the running host refused: \(text) is met", remedy: remedy,
-      isJSON: CommandWords.ofProcess.wantsJSON)
+      kind: .failed, error: .noBuffers, what: what, why: "the running host refused: \(text) is met", remedy: remedy)
   }
 }

@@ -13,6 +13,11 @@ final class Scenario {
     var error: WinsockError?
     var why: String
     var remedy: String
+
+    init(error: WinsockError? = nil, why: String, remedy: String) {
+      (self.error, self.why, self.remedy) = (error, why, remedy)
+    }
+    init(_ failure: CommandFailure) { self.init(error: failure.error, why: failure.why, remedy: failure.remedy) }
   }
 
   private let options: HostOptions
@@ -75,9 +80,9 @@ final class Scenario {
   private func output(of command: String, _ arguments: [String]) throws(Failure) -> [String] {
     switch command {
     case "providers":
-      let report = ProviderReport(host)
-      return arguments == ["--refused"] ? report.refusedLines : report.lines(directories: options.resolvedDirectories)
-    case "stats": return StatsReport(host).ledgerLines
+      let answer = Control.Providers.Answer(host)
+      return arguments == ["--refused"] ? answer.refusedLines : answer.lines()
+    case "stats": return Control.Stats.Answer(host).ledgerLines
     case "open": return [try open(try only(arguments, "open CLIENT"))]
     case "lookup": return try lookup(arguments)
     case "register": return try register(arguments, .register)
@@ -87,7 +92,7 @@ final class Scenario {
     case "calls": return try calls(arguments)
     case "classes": return try classes(arguments)
     case "registrations": return try perform([command] + arguments)
-    case "modules": return host.modules.lines(withAges: false)
+    case "modules": return Control.Modules.Answer(host).lines(withAges: false)
     case "disable":
       return [try change(try only(arguments, "disable PROVIDER"), "disabled") { id throws(Change) in try host.disable(id) }]
     case "enable":
@@ -120,25 +125,29 @@ final class Scenario {
   private func classes(_ arguments: [String]) throws(Failure) -> [String] {
     guard arguments.first == "install" else { return try perform(["classes"] + arguments) }
     let file = folder + "/" + (try only(Array(arguments.dropFirst()), "classes install FILE"))
-    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+    guard FileManager.default.isReadableFile(atPath: file) else {
       throw Failure(why: "\(file) can't be read", remedy: "give its path, from where the script is")
     }
-    return try perform(["classes", "install", "--text=" + text, file])
+    return try perform(["classes", "install", file])
   }
 
   /// As on the command line, by an operator.
   private func perform(_ words: [String]) throws(Failure) -> [String] {
     do {
       guard let command = try NSPHost.parseAsRoot(words) as? any HostCommand else { return [] }
-      let client = try host.open(ProcessEnvironment.identity)
-      defer { _ = client.hangUpAndWait(.remote, deadline: .seconds(5)) }
-      return try command.perform(on: host, for: { client.session }).lines
+      return try perform(command)
     } catch let failure as CommandFailure {
-      throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy)
+      throw Failure(failure)
     } catch {
       let defect = UsageDefect(NSPHost.message(for: error))
       throw Failure(why: defect.why, remedy: defect.remedy ?? "nsphost \(words[0]) --help says how it is used")
     }
+  }
+
+  private func perform(_ command: some HostCommand) throws -> [String] {
+    let client = try host.open(ProcessEnvironment.identity)
+    defer { _ = client.hangUpAndWait(.remote, deadline: .seconds(5)) }
+    return try command.output(try command.request().answer(of: host) { client.session }).lines
   }
 
   private func lookup(_ arguments: [String]) throws(Failure) -> [String] {
@@ -146,17 +155,19 @@ final class Scenario {
     var rest = Array(arguments.dropFirst())
     let explain = rest.contains("--explain")
     rest.removeAll { $0 == "--explain" }
-    let report = LookupReport(host, client, try parse(rest), isJSON: false)
-    if explain { return report.explanation }
-    if let failure = report.failure { throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy) }
-    return report.resultLines + [report.legend]
+    let query: QueryArguments = try parse(rest)
+    let answer = try answer(to: query.request, client)
+    if explain { return answer.explanation }
+    if let failure = answer.failure { throw Failure(failure) }
+    return answer.resultLines + [answer.legend]
   }
 
   private func register(_ arguments: [String], _ operation: RegistrationOperation) throws(Failure) -> [String] {
     let client = try client(arguments.first).session
-    let report = RegistrationReport(host, client, try parse(Array(arguments.dropFirst())), operation, isJSON: false)
-    if let failure = report.failure { throw Failure(error: failure.error, why: failure.why, remedy: failure.remedy) }
-    return report.lines
+    let registration: RegistrationArguments = try parse(Array(arguments.dropFirst()))
+    let answer = try answer(to: registration.request(operation), client)
+    if let failure = answer.failure { throw Failure(failure) }
+    return registration.lines(of: answer, operation)
   }
 
   /// Ends a session and says, provider by provider, which routine answered its startup.
@@ -184,37 +195,33 @@ final class Scenario {
   }
 
   private func calls(_ arguments: [String]) throws(Failure) -> [String] {
-    guard let first = arguments.first else { return host.calls.lines(withAges: false) }
+    guard let first = arguments.first else { return Control.Calls.Answer(host.calls).lines(withAges: false) }
     guard first == "close" else { throw Failure(why: "calls has no \(first)", remedy: "write: calls, or calls close VC") }
     let choice: CallChoice = try parse(Array(arguments.dropFirst()))
-    let outcome = host.closeCall(choice.number, choice.status)
-    if let (why, remedy) = outcome.failure { throw Failure(why: why, remedy: remedy) }
-    return [outcome.line(choice)]
+    return [choice.line(try answer(to: choice.request, nil).call)]
+  }
+
+  /// - Parameter client: Who asks, where that counts.
+  private func answer<Request: ControlRequest>(
+    to request: Request, _ client: ClientSession?
+  ) throws(Failure) -> Request.Answer {
+    do { return try request.answer(of: host) { try client ?? { throw NDISStatus.notAccepted }() } } catch {
+      throw Failure(error as? CommandFailure ?? CommandFailure(what: Request.name, why: "\(error)", remedy: ""))
+    }
   }
 
   private typealias Change = ProviderHost.ChangeFailure
 
   private func change(_ name: String, _ verb: String, _ make: (GUID) throws(Change) -> Void) throws(Failure) -> String {
-    let entry = try entry(name)
-    do throws(Change) { try make(entry.id) } catch {
-      let (why, remedy) = error.text
-      throw Failure(why: why, remedy: remedy)
+    let entry: Catalog.Entry
+    guard let reference = ProviderReference(argument: name) else {
+      throw Failure(why: "no provider is named", remedy: "providers lists them")
     }
+    do throws(CommandFailure) {
+      entry = try reference.entry(in: host, for: verb)
+      do throws(Change) { try make(entry.id) } catch { throw reference.failure(verb, error) }
+    } catch { throw Failure(error) }
     return verb == "enabled" ? "enabled \(name)" : ChangeReport(host, entry, verb).line
-  }
-
-  /// Without its provider, which would keep its file.
-  private func entry(_ name: String) throws(Failure) -> Catalog.Entry {
-    let entries = host.catalog.entries
-    let id: GUID?
-    do throws(CommandFailure) { id = try ProviderReference(argument: name)?.find(among: entries.known, isJSON: false) } catch {
-      throw Failure(why: error.why, remedy: error.remedy)
-    }
-    guard var entry = entries.first(where: { $0.id == id }) else {
-      throw Failure(why: "there is no provider \(name)", remedy: "providers lists them")
-    }
-    entry.provider = nil
-    return entry
   }
 
   // MARK: Words

@@ -65,7 +65,7 @@ struct ServeCommand: ParsableCommand {
       guard getenv("LISTEN_PID").map({ atoi($0) == getpid() }) != true else {
         throw CommandFailure(
           kind: .usage, what: "serve", why: "with --supervise the socket of the service manager can't be handed on",
-          remedy: "leave out --supervise: the service manager starts the host again", isJSON: options.json)
+          remedy: "leave out --supervise: the service manager starts the host again")
       }
       let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--supervise" }
       throw ExitCode(try Supervision(Array(arguments)).run())
@@ -78,7 +78,7 @@ struct ServeCommand: ParsableCommand {
     defer { nsp_record_end() }
     nsp_last_words_install()
     nsp_bound_arenas()
-    let configuration = try file.load(isJSON: options.json)
+    let configuration = try file.load()
     HostLog.open(log ?? configuration.log, raw: { Output.pass($0) }, Self.sink(isJSON: isJSON))
     if configuration.networkNamespaces != .all, !NetworkNamespaces.areKnown {
       let why = "this kernel does not tell the network namespace of a client (SO_NETNS_COOKIE, from Linux 5.14 on)"
@@ -86,7 +86,7 @@ struct ServeCommand: ParsableCommand {
       guard configuration.networkNamespaces == nil else {
         throw CommandFailure(
           what: "serve", why: "access.network-namespaces = \"own\" can't be kept: \(why)",
-          remedy: "write access.network-namespaces = \"all\"", isJSON: options.json)
+          remedy: "write access.network-namespaces = \"all\"")
       }
       HostLog.write(.warning, "glibc's module is answered in every network namespace: \(why)")
     }
@@ -95,7 +95,7 @@ struct ServeCommand: ParsableCommand {
     let claim: StateClaim?
     do throws(StateFailure) {
       claim = if let state { try StateClaim.share(state, creating: true) } else { nil }
-    } catch { throw CommandFailure(what: "serve", why: error.why, remedy: error.remedy, isJSON: options.json) }
+    } catch { throw CommandFailure(what: "serve", why: error.why, remedy: error.remedy) }
     // No restore replaces the folder while the host uses it.
     defer { withExtendedLifetime(claim) {} }
     if let state {
@@ -115,11 +115,9 @@ struct ServeCommand: ParsableCommand {
       let path = HostPlaces(options.socket, configured: configuration.socket).listener
       server = try HostServer(
         host, path: path, limits: configuration.limits, networks: configuration.networkNamespaces ?? .own, isOpen: false
-      ) { words, client, isOperator in
-        desk.answer(words, client, isOperator: isOperator)
-      }
+      ) { desk.reply(to: $0) }
     } catch {
-      throw CommandFailure(what: "serve", why: error.why, remedy: error.remedy, isJSON: options.json)
+      throw CommandFailure(what: "serve", why: error.why, remedy: error.remedy)
     }
     defer {
       server.stop()
@@ -143,7 +141,7 @@ struct ServeCommand: ParsableCommand {
     }
     // Rather than serve what somebody has disabled.
     if let defect = host.catalogDefect {
-      throw CommandFailure(what: "serve", why: defect.detail, remedy: defect.remedy, isJSON: options.json)
+      throw CommandFailure(what: "serve", why: defect.detail, remedy: defect.remedy)
     }
     if let state, access(state, F_OK) == 0, access(state + "/.", W_OK) != 0 {
       HostLog.write(.warning, "\(state) is no folder that this host can write: what is changed for good is refused")
@@ -163,7 +161,6 @@ struct ServeCommand: ParsableCommand {
       for path in changes.removed { HostLog.write(.info, "removed \(path)".printable) }
       for refusal in changes.refused { Self.tell(refusal) }
     }
-    ProcessEnvironment.isServing = true
     ServiceNotice.send("READY=1")
     server.open()
     Output.line("nsphost serves \(Output.count(host.catalog.entries.count, "provider", "providers")) on \(server.path)")
@@ -281,5 +278,13 @@ enum ServiceNotice {
         sendto(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL), $0, size)
       }
     }
+  }
+}
+
+extension Catalog.Entry {
+  /// Whether a person means this entry: by name, by id, or by at least eight digits of the id.
+  fileprivate func isNamed(_ text: String) -> Bool {
+    let lower = text.lowercased()
+    return manifest.displayName == text || id.description == lower || lower.count >= 8 && id.description.hasPrefix(lower)
   }
 }

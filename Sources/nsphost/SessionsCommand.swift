@@ -1,9 +1,4 @@
 import ArgumentParser
-import CallManagement
-import Foundation
-import Hosting
-import Providers
-import Sessions
 
 struct SessionsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -20,9 +15,10 @@ struct ShowSessionsCommand: WatchingCommand, RunningHostCommand {
   @Flag(name: .long, help: "Stay, and show every change. End with Ctrl-C.")
   var watch = false
 
-  func output(of host: ProviderHost, withAges: Bool) -> CommandOutput {
-    let report = SessionsReport(host)
-    return options.json ? CommandOutput(report.document(withAges: withAges)) : CommandOutput(report.lines(withAges: withAges))
+  func request() -> Control.Sessions { Control.Sessions() }
+
+  func output(_ answer: Control.Sessions.Answer) -> CommandOutput {
+    options.json ? CommandOutput(answer) : CommandOutput(answer.lines)
   }
 }
 
@@ -35,114 +31,37 @@ struct KickCommand: RunningHostCommand {
   @Argument(help: "The process id.")
   var pid: Int32
 
-  func perform(on host: ProviderHost, for client: () throws -> ClientSession) throws -> CommandOutput {
-    let sessions = host.sessions.sessions.filter { $0.identity.processID == pid }
-    guard let session = sessions.first else {
-      throw CommandFailure(
-        kind: .nothingFound, what: "process \(pid)", why: "it has no session", remedy: "nsphost sessions lists them",
-        isJSON: options.json)
-    }
-    let providers = session.providerSessions.map(\.provider.name)
-    let calls = host.calls.calls.filter { $0.peer?.processID == pid }
-    let closed = calls.count { if case .closed = host.closeCall($0.number, .kicked) { true } else { false } }
-    let line =
-      "kicked \(pid) \(session.identity.command): \(Output.count(closed, "call", "calls")) closed (status kicked)"
-      + (providers.isEmpty ? "" : ", rundown at \(providers.joined(separator: ", "))")
-    return options.json ? CommandOutput(SessionsReport(host).document(withAges: true)) : CommandOutput([line])
+  func request() -> Control.SessionKick { Control.SessionKick(pid: pid) }
+
+  func output(_ answer: Control.SessionKick.Answer) -> CommandOutput {
+    if options.json { return CommandOutput(answer.sessions) }
+    return CommandOutput([
+      "kicked \(pid) \(answer.command): \(Output.count(answer.closed, "call", "calls")) closed (status kicked)"
+        + (answer.providers.isEmpty ? "" : ", rundown at \(answer.providers.joined(separator: ", "))")
+    ])
   }
 }
 
-/// The client processes of a host, and the books of all that there were.
-struct SessionsReport {
-  private let sessions: [ClientSession]
-  private let calls: [CallsReport.Call]
-  private let ledger: SessionLedger.Figures
-
-  init(_ host: ProviderHost) {
-    sessions = host.sessions.sessions
-    calls = host.calls.calls
-    ledger = host.ledger.reduce(SessionLedger.Figures()) { $0 + $1.figures }
-  }
-
-  private func calls(of session: ClientSession) -> [CallsReport.Call] { calls.filter { $0.peer == session.identity } }
-
-  func lines(withAges: Bool) -> [String] {
+extension Control.Sessions.Answer {
+  fileprivate var lines: [String] {
     var lines: [String] = []
     if !sessions.isEmpty {
       lines = Output.table(
-        ["PID", "UID", "COMMAND", withAges ? "AGE" : "", "CALLS", "LOOKUPS", "IN FLIGHT", "STATE", "PROVIDERS"],
+        ["PID", "UID", "COMMAND", "AGE", "CALLS", "LOOKUPS", "IN FLIGHT", "STATE", "PROVIDERS"],
         sessions.map { session in
           [
-            String(session.identity.processID), String(session.identity.userID), session.identity.command,
-            withAges ? Output.age(MonotonicTime.now - session.opened) : "", String(calls(of: session).count),
-            String(session.resources.count), String(inFlight(session)), session.isOpen ? "live" : "draining",
-            session.providerSessions.isEmpty
-              ? "-" : session.providerSessions.map { "\($0.provider.name) \($0.state.word)" }.joined(separator: ", "),
+            String(session.pid), String(session.uid), session.command, Output.age(.microseconds(session.ageUs)),
+            String(session.calls.count), String(session.openLookups),
+            String(session.providers.reduce(0) { $0 + $1.inFlight }), session.state,
+            session.providers.isEmpty ? "-" : session.providers.map { "\($0.name) \($0.argument)" }.joined(separator: ", "),
           ]
         }, rightAligned: [0, 1, 4, 5, 6])
       lines.append("")
     }
+    let isBalanced = ledger.startups == ledger.cleanups + ledger.rundowns + ledger.live
     lines.append(
       "\(Output.count(sessions.count, "session", "sessions")); startups \(ledger.startups) "
-        + "\(ledger.isBalanced ? "=" : "!=") cleanups \(ledger.cleanups) + rundowns \(ledger.rundowns) + live \(ledger.live)")
+        + "\(isBalanced ? "=" : "!=") cleanups \(ledger.cleanups) + rundowns \(ledger.rundowns) + live \(ledger.live)")
     return lines
-  }
-
-  /// Whoever is inside the session at a provider: routines that run, calls that are not complete, lookups that are open there.
-  private func inFlight(_ session: ClientSession) -> Int { session.providerSessions.reduce(0) { $0 + $1.gate.occupants } }
-
-  struct Document: Encodable {
-    struct Provider: Encodable {
-      var name: String
-      var argument: String
-      var inFlight: Int
-    }
-    struct Session: Encodable {
-      var pid: Int32
-      var command: String
-      var uid: UInt32
-      var ageUs: Int
-      var state: String
-      var calls: [UInt64]
-      var providers: [Provider]
-      var openLookups: Int
-    }
-    struct Ledger: Encodable {
-      var startups: Int
-      var cleanups: Int
-      var rundowns: Int
-      var live: Int
-    }
-    let schema = "nsphost.sessions/1"
-    let host = HostEnvelope()
-    var sessions: [Session]
-    var ledger: Ledger
-  }
-
-  func document(withAges: Bool) -> Document {
-    Document(
-      sessions: sessions.map { session in
-        .init(
-          pid: session.identity.processID, command: session.identity.command, uid: session.identity.userID,
-          ageUs: withAges ? Int((MonotonicTime.now - session.opened).microseconds) : 0,
-          state: session.isOpen ? "live" : "draining", calls: calls(of: session).map(\.number),
-          providers: session.providerSessions.map {
-            .init(name: $0.provider.name, argument: $0.state.word, inFlight: $0.gate.occupants)
-          }, openLookups: session.resources.count)
-      },
-      ledger: .init(startups: ledger.startups, cleanups: ledger.cleanups, rundowns: ledger.rundowns, live: ledger.live))
-  }
-}
-
-extension Lifecycle.State {
-  /// Of the session argument, in a word.
-  var word: String {
-    switch self {
-    case .absent: "absent"
-    case .starting: "starting"
-    case .live: "live"
-    case .draining: "draining"
-    case .ended: "ended"
-    }
   }
 }

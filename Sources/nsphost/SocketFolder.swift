@@ -15,7 +15,7 @@ final class SocketFolder {
     guard let path = wanted ?? Self.make(in: "/tmp") else {
       throw CommandFailure(
         what: CommandWords.ofProcess.name, why: "no folder for a socket can be made in /tmp: \(String(cString: strerror(errno)))",
-        remedy: "name another folder in TMPDIR", isJSON: CommandWords.ofProcess.wantsJSON)
+        remedy: "name another folder in TMPDIR")
     }
     self.path = path
     for number in endsWithSignals ? [SIGINT, SIGTERM, SIGHUP] : [] {

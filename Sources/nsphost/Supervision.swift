@@ -96,7 +96,7 @@ final class Supervision: Sendable {
   private func failure(_ what: String) -> CommandFailure {
     CommandFailure(
       what: "serve --supervise", why: "\(what): \(String(cString: strerror(errno)))",
-      remedy: "raise the limits of processes, memory and descriptors", isJSON: false)
+      remedy: "raise the limits of processes, memory and descriptors")
   }
 
   private func pass(_ number: Int32) {

@@ -15,11 +15,10 @@ final class UserNames {
 
   /// From a name or a number.
   /// - Parameter what: What was asked for, for the error where there is no such user.
-  static func number(of text: String, for what: String, isJSON: Bool) throws(CommandFailure) -> UInt32 {
+  static func number(of text: String, for what: String) throws(CommandFailure) -> UInt32 {
     if let number = UInt32(text) ?? find({ getpwnam_r(text, $0, $1, room, $2) })?.number { return number }
     throw CommandFailure(
-      kind: .usage, what: what, why: "there is no user \"\(text)\"", remedy: "use a name or number that `getent passwd` knows",
-      isJSON: isJSON)
+      kind: .usage, what: what, why: "there is no user \"\(text)\"", remedy: "use a name or number that `getent passwd` knows")
   }
 
   private static func find(

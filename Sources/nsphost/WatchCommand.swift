@@ -39,11 +39,11 @@ struct WatchCommand: ParsableCommand {
     let (service, board) = (NameService(socket: path, silence: options.silence), WatchBoard(query.name, options.json))
     let asked = try querySet()
     let failure = Failure()
-    let task = Task { [once, query, options] in
+    let task = Task { [once, query] in
       do {
         var asked = asked
         if let provider = query.provider {
-          asked.providerID = try provider.one(among: try await service.providers().known, isJSON: options.json)
+          asked.providerID = try provider.one(among: try await service.providers().known)
         }
         let watch = Watch(service, asked, query.lookupFlags.union(.returnName), board)
         if !once { try await watch.follow() } else if try await !watch.showOnce() { throw WinsockError.serviceNotFound }
@@ -58,17 +58,17 @@ struct WatchCommand: ParsableCommand {
     if error as? WinsockError == .serviceNotFound {
       throw CommandFailure(
         kind: .nothingFound, error: .serviceNotFound, what: "watch \(query.name)", why: "nobody has it now",
-        remedy: "nsphost lookup \(query.name) --explain", isJSON: options.json)
+        remedy: "nsphost lookup \(query.name) --explain")
     }
     if error as? WinsockError == .tryAgain {
       throw CommandFailure(
         error: .tryAgain, what: "watch \(query.name)", why: "nobody has it now, and not every provider could answer",
-        remedy: "nsphost lookup \(query.name) --explain", isJSON: options.json)
+        remedy: "nsphost lookup \(query.name) --explain")
     }
     if error as? WinsockError == .timedOut { throw RunningHost.silent("watch \(query.name)", options.silence) }
     throw CommandFailure(
       kind: .unreachable, error: error as? WinsockError, what: "watch \(query.name)", why: "the host went away",
-      remedy: "see whether it still runs", isJSON: options.json)
+      remedy: "see whether it still runs")
   }
 
   private final class Failure: Sendable {
@@ -78,7 +78,7 @@ struct WatchCommand: ParsableCommand {
   /// Class names are those that this process can find out: the well-known ones, and those that its own user's hosts keep.
   private func querySet() throws -> QuerySet {
     let schema = SchemaProvider(directory: options.stateDirectory)
-    return query.querySet(class: try query.serviceClass?.one(in: schema, isJSON: options.json), provider: nil)
+    return query.request.querySet(class: try query.serviceClass?.one(in: schema), provider: nil)
   }
 }
 

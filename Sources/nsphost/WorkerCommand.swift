@@ -39,7 +39,7 @@ struct WorkerCommand: ParsableCommand {
     else {
       throw CommandFailure(
         kind: .unreachable, what: order.socket, why: "no host that wants this process listens there",
-        remedy: "let nsphost serve start it", isJSON: false)
+        remedy: "let nsphost serve start it")
     }
     let isOver = DispatchSemaphore(value: 0)
     do throws(Refusal) {
@@ -56,7 +56,7 @@ struct WorkerCommand: ParsableCommand {
         advertisesItself: manifest.advertises)
     } catch {
       worker.note(error)
-      throw CommandFailure(what: order.file, why: error.detail, remedy: error.remedy, isJSON: false)
+      throw CommandFailure(what: order.file, why: error.detail, remedy: error.remedy)
     }
     // No deadline: it serves until the host lets go of it.
     isOver.wait()
@@ -80,10 +80,10 @@ struct WorkerCommand: ParsableCommand {
     let size = bytes(4)
     guard size.count == 4 else {
       throw CommandFailure(
-        kind: .usage, what: "worker", why: "descriptor 3 has no order", remedy: "let nsphost serve start it", isJSON: false)
+        kind: .usage, what: "worker", why: "descriptor 3 has no order", remedy: "let nsphost serve start it")
     }
     let body = bytes(Int(size.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }))
-    do throws(Problems) { return try WorkerOrder(body: body) } catch { throw CommandFailure(error, isJSON: false) }
+    do throws(Problems) { return try WorkerOrder(body: body) } catch { throw CommandFailure(error) }
   }
 
   /// Waits until the host closes the other end, or is gone: then a child of its own may hold that end open.

@@ -16,6 +16,8 @@ final class ServedHost: Sendable {
   let host: ProviderHost
   let server: HostServer
   let directory: String
+  /// How often "sessions" was answered.
+  let counter = AnswerCounter()
 
   /// Where `make fixtures` has put the providers of the tests.
   static let fixtures =
@@ -40,8 +42,15 @@ final class ServedHost: Sendable {
       try FileManager.default.copyItem(atPath: "\(Self.fixtures)/\(plugin).so", toPath: "\(directory)/\(plugin).so")
     }
     host.load(from: [directory])
-    server = try HostServer(host, path: directory + "/socket", limits: limits) { words, client, isOperator in
-      ControlAnswer(status: 3, output: words.joined(separator: " "), errors: isOperator ? "operator" : "")
+    server = try HostServer(host, path: directory + "/socket", limits: limits) { [counter] question in
+      switch question.name {
+      case "echo": ControlReply(body: question.body, isFailure: !question.isOperator)
+      case "sessions":
+        ControlReply(
+          body: counter.next(), isFailure: false,
+          watch: .init(essence: Array(question.client.resources.values.count.description.utf8), bells: [.sessions]))
+      default: nil
+      }
     }
   }
 
@@ -66,12 +75,20 @@ final class ServedHost: Sendable {
   }
 }
 
+final class AnswerCounter: Sendable {
+  private let count = Atomic<Int>(0)
+
+  var value: Int { count.load(ordering: .relaxed) }
+
+  func next() -> [UInt8] { Array(count.add(1, ordering: .relaxed).newValue.description.utf8) }
+}
+
 /// A second server at the socket of one that was stopped.
 struct HostAgain {
   let server: HostServer
 
   init(_ served: ServedHost) throws {
-    server = try HostServer(served.host, path: served.server.path) { _, _, _ in ControlAnswer(status: 0, output: "", errors: "") }
+    server = try HostServer(served.host, path: served.server.path) { _ in nil }
   }
 }
 

@@ -267,19 +267,6 @@ import Wire
     served.finish()
   }
 
-  @Test("operators' words reach the host with the asker's session; the answer is text and a status")
-  func control() throws {
-    let served = try ServedHost("scripted-a")
-    let client = try RawClient(served)
-    let answer = try client.ask(.control) { frame in
-      frame.append(UInt64(0))
-      frame.append(Array("calls\0close\0".utf8) + Array("7\0".utf8))
-    }
-    #expect(answer.header.status == 3)
-    #expect(String(decoding: answer.payload.dropFirst(8), as: UTF8.self) == "calls close 7operator")
-    served.finish()
-  }
-
   @Test("a provider that never answers keeps its own clients only: 40 of them wait, and another is served")
   func heldUp() throws {
     let served = try ServedHost("scripted-a")

@@ -41,7 +41,7 @@ private struct FieldList: FieldCoder {
     LookupRequest.self, LookupAnswer.self, SetServiceRequest.self, EnumerateAnswer.self, EnumeratedProvider.self,
     InstallRequest.self, UninstallRequest.self, EnableRequest.self, OrderRequest.self, CommandRequest.self,
     CommandAnswer.self, ClassNameRequest.self, ClassRequest.self, ClassInfoRequest.self, ClassNameAnswer.self,
-    IoctlRequest.self, IoctlAnswer.self, CatalogChangeRequest.self, ResolveRequest.self,
+    IoctlRequest.self, IoctlAnswer.self, CatalogChangeRequest.self, ResolveRequest.self, AskRequest.self, AskAnswer.self,
   ]
   private static let servingMessages: [any WireMessage.Type] = [
     AdvertiseRequest.self, UnadvertiseRequest.self, CallCompletion.self, ChangeReport.self, LogLine.self, WorkerNoteRequest.self,

@@ -210,7 +210,7 @@ public struct OrderRequest: WireMessage {
 }
 
 public struct CommandRequest: WireMessage {
-  public static var kind: UInt16 { RequestKind.control.rawValue }
+  public static var kind: UInt16 { RequestKind.command.rawValue }
   public init() {}
 
   public mutating func code(_ coder: inout some FieldCoder) -> Bool {
@@ -219,7 +219,7 @@ public struct CommandRequest: WireMessage {
 }
 
 public struct CommandAnswer: WireMessage {
-  public static var kind: UInt16 { RequestKind.control.answer }
+  public static var kind: UInt16 { RequestKind.command.answer }
   public var outputSize: UInt32 = 0
   public var errorSize: UInt32 = 0
   public init() {}
@@ -325,5 +325,29 @@ public struct ResolveRequest: WireMessage {
     coder.field(&question, "1: addresses of a name, 2: names of an address, 3: port of a service")
       && coder.field(&family, "address family or 0") && coder.field(&size, "bytes of the text") && coder.gap()
       && coder.rest("the text in UTF-8: a name, an address, or `http/tcp`, `80/udp`, `http`")
+  }
+}
+
+public struct AskRequest: WireMessage {
+  public static var kind: UInt16 { RequestKind.ask.rawValue }
+  public var nameSize: UInt32 = 0
+  public var watches: UInt32 = 0
+  public init() {}
+  public init(nameSize: UInt32, watches: UInt32) { (self.nameSize, self.watches) = (nameSize, watches) }
+
+  public mutating func code(_ coder: inout some FieldCoder) -> Bool {
+    coder.field(&nameSize, "bytes of the name") && coder.field(&watches, "1 to be told of every change, else 0")
+      && coder.rest("the name of what is asked, and what it takes in JSON")
+  }
+}
+
+public struct AskAnswer: WireMessage {
+  public static var kind: UInt16 { RequestKind.ask.answer }
+  public var isFailure: UInt32 = 0
+  public init() {}
+  public init(isFailure: UInt32) { self.isFailure = isFailure }
+
+  public mutating func code(_ coder: inout some FieldCoder) -> Bool {
+    coder.field(&isFailure, "1 where it can't be done, else 0") && coder.gap() && coder.rest("the answer, or why, in JSON")
   }
 }

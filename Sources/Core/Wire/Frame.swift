@@ -56,8 +56,8 @@ public enum RequestKind: UInt16, CaseIterable {
   case enable = 10
   case order = 11
   case goodbye = 13
-  /// What operators ask: words, answered with text.
-  case control = 14
+  /// The words of a command line, from commands that are older than `ask`: answered with what to do about that.
+  case command = 14
   case installClass = 15
   case removeClass = 16
   case classInfo = 17
@@ -79,6 +79,8 @@ public enum RequestKind: UInt16, CaseIterable {
   case resolve = 26
   /// Answered at once: somebody is there.
   case nothing = 27
+  /// What commands ask of a host, by a name. Where it is watched there is an answer now and one whenever the answer is another.
+  case ask = 28
   /// A provider in another process says that what it serves has changed.
   case changed = 52
 

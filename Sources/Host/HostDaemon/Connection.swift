@@ -43,6 +43,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var lifeSigns: [UInt32] = []
     /// The client is told when the catalog changes.
     var waitsForChange = false
+    /// The client is told whenever what it watches is another.
+    var follower: ChangeFollower?
   }
 
   init(_ descriptor: Int32, _ peer: PeerCredentials, isWorker: Bool, _ server: HostServer) {
@@ -78,6 +80,15 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     }
   }
   func hasWaited() { state.withLock { $0.waitsForChange = false } }
+
+  /// Keeps one that tells the client of changes, until the connection ends. False: there is one already.
+  func follows(_ follower: () -> ChangeFollower) -> Bool {
+    state.withLock { state in
+      guard state.follower == nil, state.machine.life != .gone else { return false }
+      state.follower = follower()
+      return true
+    }
+  }
 
   /// It is one of those without a hello no longer.
   func hasSaidHello() { server.hellos.remove(self) }
@@ -377,9 +388,10 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   }
 
   private func drop() {
-    let lookups = state.withLock { state in
-      defer { state.resolving = [:] }
-      return state.resolving
+    // The follower goes without the lock.
+    let (lookups, _) = state.withLock { state in
+      defer { (state.resolving, state.follower) = ([:], nil) }
+      return (state.resolving, state.follower)
     }
     for lookup in lookups.values { lookup.end() }
     // Before its session ends, which may wait for what this very process owes.

@@ -82,12 +82,11 @@ public final class HostServer: Sendable {
   ///   - networks: From which network namespaces glibc's module is answered.
   ///   - isOpen: Otherwise it serves its own workers at first, and everybody else from `open` on.
   ///   - restartsWorkers: Otherwise a worker that dies stays dead.
-  ///   - control: Performs a command line: its words, the session of who asks, and whether that is an operator. May take its
-  ///   time.
+  ///   - control: Answers what commands ask; nil: it knows nothing by that name. May take its time.
   public init(
     _ host: ProviderHost, path: String, limits: Limits = Limits(), networks: NetworkNamespaces = .own, isOpen: Bool = true,
     restartsWorkers: Bool = true,
-    control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+    control: @escaping @Sendable (ControlQuestion) -> ControlReply?
   ) throws(ListenFailure) {
     let descriptors = DescriptorLimit(limits)
     guard let poll = SocketPoll(reserve: limits.reserve, for: limits.unlimitedUsers), let processes = ProcessWatch(),

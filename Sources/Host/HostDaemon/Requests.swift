@@ -8,19 +8,6 @@ import Sessions
 import Wire
 import WireValues
 
-/// What an operator's request was answered with: text for people or for programs, and an exit status.
-public struct ControlAnswer: Sendable {
-  public var status: Int32
-  public var output: String
-  public var errors: String
-
-  public init(status: Int32, output: String, errors: String) {
-    self.status = status
-    self.output = output
-    self.errors = errors
-  }
-}
-
 /// Serves the requests of clients, one frame each. Nothing in a frame is trusted; what can't be read is `WSAEINVAL`, never more.
 struct Requests: Sendable {
   let host: ProviderHost
@@ -32,13 +19,12 @@ struct Requests: Sendable {
   let networks: NetworkAdmission
   /// Tells sessions of this host from those of an earlier one with the same process id.
   private let nonce = UInt32.random(in: 0...UInt32.max)
-  /// The words of a command line, the session of who asks, and whether that is an operator.
-  let control: @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+  let control: @Sendable (ControlQuestion) -> ControlReply?
 
   init(
     host: ProviderHost, limits: Limits, quotas: UserQuotas, refusals: Refusals, advertisements: Advertisements,
     resolvers: ResolverSessions, networks: NetworkAdmission,
-    control: @escaping @Sendable ([String], ClientSession, Bool) -> ControlAnswer
+    control: @escaping @Sendable (ControlQuestion) -> ControlReply?
   ) {
     (self.host, self.limits, self.quotas, self.control) = (host, limits, quotas, control)
     self.refusals = refusals
@@ -82,7 +68,8 @@ struct Requests: Sendable {
         connection.send(answer.finish())
         connection.end(.remote)
         return nil
-      case .control: try control(payload, connection, &answer)
+      case .command: try command(payload, &answer)
+      case .ask: guard try ask(payload, header, session, connection, &answer) else { return nil }
       case .installClass: try installClass(payload, session)
       case .removeClass: try removeClass(payload, session)
       case .classInfo: try classInfo(payload, session, &answer)
@@ -105,9 +92,9 @@ struct Requests: Sendable {
       case .catalogChange: guard try catalogChange(payload, header, connection) else { return nil }
       }
       // What people are shown may be more; who does not read it is closed.
-      let maximum = kind == .control ? limits.bytesQueued : Int(limits.maximumFrame)
+      let maximum = kind == .ask ? limits.bytesQueued : Int(limits.maximumFrame)
       guard answer.count <= maximum else {
-        met = kind == .control ? .bytesQueued : .frameBytes
+        met = kind == .ask ? .bytesQueued : .frameBytes
         throw .noBuffers
       }
       return answer.finish()
@@ -345,21 +332,6 @@ struct Requests: Sendable {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     try change(&fields, connection)
   }
-
-  private func control(
-    _ payload: UnsafeMutableRawBufferPointer, _ connection: Connection, _ answer: inout FrameWriter
-  ) throws(WinsockError) {
-    var fields = FieldReader(UnsafeRawBufferPointer(payload))
-    guard CommandRequest(&fields) != nil, let session = connection.session else { throw .invalidArgument }
-    let words = fields.rest.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
-      String(decoding: $0, as: UTF8.self)
-    }
-    let result = control(words, session, connection.isOperator)
-    answer.set(status: result.status)
-    CommandAnswer(outputSize: UInt32(result.output.utf8.count), errorSize: UInt32(result.errors.utf8.count)).write(to: &answer)
-    answer.append(Array(result.output.utf8))
-    answer.append(Array(result.errors.utf8))
-  }
 }
 
 extension WinsockError {
@@ -386,7 +358,7 @@ extension RequestKind {
   /// Those that end something are always served.
   fileprivate var waitsForProviders: Bool {
     switch self {
-    case .begin, .next, .lookup, .resolve, .setService, .control, .installClass, .removeClass, .classInfo, .className, .ioctl:
+    case .begin, .next, .lookup, .resolve, .setService, .ask, .installClass, .removeClass, .classInfo, .className, .ioctl:
       true
     default: false
     }

@@ -220,7 +220,7 @@ public final class Catalog: Sendable {
       let effects = state.handle(event, of: id)
       return (effects ?? [], state.index(of: id).map { state.listed[$0].slot.isEnabled } != wasActive)
     }
-    if isNews { changes.advance() }
+    if isNews { changes.advance() } else { ChangeBell.providers.ring() }
     return effects
   }
 
@@ -230,7 +230,8 @@ public final class Catalog: Sendable {
   /// A module is being attached: to the slot of its id, or to a new one at the end.
   /// - Returns: Whether it serves.
   public func attach(_ provider: Provider, by registrant: SlotRegistrant) -> Bool {
-    state.withLock { state in
+    defer { ChangeBell.providers.ring() }
+    return state.withLock { state in
       if state.index(of: provider.id) == nil, !state.place(provider.id) {
         state.append(Member(provider.manifest, isEnabled: true))
       }

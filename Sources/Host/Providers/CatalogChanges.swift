@@ -47,5 +47,6 @@ public final class CatalogChanges: Sendable {
       return state.waiters
     }
     for waiter in waiters { waiter.tell() }
+    ChangeBell.providers.ring()
   }
 }

@@ -79,6 +79,7 @@ public final class ChangeSignal: Sendable {
       return [subject, .everything].flatMap { state.waiting.removeValue(forKey: $0).map { Array($0.values) } ?? [] }
     }
     for waiter in waiting { waiter.action() }
+    ChangeBell.registrations.ring()
   }
 
   /// Whether something that concerns the subject has changed after `seen`.

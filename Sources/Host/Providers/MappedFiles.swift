@@ -180,7 +180,8 @@ public enum MappedFiles {
 
   /// The file, where it is to be closed now, by whoever gets it.
   private static func settle(_ number: UInt64, _ cause: String?) -> File? {
-    state.withLock { state in
+    defer { ChangeBell.modules.ring() }
+    return state.withLock { state in
       guard let file = state.files[number], file.phase.waits else { return nil }
       switch (cause, file.phase) {
       case (nil, let phase):
@@ -197,7 +198,10 @@ public enum MappedFiles {
     }
   }
 
-  fileprivate static func remove(_ number: UInt64) { state.withLock { _ = $0.files.removeValue(forKey: number) } }
+  fileprivate static func remove(_ number: UInt64) {
+    state.withLock { _ = $0.files.removeValue(forKey: number) }
+    ChangeBell.modules.ring()
+  }
 
   /// What is kept now, the oldest first. Looks again before; does not call out.
   public static var kept: [Kept] {

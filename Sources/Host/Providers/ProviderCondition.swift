@@ -17,10 +17,12 @@ public final class ProviderCondition: Sendable {
   /// - Returns: Whether that is news.
   @discardableResult
   public func report(_ reason: String?) -> Bool {
-    state.withLock { state in
+    let isNews = state.withLock { state in
       defer { state.reported = reason }
       return state.reported != reason
     }
+    if isNews { ChangeBell.providers.ring() }
+    return isNews
   }
 
   /// As a reason is kept: one line of a bounded length, and never nothing.
@@ -40,11 +42,18 @@ public final class ProviderCondition: Sendable {
   public func started(_ failure: WinsockError?) {
     // That it refuses one user says nothing of the others.
     if failure == .accessDenied { return }
-    state.withLock { $0.failedStartup = failure }
+    let isNews = state.withLock { state in
+      defer { state.failedStartup = failure }
+      return state.failedStartup != failure
+    }
+    if isNews { ChangeBell.providers.ring() }
   }
 
   /// Its process has gone: what was under way comes to nothing.
-  public func markGone() { state.withLock { $0.isGone = true } }
+  public func markGone() {
+    state.withLock { $0.isGone = true }
+    ChangeBell.providers.ring()
+  }
 
   public var isGone: Bool { state.withLock { $0.isGone } }
 

@@ -60,7 +60,14 @@ public final class ClientSession: Sendable {
     guard let handle = resources.insert(resource) else { return nil }
     // Looked at after the insertion: either this sees the end, or the end sees the resource.
     if !isOpen, resources.remove(handle) != nil { return nil }
+    ChangeBell.sessions.ring()
     return handle
+  }
+
+  /// The client has nothing open by this handle any more.
+  public func forget(_ handle: Handle) {
+    _ = resources.remove(handle)
+    ChangeBell.sessions.ring()
   }
 
   /// Ends the session, for the session layer alone: everything open is ended, then each provider gets its final call once its last call has returned.
@@ -84,6 +91,7 @@ public final class ClientSession: Sendable {
     }
     switch course {
     case .first(let sessions):
+      ChangeBell.sessions.ring()
       for resource in resources.values { resource.end() }
       if sessions.isEmpty { gone() } else { for session in sessions { session.end(ending) } }
     case .underWay: break
@@ -112,6 +120,7 @@ public final class ClientSession: Sendable {
       state.providers.removeAll { $0 === session }
       return !state.isOpen && state.providers.isEmpty
     }
+    ChangeBell.sessions.ring()
     if isLast { gone() }
   }
 

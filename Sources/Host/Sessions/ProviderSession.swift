@@ -52,6 +52,7 @@ public final class ProviderSession: Sendable {
       result = .failure(.serviceNotFound)
     }
     let (waiting, end) = lifecycle.withLock { $0.started(result) }
+    ChangeBell.sessions.ring()
     for ticket in waiting { ticket.resolve(result) }
     perform(end)
     return result
@@ -60,6 +61,7 @@ public final class ProviderSession: Sendable {
   /// Ends the session: no new use; the last one out makes the final call. Asked twice, the first ending counts.
   func end(_ ending: SessionEnding) {
     perform(lifecycle.withLock { $0.end(ending) })
+    ChangeBell.sessions.ring()
   }
 
   private func perform(_ effect: Lifecycle.EndEffect) {

@@ -78,9 +78,11 @@ public final class SessionTable: Sendable {
       number: state.next, identity: identity,
       whenGone: { [weak self] session in
         self?.state.withLock { _ = $0.sessions.removeValue(forKey: session.number) }
+        ChangeBell.sessions.ring()
       })
     state.sessions[session.number] = session
     state.next += 1
+    ChangeBell.sessions.ring()
     return session
   }
 }

@@ -45,10 +45,6 @@ public struct ModulesReport: Sendable {
 
   public var interfaces: [Interface]
   public var kept: [Kept]
-
-  public var modules: Int { interfaces.reduce(0) { $0 + $1.clients.count + $1.providers.count } }
-  public var bindings: Int { interfaces.reduce(0) { $0 + $1.providers.count { $0.state == .bound || $0.state == .detaching } } }
-  public var pendingDetaches: Int { interfaces.reduce(0) { $0 + $1.providers.count { $0.state == .detaching } } }
 }
 
 extension ProviderHost {

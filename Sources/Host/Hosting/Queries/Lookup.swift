@@ -525,7 +525,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     guard let work else { return }
     work.whenEnded?()
     for line in lines { HostLog.write(.debug, query: id, "\(line.provider): \(line.verdict.text)") }
-    if let handle { _ = client.resources.remove(handle) }
+    if let handle { client.forget(handle) }
     work.waiting?.answer(.failure(.cancelled))
     for ticket in work.tickets { ticket.giveTurn(false) }
     for notice in work.notices { notice.complete(.operationAborted) }

@@ -106,6 +106,7 @@ public final class RegistrationIndex: Sendable {
     of owner: UInt32? = nil, _ failure: WinsockError?
   ) {
     guard let name = set.serviceInstanceName else { return }
+    defer { ChangeBell.registrations.ring() }
     let place = Place(
       provider: provider.id, name: name, context: set.context.flatMap { $0.isEmpty ? nil : $0 }, nameSpace: set.nameSpace)
     let addresses = set.addresses.map(\.remote)
@@ -175,6 +176,7 @@ public final class RegistrationIndex: Sendable {
       return freed
     }
     FreedMemory.note(freed)
+    ChangeBell.registrations.ring()
   }
 
   /// A provider has left the catalog, and with it everything that it knew.

@@ -1,0 +1,93 @@
+import Hosting
+import Providers
+import QuerySets
+import Rundown
+import Sessions
+import Wire
+
+/// What a command asks of the host, for the program that the host is: by a name, with JSON, which nobody has looked at.
+public struct ControlQuestion: Sendable {
+  public let name: String
+  public let body: [UInt8]
+  /// Of who asks.
+  public let client: ClientSession
+  public let isOperator: Bool
+}
+
+/// What it is answered with.
+public struct ControlReply: Sendable {
+  public var body: [UInt8]
+  public var isFailure: Bool
+  /// What tells one answer from another, and the bells that ring when there may be another; nil: it can't be watched.
+  public var watch: Watch?
+
+  public struct Watch: Sendable {
+    public var essence: [UInt8]
+    public var bells: [ChangeBell]
+
+    public init(essence: [UInt8], bells: [ChangeBell]) { (self.essence, self.bells) = (essence, bells) }
+  }
+
+  public init(body: [UInt8], isFailure: Bool, watch: Watch? = nil) {
+    (self.body, self.isFailure, self.watch) = (body, isFailure, watch)
+  }
+
+  fileprivate func write(to answer: inout FrameWriter) {
+    AskAnswer(isFailure: isFailure ? 1 : 0).write(to: &answer)
+    answer.append(body)
+  }
+}
+
+extension Requests {
+  /// False: its answers are sent here.
+  func ask(
+    _ payload: UnsafeMutableRawBufferPointer, _ header: FrameHeader, _ session: ClientSession, _ connection: Connection,
+    _ answer: inout FrameWriter
+  ) throws(WinsockError) -> Bool {
+    var fields = FieldReader(UnsafeRawBufferPointer(payload))
+    guard let request = AskRequest(&fields), let name = fields.bytes(Int(request.nameSize)), request.watches <= 1 else {
+      throw .invalidArgument
+    }
+    let question = ControlQuestion(
+      name: String(decoding: name, as: UTF8.self), body: Array(fields.rest), client: session, isOperator: connection.isOperator)
+    guard let reply = control(question) else { throw .operationNotSupported }
+    guard request.watches == 1, !reply.isFailure else {
+      reply.write(to: &answer)
+      return true
+    }
+    guard let watch = reply.watch else { throw .invalidArgument }
+    guard connection.follows({ follower(of: watch.bells, question, header, connection) }) else { throw .alreadyInProgress }
+    return false
+  }
+
+  /// Tells a connection what a question is answered with, now and whenever that is another.
+  private func follower(
+    of bells: [ChangeBell], _ question: ControlQuestion, _ header: FrameHeader, _ connection: Connection
+  ) -> ChangeFollower {
+    let told = Locked<[UInt8]?>(nil)
+    return ChangeFollower(bells) { [weak connection, control] in
+      guard let connection, let reply = control(question) else { return }
+      let isNews = told.withLock { told in
+        defer { told = reply.watch?.essence }
+        return told == nil || told != reply.watch?.essence
+      }
+      guard isNews else { return }
+      var answer = FrameWriter(RequestKind.ask.answer, request: header.request, status: WinsockError.ioPending.rawValue)
+      reply.write(to: &answer)
+      connection.send(answer.finish())
+    }
+  }
+
+  /// Commands of before `ask`.
+  func command(_ payload: UnsafeMutableRawBufferPointer, _ answer: inout FrameWriter) throws(WinsockError) {
+    guard CommandRequest(UnsafeRawBufferPointer(payload)) != nil else { throw .invalidArgument }
+    let text = """
+      nsphost: this command is older than the running host, and speaks to hosts in another way
+      help: use the nsphost of the running host, or --local
+
+      """
+    answer.set(status: 1)
+    CommandAnswer(outputSize: 0, errorSize: UInt32(text.utf8.count)).write(to: &answer)
+    answer.append(Array(text.utf8))
+  }
+}
