@@ -128,11 +128,12 @@ private struct Watch: Sendable {
     return hasFound
   }
 
-  /// Follows the catalog with a look every second, and each provider as soon as it says something.
+  /// Follows the catalog, and each provider as soon as it says something. The host says when a provider has come or gone.
   func follow() async throws {
     var watches: [NameService.Provider: Task<Void, Never>] = [:]
     defer { for watch in watches.values { watch.cancel() } }
     while true {
+      let change = try await service.nextCatalogChange()
       let wanted = Set(try await providers)
       for (provider, watch) in watches where !wanted.contains(provider) {
         watch.cancel()
@@ -142,7 +143,10 @@ private struct Watch: Sendable {
       for provider in wanted where watches[provider] == nil {
         watches[provider] = Task { await follow(provider) }
       }
-      try await Task.sleep(for: .seconds(1))
+      do { try await change.value } catch {
+        // A host that comes again within a second is the same to whoever watches.
+        try await Task.sleep(for: .seconds(1))
+      }
     }
   }
 

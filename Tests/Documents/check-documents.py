@@ -82,7 +82,7 @@ host = [key.removeprefix("limits.") for key in settings("Sources/Host/HostDaemon
 provider = settings("Sources/Host/Providers/Discovery/ManifestSettings.swift")
 described("docs/reference/configuration.md", host + provider, "setting")
 commands = []
-for name in sorted(os.listdir("Sources/nsphost")):
+for name in sorted(name for name in os.listdir("Sources/nsphost") if name.endswith(".swift")):
     commands += re.findall(r'commandName: "([a-z]+)"', text(os.path.join("Sources/nsphost", name)))
 inner = {"nsphost", "show", "kick", "close", "install", "remove", "check", "help", "list"}
 described("docs/reference/commands.md", [name for name in commands if name not in inner], "command")

@@ -168,7 +168,8 @@ final class HostChannel: Sendable {
       guard answer.kind != RequestKind.nothing.answer else { return nil }
       if let first = state.waiting.removeValue(forKey: answer.request) {
         // Of other requests it would be what a provider said.
-        if answer.kind == RequestKind.ioctl.answer, answer.status == .ioPending { state.pending[answer.request] = .open }
+        let isAnsweredTwice = [RequestKind.ioctl.answer, RequestKind.catalogChange.answer].contains(answer.kind)
+        if isAnsweredTwice, answer.status == .ioPending { state.pending[answer.request] = .open }
         if !state.queued.isEmpty {
           let queued = state.queued.removeFirst()
           state.waiting[queued.number] = queued.continuation

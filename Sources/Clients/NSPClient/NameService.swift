@@ -95,6 +95,18 @@ public final class NameService: Sendable {
     public var installationData: [UInt8]
   }
 
+  /// Asks to be told of the next change of what `providers` lists: from then on none is missed. The task ends with it, and throws `networkDown` where the
+  /// host goes away first. One at a time.
+  public func nextCatalogChange() async throws -> Task<Void, any Error> {
+    let channel = try connected()
+    let answer = try await channel.ask(.catalogChange) { CatalogChangeRequest(waits: true).write(to: &$0) }
+    guard answer.status == .ioPending else { throw answer.status }
+    return Task {
+      let second = try await channel.secondAnswer(to: answer.request)
+      guard second.status == .success else { throw second.status }
+    }
+  }
+
   /// In the order in which they are asked.
   public func providers() async throws -> [Provider] {
     let answer = try await connected().ask(.enumerate) { _ in }
