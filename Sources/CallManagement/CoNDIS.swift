@@ -22,7 +22,7 @@ public final class CoNDIS: Sendable {
     let context: DriverContext
     let miniport: (any ConnectionMiniport)?
     let callManager: (any CallManager)?
-    var families: [UInt32: Registration] = [:]
+    var families: [UInt32: FamilyRegistration] = [:]
     var bindings: [Handle] = []
     var connections = 0
     var isHalted = false
@@ -34,7 +34,7 @@ public final class CoNDIS: Sendable {
     }
   }
 
-  struct Registration {
+  struct FamilyRegistration {
     let family: AddressFamily
     let manager: any CallManager
     /// Nil for a miniport call manager.
@@ -203,7 +203,7 @@ public final class CoNDIS: Sendable {
   public func registerAddressFamily(binding handle: Handle, _ family: AddressFamily) -> NDISStatus {
     guard let binding = bindings[handle], let manager = binding.callManager else { return .failure }
     return register(
-      Registration(family: family, manager: manager, binding: handle, owner: binding.context), binding.adapter,
+      FamilyRegistration(family: family, manager: manager, binding: handle, owner: binding.context), binding.adapter,
       mayRegister: { !binding.isClosing })
   }
 
@@ -212,10 +212,10 @@ public final class CoNDIS: Sendable {
   public func registerAddressFamily(adapter handle: Handle, _ family: AddressFamily) -> NDISStatus {
     guard let adapter = adapters[handle], let manager = adapter.callManager else { return .failure }
     return register(
-      Registration(family: family, manager: manager, binding: nil, owner: adapter.context), adapter, mayRegister: { true })
+      FamilyRegistration(family: family, manager: manager, binding: nil, owner: adapter.context), adapter, mayRegister: { true })
   }
 
-  private func register(_ registration: Registration, _ adapter: Adapter, mayRegister: () -> Bool) -> NDISStatus {
+  private func register(_ registration: FamilyRegistration, _ adapter: Adapter, mayRegister: () -> Bool) -> NDISStatus {
     let number = registration.family.number
     let bound: [Handle]? = control.withLock { _ in
       let isDisplaced = registration.binding == nil && adapter.families[number]?.binding != nil
@@ -239,7 +239,7 @@ public final class CoNDIS: Sendable {
       issued(nil)
       return .failure
     }
-    let registration: Registration? = control.withLock { _ in
+    let registration: FamilyRegistration? = control.withLock { _ in
       guard !binding.isClosing, let registration = binding.adapter.families[family.number] else { return nil }
       binding.uses += 1
       if let manager = registration.binding { bindings[manager]?.uses += 1 }

@@ -107,7 +107,7 @@ struct ReloadCommand: HostCommand {
   }
 
   private func output(_ answer: Control.Reload.Answer, more: [String]) -> CommandOutput {
-    let report = ChangeReport(name: answer.name, path: answer.file, verb: "reloaded", cause: answer.cause)
+    let report = FileChange(name: answer.name, path: answer.file, verb: "reloaded", cause: answer.cause)
     return options.json ? CommandOutput(report.document) : CommandOutput([report.line] + more)
   }
 }
@@ -125,14 +125,14 @@ struct UnloadCommand: ParsableCommand {
       do throws(ProviderHost.ChangeFailure) { try own.host.unload(entry.id) } catch {
         throw choice.provider.failure("unload", error)
       }
-      let report = ChangeReport(own.host, entry, "unloaded")
+      let report = FileChange(own.host, entry, "unloaded")
       try (choice.options.json ? CommandOutput(report.document) : CommandOutput([report.line])).show()
     }
   }
 }
 
 /// What became of a provider's file.
-struct ChangeReport {
+struct FileChange {
   var name: String
   var path: String
   var verb: String
@@ -161,7 +161,7 @@ struct ChangeReport {
   }
 }
 
-extension ChangeReport {
+extension FileChange {
   init(_ host: ProviderHost, _ entry: Catalog.Entry, _ verb: String) {
     self.init(
       name: entry.manifest.displayName, path: entry.path, verb: verb, cause: FormerFile.cause(of: entry, host))

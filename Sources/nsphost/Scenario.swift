@@ -221,7 +221,7 @@ final class Scenario {
       entry = try reference.entry(in: host, for: verb)
       do throws(Change) { try make(entry.id) } catch { throw reference.failure(verb, error) }
     } catch { throw Failure(error) }
-    return verb == "enabled" ? "enabled \(name)" : ChangeReport(host, entry, verb).line
+    return verb == "enabled" ? "enabled \(name)" : FileChange(host, entry, verb).line
   }
 
   // MARK: Words

@@ -15,7 +15,7 @@ import Wire
     id: GUID("77d3fe10-4a6c-4f0e-9d0c-3a5be0c2b7a1")!, name: "Zähler",
     entries: [.init(name: "TcpPort", nameSpace: .dns, dword: 7)])
 
-  private func served(_ plugins: String..., limits: Limits = Limits()) throws -> ServedHost {
+  private func served(_ plugins: String..., limits: HostLimits = HostLimits()) throws -> ServedHost {
     let served = try ServedHost(plugins, limits: limits)
     served.host.keepClasses(in: SchemaProvider())
     return served
@@ -60,7 +60,7 @@ import Wire
 
   @Test("what can't be read is WSAEINVAL; an answer that does not fit into a frame WSAENOBUFS")
   func garbage() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     limits.maximumFrame = 4096
     let served = try served("version1", limits: limits)
     let client = try RawClient(served)
@@ -121,7 +121,7 @@ import Wire
 
   @Test("what waits for a change counts as its user's memory until the lookup has ended")
   func counted() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     (limits.unlimitedUsers, limits.bytesPerUser) = ([], 6000)
     let served = try served("scripted-a", limits: limits)
     let client = try RawClient(served)

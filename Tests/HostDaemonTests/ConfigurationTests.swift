@@ -19,7 +19,7 @@ import Testing
       """
     let configuration = try Configuration(toml: text, path: "x.toml")
     #expect(configuration.plugins == ["/opt/nsp", "/usr/lib/nsp"] && configuration.socket == "/tmp/socket")
-    #expect(configuration.limits.connections == 7 && configuration.limits.bytesQueued == Limits().bytesQueued)
+    #expect(configuration.limits.connections == 7 && configuration.limits.bytesQueued == HostLimits().bytesQueued)
     #expect(configuration.access?.users == [0, 1234])
     #expect(configuration.entries.first { $0.key == "limits.connections" }?.source == "x.toml")
     #expect(configuration.entries.first { $0.key == "limits.frame-bytes" }?.source == "default")

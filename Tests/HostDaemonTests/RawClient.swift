@@ -26,12 +26,12 @@ final class ServedHost: Sendable {
     + "/build/fixtures"
 
   convenience init(
-    _ plugins: String..., limits: Limits = Limits(), registrar: ModuleRegistrar = ModuleRegistrar(),
+    _ plugins: String..., limits: HostLimits = HostLimits(), registrar: ModuleRegistrar = ModuleRegistrar(),
     admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
   ) throws { try self.init(plugins, limits: limits, registrar: registrar, admits: admits) }
 
   init(
-    _ plugins: [String], limits: Limits = Limits(), registrar: ModuleRegistrar = ModuleRegistrar(),
+    _ plugins: [String], limits: HostLimits = HostLimits(), registrar: ModuleRegistrar = ModuleRegistrar(),
     admits: @escaping @Sendable (ClientIdentity) -> Bool = { _ in true }
   ) throws {
     host = ProviderHost(registrar: registrar, calls: CoNDIS(), admits: admits)

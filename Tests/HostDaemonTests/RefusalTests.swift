@@ -15,7 +15,7 @@ import Wire
   func lines() async throws {
     let said = Lines()
     HostLog.open(.warning) { entry in said.lines.withLock { $0.append("\(entry.level): \(entry.text)") } }
-    var limits = Limits()
+    var limits = HostLimits()
     (limits.connectionsPerUser, limits.requestsPerUser) = (7, 9)
     let refusals = Refusals(limits, period: .milliseconds(300))
     let met = refusals.met(.connectionsPerUser, by: 41)

@@ -144,7 +144,7 @@ import Wire
   @Test(
     "the hello says what one name is worth; whether somebody is there is answered at once; the host resolves nothing for itself")
   func resolving() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     limits.resolveBudget = 1234
     let served = try ServedHost("scripted-a", limits: limits)
     let client = try RawClient(served, hello: false)
@@ -234,7 +234,7 @@ import Wire
 
   @Test("a frame that is too long, or shorter than its header, ends the connection")
   func lengths() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     limits.maximumFrame = 4096
     let served = try ServedHost("scripted-a", limits: limits)
     for length in [UInt32(0), 15, 4097, .max] {
@@ -250,7 +250,7 @@ import Wire
 
   @Test("a client that does not read is closed when too much waits for it; nobody else is held up")
   func slowReader() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     limits.bytesQueued = 64 << 10
     let served = try ServedHost("scripted-a", limits: limits)
     let lazy = try RawClient(served)
@@ -287,7 +287,7 @@ import Wire
 
   @Test("what a user has is counted over all of its connections; one more is told or turned away, and what ends is given back")
   func userQuotas() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     (limits.unlimitedUsers, limits.requestsPerUser, limits.connectionsPerUser) = ([], 2, 4)
     let served = try ServedHost("scripted-a", limits: limits)
     let clients = try (0..<3).map { _ in try RawClient(served) }
@@ -309,7 +309,7 @@ import Wire
 
   @Test("a user's open lookups, registrations and bytes are counted over its connections, and given back when they end")
   func userTotals() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     (limits.unlimitedUsers, limits.lookupsPerUser, limits.registrationsPerUser, limits.bytesPerUser) = ([], 2, 2, 100_000)
     let served = try ServedHost("scripted-a", limits: limits)
     var clients = try (0..<3).map { _ in try RawClient(served) }
@@ -345,7 +345,7 @@ import Wire
 
   @Test("a user has so many sessions; one more process is told, and one that ends makes room")
   func userSessions() throws {
-    var limits = Limits()
+    var limits = HostLimits()
     (limits.unlimitedUsers, limits.sessionsPerUser) = ([], 1)
     let served = try ServedHost("scripted-a", limits: limits)
     let first = try RawClient(served)

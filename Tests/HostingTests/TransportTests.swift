@@ -129,7 +129,7 @@ extension HotOperationTests {
   /// look like a call that has not returned, and keep the file mapped.
   @discardableResult
   private func elsewhere<Result: Sendable>(_ call: @escaping @Sendable () -> Result) throws -> Result {
-    let returned = Ticket<Result>()
+    let returned = Promise<Result>()
     HostThreads.run { returned.resolve(call()) }
     return try #require(returned.wait(for: .seconds(60)))
   }
@@ -210,7 +210,7 @@ extension HotOperationTests {
     let perform = try scripted.function("transport", "transport_perform", as: Perform.self)
     try elsewhere { perform("offer ann 1000 1") }
     try elsewhere { hold(1) }
-    let removed = Ticket<Void>()
+    let removed = Promise<Void>()
     unlink(scripted.directory + "/transport.so")
     Thread {
       scripted.host.rescan()

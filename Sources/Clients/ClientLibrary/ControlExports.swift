@@ -7,14 +7,14 @@ import CWinsock
 // Control of lookups (winsock2.h), with what it takes to be told of a change later.
 
 /// How a caller wants to be told, once.
-private struct Completion {
+private struct WSACompletion {
   var overlapped: LPWSAOVERLAPPED
   var routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE?
   /// Set where there is no routine.
   var event: UInt = 0
 
   /// Nil where the caller only asks. A code for what can't be done.
-  static func wanted(_ given: LPWSACOMPLETION?) -> (Completion?, failure: Int32) {
+  static func wanted(_ given: LPWSACOMPLETION?) -> (WSACompletion?, failure: Int32) {
     guard let given = given?.pointee else { return (nil, 0) }
     switch given.Type {
     case NSP_NOTIFY_IMMEDIATELY: return (nil, 0)
@@ -23,12 +23,12 @@ private struct Completion {
       guard let overlapped = given.Parameters.Event.lpOverlapped, nsp_signal_is(event) != 0 else {
         return (nil, Int32(WSAEINVAL))
       }
-      return (Completion(overlapped: overlapped, event: event), 0)
+      return (WSACompletion(overlapped: overlapped, event: event), 0)
     case NSP_NOTIFY_APC:
       guard let overlapped = given.Parameters.Apc.lpOverlapped, let routine = given.Parameters.Apc.lpfnCompletionProc else {
         return (nil, Int32(WSAEINVAL))
       }
-      return (Completion(overlapped: overlapped, routine: routine), 0)
+      return (WSACompletion(overlapped: overlapped, routine: routine), 0)
     default: return (nil, Int32(WSAEOPNOTSUPP))
     }
   }
@@ -49,9 +49,9 @@ private struct Completion {
 private final class PendingControl {
   private let process: Process
   private let connection: Int32
-  private let completion: Completion
+  private let completion: WSACompletion
 
-  init(_ process: Process, _ connection: Int32, _ completion: Completion) {
+  init(_ process: Process, _ connection: Int32, _ completion: WSACompletion) {
     (self.process, self.connection, self.completion) = (process, connection, completion)
   }
 
@@ -87,7 +87,7 @@ public func WSANSPIoctl(
   guard let returned = lpcbBytesReturned, cbInBuffer == 0 || lpvInBuffer != nil, cbOutBuffer == 0 || lpvOutBuffer != nil else {
     return fail(Int32(WSAEFAULT))
   }
-  let (completion, failure) = Completion.wanted(lpCompletion)
+  let (completion, failure) = WSACompletion.wanted(lpCompletion)
   guard failure == 0 else { return fail(failure) }
   // More than any host takes is not copied first.
   guard cbInBuffer <= 1 << 19 else { return fail(Int32(WSAEINVAL)) }
@@ -145,11 +145,11 @@ public func WSAProviderConfigChange(
     return 0
   }
   guard nsp_signal_is(UInt(bitPattern: handle)) != 0 else { return fail(Int32(WSA_INVALID_HANDLE)) }
-  var completion: Completion?
+  var completion: WSACompletion?
   if let overlapped = lpOverlapped {
     let event = UInt(bitPattern: overlapped.pointee.hEvent)
     guard lpCompletionRoutine != nil || nsp_signal_is(event) != 0 else { return fail(Int32(WSAEINVAL)) }
-    completion = Completion(overlapped: overlapped, routine: lpCompletionRoutine, event: event)
+    completion = WSACompletion(overlapped: overlapped, routine: lpCompletionRoutine, event: event)
     overlapped.pointee.Internal = ULONG_PTR(WSA_IO_PENDING)
   } else if lpCompletionRoutine != nil {
     return fail(Int32(WSAEINVAL))

@@ -23,7 +23,7 @@ public struct Configuration: Sendable {
   public var log = LogLevel.info
   /// Where providers run that do not say it themselves.
   public var isolation = Manifest.Isolation.worker
-  public var limits = Limits()
+  public var limits = HostLimits()
   /// Who may have a session, besides root and the host's own user; nil: everybody.
   public var access: AccessList?
   /// From which network namespaces glibc's module is answered; nil: nobody has said it.

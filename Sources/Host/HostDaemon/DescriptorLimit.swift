@@ -10,7 +10,7 @@ struct DescriptorLimit: Sendable {
   let reserveStart: Int32
 
   /// As many as the system permits, from now on.
-  init(_ limits: Limits) {
+  init(_ limits: HostLimits) {
     var limit = rlimit()
     if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max {
       limit.rlim_cur = limit.rlim_max
@@ -43,7 +43,7 @@ struct DescriptorLimit: Sendable {
   private static let others = 1024
 
   /// How many descriptors a host may need that has as many connections as its limits permit.
-  static func wanted(_ limits: Limits) -> Int { (limits.connections + limits.reserve) * perConnection + others }
+  static func wanted(_ limits: HostLimits) -> Int { (limits.connections + limits.reserve) * perConnection + others }
 
   /// Whether the descriptor is one of the last ones.
   func isReserved(_ descriptor: Int32) -> Bool { descriptor >= reserveStart }
@@ -59,7 +59,7 @@ struct DescriptorLimit: Sendable {
   func isLast(_ descriptor: Int32) -> Bool { descriptor >= reserveStart + (Int32(clamping: maximum) - reserveStart) / 2 }
 
   /// What is wrong with the two together; nil where the descriptors are enough.
-  func shortage(_ limits: Limits) -> String? {
+  func shortage(_ limits: HostLimits) -> String? {
     let wanted = Self.wanted(limits)
     guard maximum < wanted else { return nil }
     return "limits.connections = \(limits.connections) takes up to \(wanted) descriptors, and this process has \(maximum) "

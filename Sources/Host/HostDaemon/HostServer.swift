@@ -12,7 +12,7 @@ import Synchronization
 import Wire
 
 /// What a client may take (docs/wire.md).
-public struct Limits: Sendable {
+public struct HostLimits: Sendable {
   public var maximumFrame = WireVersion.defaultMaximumFrame
   /// Requests of one connection that are served at once; more wait in the socket.
   public var requestsPerClient = 64
@@ -56,7 +56,7 @@ public struct ListenFailure: Error {
 public final class HostServer: Sendable {
   public let host: ProviderHost
   public let path: String
-  let limits: Limits
+  let limits: HostLimits
   let requests: Requests
   let resolvers: ResolverSessions
   let poll: SocketPoll
@@ -84,7 +84,8 @@ public final class HostServer: Sendable {
   ///   - restartsWorkers: Otherwise a worker that dies stays dead.
   ///   - control: Answers what commands ask; nil: it knows nothing by that name. May take its time.
   public init(
-    _ host: ProviderHost, path: String, limits: Limits = Limits(), networks: NetworkNamespaces = .own, isOpen: Bool = true,
+    _ host: ProviderHost, path: String, limits: HostLimits = HostLimits(), networks: NetworkNamespaces = .own,
+    isOpen: Bool = true,
     restartsWorkers: Bool = true,
     control: @escaping @Sendable (ControlQuestion) -> ControlReply?
   ) throws(ListenFailure) {

@@ -26,7 +26,7 @@ extension HostLimit {
   var isShared: Bool { self == .connections || self == .descriptors }
 
   /// How much of it there is.
-  func maximum(_ limits: Limits) -> Int {
+  func maximum(_ limits: HostLimits) -> Int {
     switch self {
     case .connections: limits.connections
     case .connectionsPerUser: limits.connectionsPerUser
@@ -73,7 +73,7 @@ final class Refusals: Sendable {
     var unsaid: [UInt32: [HostLimit: Int]] = [:]
   }
 
-  private let limits: Limits
+  private let limits: HostLimits
   private let period: Duration
   private let state = Locked<State>(State())
 
@@ -81,7 +81,7 @@ final class Refusals: Sendable {
   private static let mostRows = 4096
   static let otherUsers = UInt32.max
 
-  init(_ limits: Limits, period: Duration = .seconds(60)) { (self.limits, self.period) = (limits, period) }
+  init(_ limits: HostLimits, period: Duration = .seconds(60)) { (self.limits, self.period) = (limits, period) }
 
   /// Something of a user is refused. Calls out to the log: hold no lock.
   /// - Returns: What the client is told.

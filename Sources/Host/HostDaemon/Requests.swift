@@ -11,7 +11,7 @@ import WireValues
 /// Serves the requests of clients, one frame each. Nothing in a frame is trusted; what can't be read is `WSAEINVAL`, never more.
 struct Requests: Sendable {
   let host: ProviderHost
-  let limits: Limits
+  let limits: HostLimits
   let quotas: UserQuotas
   let refusals: Refusals
   let advertisements: Advertisements
@@ -22,7 +22,7 @@ struct Requests: Sendable {
   let control: @Sendable (ControlQuestion) -> ControlReply?
 
   init(
-    host: ProviderHost, limits: Limits, quotas: UserQuotas, refusals: Refusals, advertisements: Advertisements,
+    host: ProviderHost, limits: HostLimits, quotas: UserQuotas, refusals: Refusals, advertisements: Advertisements,
     resolvers: ResolverSessions, networks: NetworkAdmission,
     control: @escaping @Sendable (ControlQuestion) -> ControlReply?
   ) {

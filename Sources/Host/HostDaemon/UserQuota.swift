@@ -12,7 +12,7 @@ final class UserQuota: Sendable {
 
   private let limit: HostLimit
 
-  init(_ limit: HostLimit, _ limits: Limits) {
+  init(_ limit: HostLimit, _ limits: HostLimits) {
     (self.limit, maximum) = (limit, limit.maximum(limits))
     let unlimited = limits.unlimitedUsers
     self.unlimited = unlimited
@@ -79,7 +79,7 @@ final class UserQuotas: Sendable {
     var nameSpace: UInt32
   }
 
-  init(_ limits: Limits) {
+  init(_ limits: HostLimits) {
     func quota(_ limit: HostLimit) -> UserQuota { UserQuota(limit, limits) }
     connections = quota(.connectionsPerUser)
     requests = quota(.requestsPerUser)

@@ -81,7 +81,7 @@ public final class ProviderHost: Sendable {
 
   /// Takes every transport down: every call is closed, every session ends in order. Calls out.
   func closeTransports() {
-    let areGone = Ticket<Void>()
+    let areGone = Promise<Void>()
     HostThreads.run { [transports] in
       transports.deregister()
       areGone.resolve(())

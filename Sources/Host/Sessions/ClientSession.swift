@@ -10,7 +10,7 @@ public protocol ClientResource: AnyObject, Sendable {
   func drop(_ provider: Provider)
 }
 
-/// The session of one client process: what it has open, and its `ProviderSession` for each provider that it has used.
+/// The session of one client process: what it has open, and its `StartedSession` for each provider that it has used.
 public final class ClientSession: Sendable {
   public let number: UInt64
   public let identity: ClientIdentity
@@ -20,7 +20,7 @@ public final class ClientSession: Sendable {
 
   private struct State {
     var isOpen = true
-    var providers: [ProviderSession] = []
+    var providers: [StartedSession] = []
     var whenEnded: [@Sendable () -> Void] = []
   }
 
@@ -39,15 +39,15 @@ public final class ClientSession: Sendable {
   /// No provider has heard of this client.
   var isUnused: Bool { state.withLock { $0.providers.isEmpty } }
 
-  public var providerSessions: [ProviderSession] { state.withLock { $0.providers } }
+  public var providerSessions: [StartedSession] { state.withLock { $0.providers } }
 
   /// This client's session at a provider, started if need be. Calls out to the provider's startup.
   /// - Parameter query: The number of the query or registration that needs it.
-  public func use(_ provider: Provider, query: UInt64 = 0) -> Result<(ProviderSession, SessionArgument), WinsockError> {
-    let session: ProviderSession? = state.withLock { state in
+  public func use(_ provider: Provider, query: UInt64 = 0) -> Result<(StartedSession, SessionArgument), WinsockError> {
+    let session: StartedSession? = state.withLock { state in
       guard state.isOpen else { return nil }
       if let known = state.providers.first(where: { $0.provider === provider }) { return known }
-      let new = ProviderSession(provider: provider, whenEnded: { [weak self] in self?.forget($0) })
+      let new = StartedSession(provider: provider, whenEnded: { [weak self] in self?.forget($0) })
       state.providers.append(new)
       return new
     }
@@ -75,7 +75,7 @@ public final class ClientSession: Sendable {
   /// - Parameter finished: Called once every provider has been told; at once when nothing was in progress.
   package func end(_ ending: SessionEnding, finished: @escaping @Sendable () -> Void = {}) {
     enum Course {
-      case first([ProviderSession])
+      case first([StartedSession])
       case underWay
       case over
     }
@@ -115,7 +115,7 @@ public final class ClientSession: Sendable {
     for session in providerSessions where session.provider === provider { session.end(.providerDetached) }
   }
 
-  private func forget(_ session: ProviderSession) {
+  private func forget(_ session: StartedSession) {
     let isLast = state.withLock { state in
       state.providers.removeAll { $0 === session }
       return !state.isOpen && state.providers.isEmpty

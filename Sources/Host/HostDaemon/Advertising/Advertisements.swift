@@ -10,7 +10,7 @@ import Wire
 /// Providers that other processes serve, each for as long as the connection that advertised it (`WSAAdvertiseProvider`, nsp.md §5.8).
 final class Advertisements: Sendable {
   /// One provider that a process serves.
-  final class Advertisement: Sendable {
+  final class ServedProvider: Sendable {
     let provider: AdvertisedProvider
     private weak let connection: Connection?
     /// Whether somebody whom the configuration or the host trusts serves it.
@@ -32,7 +32,7 @@ final class Advertisements: Sendable {
 
   private let host: ProviderHost
   let workers: Workers
-  private let known = Locked<[GUID: Advertisement]>([:])
+  private let known = Locked<[GUID: ServedProvider]>([:])
   /// One report at a time is passed on, so that none overtakes a later one.
   private let reporting = Locked<Void>(())
 
@@ -69,13 +69,13 @@ final class Advertisements: Sendable {
         HostLog.write(.warning, provider: name, "a routine has not returned in time")
         if isWorker { workers.isHung(identity.processID) }
       })
-    let advertisement = Advertisement(provider, connection, session: session, isTrusted: isTrusted || isWorker)
-    let former: Advertisement? = try known.withLock { known throws(WinsockError) in
+    let served = ServedProvider(provider, connection, session: session, isTrusted: isTrusted || isWorker)
+    let former: ServedProvider? = try known.withLock { known throws(WinsockError) in
       if let other = known[id], host.isAdvertised(id, other.provider) {
         // One at a time; a stranger does not keep out whom the machine trusts.
         guard isWorker || isTrusted && !other.isTrusted else { throw .alreadyInProgress }
       }
-      defer { known[id] = advertisement }
+      defer { known[id] = served }
       return known[id]
     }
     if isWorker { workers.isAdvertising(identity.processID) }
@@ -84,13 +84,13 @@ final class Advertisements: Sendable {
         id, provider, version1: provider.traits.contains(.keepsClasses) ? provider : nil,
         scope: servesEverybody ? nil : identity.userID, mayReplace: former != nil)
     } catch {
-      known.withLock { if $0[id] === advertisement { $0[id] = former } }
+      known.withLock { if $0[id] === served { $0[id] = former } }
       throw error
     }
     former?.provider.hangUp()
     if connection.isOver {
       // Whoever noticed its end may have found nothing to take back.
-      known.withLock { if $0[id] === advertisement { $0[id] = nil } }
+      known.withLock { if $0[id] === served { $0[id] = nil } }
       provider.hangUp()
       host.unadvertise(id, provider)
       throw .networkDown
@@ -109,8 +109,8 @@ final class Advertisements: Sendable {
   func passOnReports(_ processID: Int32) {
     reporting.withLock { _ in
       let found = known.withLock { $0.first { $0.value.processID == processID && workers.isWorker(processID, of: $0.key) } }
-      guard let (id, advertisement) = found, let provider = host.catalog[id]?.provider,
-        provider.routines === advertisement.provider
+      guard let (id, served) = found, let provider = host.catalog[id]?.provider,
+        provider.routines === served.provider
       else { return }
       let reason = workers.failing(of: processID)
       guard provider.condition.report(reason) else { return }
@@ -121,15 +121,15 @@ final class Advertisements: Sendable {
   /// Takes a provider back; returns when none of its routines is running.
   /// - Parameter session: Whose provider it must be.
   func unadvertise(_ id: GUID, session: UInt64) throws(WinsockError) {
-    let advertisement: Advertisement? = known.withLock { known in
+    let served: ServedProvider? = known.withLock { known in
       guard let found = known[id], found.session == session else { return nil }
       known[id] = nil
       return found
     }
-    guard let advertisement else { throw .invalidProvider }
-    host.unadvertise(id, advertisement.provider)
-    advertisement.provider.hangUp()
-    parted(id, advertisement)
+    guard let served else { throw .invalidProvider }
+    host.unadvertise(id, served.provider)
+    served.provider.hangUp()
+    parted(id, served)
   }
 
   /// Whether a connection is one of those that providers are served over.
@@ -144,33 +144,33 @@ final class Advertisements: Sendable {
       return Array(known)
     }
     // Each within the deadlines of its own provider.
-    HostThreads.runEach(all) { [host] id, advertisement in
-      host.unadvertise(id, advertisement.provider)
-      advertisement.provider.hangUp()
+    HostThreads.runEach(all) { [host] id, served in
+      host.unadvertise(id, served.provider)
+      served.provider.hangUp()
     }
   }
 
   /// A connection is gone, and with it the process that served these providers, or its wish to.
   func lost(_ connection: Connection) {
-    let lost: [(GUID, Advertisement)] = known.withLock { known in
+    let lost: [(GUID, ServedProvider)] = known.withLock { known in
       let lost = known.filter { $0.value.isServed(over: connection) }
       for id in lost.keys { known[id] = nil }
       return Array(lost)
     }
-    for (id, advertisement) in lost {
+    for (id, served) in lost {
       // Those that are answered now are told why.
-      if let provider = host.catalog[id]?.provider, provider.routines === advertisement.provider { provider.condition.markGone() }
+      if let provider = host.catalog[id]?.provider, provider.routines === served.provider { provider.condition.markGone() }
       // Whoever waits for it is answered first.
-      let running = Self.names(of: advertisement.provider.hangUp())
-      if workers.isWorker(advertisement.processID) {
-        workers.lost(advertisement.processID, running: running)
+      let running = Self.names(of: served.provider.hangUp())
+      if workers.isWorker(served.processID) {
+        workers.lost(served.processID, running: running)
       } else {
         let place = running.isEmpty ? "" : ", in \(running.joined(separator: ", "))"
         HostLog.write(
-          .warning, provider: advertisement.provider.name, "its process is gone: \(connection.identity)\(place)")
-        parted(id, advertisement)
+          .warning, provider: served.provider.name, "its process is gone: \(connection.identity)\(place)")
+        parted(id, served)
       }
-      HostThreads.run { [host] in host.unadvertise(id, advertisement.provider) }
+      HostThreads.run { [host] in host.unadvertise(id, served.provider) }
     }
   }
 
@@ -183,8 +183,8 @@ final class Advertisements: Sendable {
   }
 
   /// The entry is as it was before somebody advertised it, where that was no worker.
-  private func parted(_ id: GUID, _ advertisement: Advertisement) {
-    host.report(.advertiserLeft(processID: advertisement.processID), to: id)
+  private func parted(_ id: GUID, _ served: ServedProvider) {
+    host.report(.advertiserLeft(processID: served.processID), to: id)
   }
 
   func completed(_ number: UInt64, _ outcome: AwaitedOutcome.Outcome, from connection: Connection) {
@@ -195,8 +195,8 @@ final class Advertisements: Sendable {
 
   /// A provider says that what it serves has changed. Whoever says so must serve it; one that gets no calls now has nobody to tell.
   func changed(_ id: GUID, _ kind: ChangeKind, _ name: String, from connection: Connection) throws(WinsockError) {
-    guard let advertisement = known.withLock({ $0[id] }), advertisement.isServed(over: connection) else { throw .invalidProvider }
-    guard let provider = host.catalog[id]?.provider, provider.routines === advertisement.provider else { return }
+    guard let served = known.withLock({ $0[id] }), served.isServed(over: connection) else { throw .invalidProvider }
+    guard let provider = host.catalog[id]?.provider, provider.routines === served.provider else { return }
     switch kind {
     case .name: provider.said(name)
     case .everything: provider.said(nil)
@@ -236,11 +236,11 @@ extension Catalog.Entry {
 /// What the process of a provider says.
 extension Requests {
   func advertise(_ payload: UnsafeMutableRawBufferPointer, _ connection: Connection) throws(WinsockError) {
-    guard let offer = AdvertiseRequest(UnsafeRawBufferPointer(payload)), let session = connection.session else {
+    guard let request = AdvertiseRequest(UnsafeRawBufferPointer(payload)), let session = connection.session else {
       throw .invalidArgument
     }
     try advertisements.advertise(
-      offer.provider.value(as: GUID.self), offer.entries, traits: ProviderTraits(rawValue: offer.traits), by: connection,
+      request.provider.value(as: GUID.self), request.entries, traits: ProviderTraits(rawValue: request.traits), by: connection,
       session: session.number)
   }
 

@@ -54,7 +54,7 @@ final class AsyncCall: Sendable {
     var handle = Handle(nil)
     var owner: (any AsyncCallOwner)?
     var purpose = CallPurpose(query: QueryID(rawValue: 0), leg: 0)
-    var session: ProviderSession?
+    var session: StartedSession?
     var delivery: Delivery?
     /// Keeps the provider and its file while a completion is owed that nobody waits for any more.
     var forsaken: Provider?
@@ -95,7 +95,7 @@ final class AsyncCall: Sendable {
   /// Prepares for one call: enters the session's gate and makes the call's handle. The number tells this call from the earlier
   /// and later ones of the same object. Nil when the session is ending or no handle is left.
   func arm(
-    session: ProviderSession, owner: any AsyncCallOwner, purpose: CallPurpose, delivery: Delivery?
+    session: StartedSession, owner: any AsyncCallOwner, purpose: CallPurpose, delivery: Delivery?
   ) -> (handle: Handle, number: UInt64)? {
     guard session.gate.enter() else { return nil }
     // Left in `release`, once the routine has returned and the call is completed.

@@ -161,7 +161,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
 
   /// On success the session's gate was entered; that and the provider's calls are left after End.
   private func openAtProvider(_ provider: Provider) -> Result<Opened, Failure> {
-    let session: ProviderSession
+    let session: StartedSession
     let argument: SessionArgument
     let start = MonotonicTime.now
     switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider, query: id.rawValue) }) {
@@ -216,7 +216,7 @@ public final class Lookup: ClientResource, AsyncCallOwner {
     Self.letGo(opened.session)
   }
 
-  private static func letGo(_ session: ProviderSession) {
+  private static func letGo(_ session: StartedSession) {
     session.gate.leave()
     session.provider.calls.leave()
   }

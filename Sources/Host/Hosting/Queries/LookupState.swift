@@ -40,7 +40,7 @@ extension Lookup {
 
   /// A lookup that is open at a provider. Holds the session's gate and the provider's calls.
   struct Opened: Sendable {
-    let session: ProviderSession
+    let session: StartedSession
     let handle: ProviderLookupHandle
   }
 

@@ -113,7 +113,7 @@ final class RegistrationCall: ClientResource, AsyncCallOwner {
   }
 
   private func perform(_ operation: RegistrationOperation, _ flags: UInt32) {
-    let session: ProviderSession
+    let session: StartedSession
     let argument: SessionArgument
     switch CallFrame.inside(provider, id, client: client.identity, { client.use(provider, query: id.rawValue) }) {
     case .failure(let error):

@@ -12,7 +12,7 @@ public final class LoopbackClient: CallPeer, @unchecked Sendable {
   public var vc = Handle(rawValue: 0)
   private var connected: ClientSession?
   /// Resolved with the status of the close, when every provider has been told.
-  public let ended = Ticket<NDISStatus>()
+  public let ended = Promise<NDISStatus>()
   private let transport: LoopbackTransport
 
   /// Calls the host.

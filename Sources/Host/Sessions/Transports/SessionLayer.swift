@@ -103,7 +103,7 @@ public final class SessionLayer: CallClient {
   public func incomingCall(_ sap: DriverContext, _ vc: DriverContext, _ parameters: PassedPointer) -> NDISStatus {
     guard let call = sessionCalls[Handle(vc.pointer)] else { return .failure }
     guard call.link.isAccepting else { return .closing }
-    guard let identity = PeerCredentials.identity(in: parameters) else { return .invalidData }
+    guard let identity = CallParameters.identity(in: parameters) else { return .invalidData }
     guard admits(identity) else { return .notAccepted }
     call.begin(sessions.join(identity))
     return .success
@@ -166,7 +166,7 @@ public final class SessionCall: Sendable {
     var isGone = false
     var hasNoData = false
     var attempts = 0
-    var waiting: [Ticket<Void>] = []
+    var waiting: [Promise<Void>] = []
     /// When the transport was asked to close it.
     var askedAt: ContinuousClock.Instant?
   }
@@ -196,12 +196,12 @@ public final class SessionCall: Sendable {
   public var closingFor: Duration? { state.withLock { $0.askedAt.map { .now - $0 } } }
 
   /// Resolved when the connection is deleted; nil when it is already.
-  func expectEnd() -> Ticket<Void>? {
+  func expectEnd() -> Promise<Void>? {
     state.withLock { state in
       guard !state.isGone else { return nil }
-      let ticket = Ticket<Void>()
-      state.waiting.append(ticket)
-      return ticket
+      let promise = Promise<Void>()
+      state.waiting.append(promise)
+      return promise
     }
   }
 
@@ -211,7 +211,7 @@ public final class SessionCall: Sendable {
       defer { state.waiting = [] }
       return state.waiting
     }
-    for ticket in waiting { ticket.resolve(()) }
+    for promise in waiting { promise.resolve(()) }
   }
 
   /// Why the call is closed. Written before the first close reads it.

@@ -64,7 +64,7 @@ public final class TransportLink: Sendable {
   /// Held by each virtual connection.
   let gate = RundownGate()
   /// Resolved when the link is closed, or can't be.
-  public let ended = Ticket<Phase>()
+  public let ended = Promise<Phase>()
   private let layer: SessionLayer
   private let state = Locked<State>(State())
   private let context = Locked<Handle?>(nil)

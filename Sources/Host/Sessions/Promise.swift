@@ -1,8 +1,8 @@
 import Dispatch
 import Rundown
 
-/// A value that comes once, and the place of those who wait for it.
-public final class Ticket<Value: Sendable>: Sendable {
+/// A value that comes once, and what those have who wait for it.
+public final class Promise<Value: Sendable>: Sendable {
   private let arrived = DispatchSemaphore(value: 0)
   private let value = Locked<Value?>(nil)
 

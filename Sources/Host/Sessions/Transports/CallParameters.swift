@@ -3,7 +3,7 @@ import CallManagement
 import Glibc
 
 /// The parameters of an incoming call say who calls (nspndis.h, `NSP_PEER_CREDENTIALS`).
-enum PeerCredentials {
+enum CallParameters {
   private static let parametersOffset =
     MemoryLayout<CO_CALL_MANAGER_PARAMETERS>.offset(of: \.CallMgrSpecific)!
     + MemoryLayout<CO_SPECIFIC_PARAMETERS>.offset(of: \.Parameters)!

@@ -9,14 +9,14 @@ import Rundown
 ///
 /// Whoever calls the provider for this client holds `gate` meanwhile: from before the routine is called until it has returned,
 /// for an asynchronous call until it is completed, for a lookup until its End has returned.
-public final class ProviderSession: Sendable {
+public final class StartedSession: Sendable {
   public let provider: Provider
   public let gate = RundownGate()
   private let lifecycle = Locked<Lifecycle>(Lifecycle())
-  private let whenEnded: @Sendable (ProviderSession) -> Void
+  private let whenEnded: @Sendable (StartedSession) -> Void
 
   /// - Parameter whenEnded: Called once, without a lock, when the session has ended or turned out never to have begun.
-  init(provider: Provider, whenEnded: @escaping @Sendable (ProviderSession) -> Void) {
+  init(provider: Provider, whenEnded: @escaping @Sendable (StartedSession) -> Void) {
     self.provider = provider
     self.whenEnded = whenEnded
   }
@@ -31,8 +31,8 @@ public final class ProviderSession: Sendable {
     case .go(let argument): return .success(argument)
     case .refuse(let error): return .failure(error)
     case .callStartup: return start(context)
-    case .wait(let ticket):
-      return ticket.wait(for: provider.deadline) ?? .failure(.tryAgain)
+    case .wait(let promise):
+      return promise.wait(for: provider.deadline) ?? .failure(.tryAgain)
     }
   }
 
@@ -53,7 +53,7 @@ public final class ProviderSession: Sendable {
     }
     let (waiting, end) = lifecycle.withLock { $0.started(result) }
     ChangeBell.sessions.ring()
-    for ticket in waiting { ticket.resolve(result) }
+    for promise in waiting { promise.resolve(result) }
     perform(end)
     return result
   }
@@ -97,9 +97,9 @@ public final class ProviderSession: Sendable {
 }
 
 /// The place of one who waits for somebody else's startup call.
-typealias StartupTicket = Ticket<Result<SessionArgument, WinsockError>>
+typealias StartupPromise = Promise<Result<SessionArgument, WinsockError>>
 
-/// The states of a `ProviderSession` and what each event makes of them: absent → starting → live → draining → ended.
+/// The states of a `StartedSession` and what each event makes of them: absent → starting → live → draining → ended.
 public struct Lifecycle: Sendable {
   public enum State: Sendable, Equatable {
     case absent
@@ -112,7 +112,7 @@ public struct Lifecycle: Sendable {
 
   enum UseEffect {
     case callStartup
-    case wait(StartupTicket)
+    case wait(StartupPromise)
     case go(SessionArgument)
     case refuse(WinsockError)
   }
@@ -124,7 +124,7 @@ public struct Lifecycle: Sendable {
   }
 
   private(set) var state: State = .absent
-  private var waiting: [StartupTicket] = []
+  private var waiting: [StartupPromise] = []
 
   mutating func use() -> UseEffect {
     switch state {
@@ -132,15 +132,15 @@ public struct Lifecycle: Sendable {
       state = .starting(ending: nil)
       return .callStartup
     case .starting(nil):
-      let ticket = StartupTicket()
-      waiting.append(ticket)
-      return .wait(ticket)
+      let promise = StartupPromise()
+      waiting.append(promise)
+      return .wait(promise)
     case .live(let argument): return .go(argument)
     case .starting, .draining, .ended: return .refuse(.cancelled)
     }
   }
 
-  mutating func started(_ result: Result<SessionArgument, WinsockError>) -> (waiting: [StartupTicket], end: EndEffect) {
+  mutating func started(_ result: Result<SessionArgument, WinsockError>) -> (waiting: [StartupPromise], end: EndEffect) {
     defer { waiting = [] }
     guard case .starting(let ending) = state else { return (waiting, .nothing) }
     switch (result, ending) {
