@@ -83,7 +83,6 @@ check-plugins: test-packages windows plugins nss-module
 	$(SWIFT) build --product NSPLibrary
 	@for name in $(filter-out directory hosts,$(PLUGINS)); do echo "Tests/Plugins/check-$$name.sh" && Tests/Plugins/check-$$name.sh || exit 1; done
 	Tests/Plugins/check-soak.sh
-	Tests/Plugins/check-owners.sh
 	Tests/Plugins/check-state.sh
 	Tests/NSSModule/check-nss-module.sh
 	$(SWIFT) build --product reach
