@@ -1,7 +1,7 @@
-"""Servers of the Domain Name System as they should not be, for check-dns.sh.
-  dns-server.py MODE PORT    silent: never answers; late: answers after 1.5 s, and says how many wait; garbage: what the first label of the name says;
-                             without: answers that are addresses, and FORMERR to whoever asks with EDNS;
-                             names: NXDOMAIN, and says what was asked for"""
+"""Servers of the Domain Name System as they should not be. Each says "ready" and its port.
+  dns-server.py MODE [SECONDS]    silent: never answers; late: answers after so long, and says how many wait; garbage: what the first label of the
+                                  name says; without: answers that are addresses, and FORMERR to queries with EDNS;
+                                  names: NXDOMAIN, and says what was asked for"""
 import collections, os, socket, struct, sys, time
 
 def name_end(packet, at):
@@ -35,11 +35,11 @@ def wrong(query):
         return answer(query, records=record(5, b"\x07endless" + bytes([4]) + os.urandom(2).hex().encode() + b"\x00"))
     return answer(query, records=record(kind, address))
 
-mode, port = sys.argv[1], int(sys.argv[2])
+mode, delay = sys.argv[1], float((sys.argv[2:] or [1.5])[0])
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-server.bind(("127.0.0.1", port))
-print("ready", flush=True)
+server.bind(("127.0.0.1", 0))
+print("ready", server.getsockname()[1], flush=True)
 waiting, most = collections.deque(), 0
 while True:
     server.settimeout(max(0.001, waiting[0][0] - time.monotonic()) if waiting else None)
@@ -62,7 +62,7 @@ while True:
         server.sendto(answer(query, rcode=1) if query[11] else wrong(query), sender)
     else:
         kind = struct.unpack(">H", query[name_end(query, 12):][:2])[0]
-        waiting.append((time.monotonic() + 1.5, answer(query, records=record(1, b"\xc0\x00\x02\x63") if kind == 1 else b""), sender))
+        waiting.append((time.monotonic() + delay, answer(query, records=record(1, b"\xc0\x00\x02\x63") if kind == 1 else b""), sender))
         if len(waiting) > most:
             most = len(waiting)
             print("waiting", most, flush=True)

@@ -1,6 +1,6 @@
-/* Many questions at once, and questions that nobody wants any more, for check-dns.sh.
+/* Many questions at once, and questions that nobody wants any more.
      many ask N DOMAIN      begins lookups of n0.DOMAIN, n1.DOMAIN, … says "asked", then takes the address of each
-     many cancel NAME       ends a lookup that waits, and cancels an overlapped one
+     many cancel NAME S     ends a lookup that waits, and cancels an overlapped one: each has ended within so many seconds
      many rounds N NAME     asks, and ends most of it before the answer comes, N times
      many add NAME ADDRESS  registers one more address of a name */
 #include <arpa/inet.h>
@@ -74,7 +74,7 @@ static void *end_soon(void *lookup) {
   WSALookupServiceEnd((HANDLE)lookup);
   return NULL;
 }
-static int cancel(const char *name) {
+static int cancel(const char *name, double most) {
   HANDLE lookup;
   if (begin(name, &lookup) != 0) return printf("begin: %d\n", WSAGetLastError()), 1;
   char block[4096];
@@ -85,13 +85,13 @@ static int cancel(const char *name) {
   int code = WSALookupServiceNextW(lookup, 0, &length, (LPWSAQUERYSETW)block) == 0 ? 0 : WSAGetLastError();
   double took = now() - start;
   pthread_join(thread, NULL);
-  if (code != WSA_E_CANCELLED || took > 0.6) return printf("next: %d after %.0f ms\n", code, took * 1000), 1;
+  if (code != WSA_E_CANCELLED || took > most) return printf("next: %d after %.0f ms\n", code, took * 1000), 1;
 
   request one = {0};
   if (ask(&one, name) != WSA_IO_PENDING) return printf("overlapped: %d\n", WSAGetLastError()), 1;
   usleep(100000);
   start = now();
-  if (completed || GetAddrInfoExCancel(&one.handle) != 0 || !wait_for(1, 0.5) || last_code != WSA_E_CANCELLED)
+  if (completed || GetAddrInfoExCancel(&one.handle) != 0 || !wait_for(1, most) || last_code != WSA_E_CANCELLED)
     return printf("cancel: %d after %.0f ms\n", last_code, (now() - start) * 1000), 1;
   return 0;
 }
@@ -124,7 +124,7 @@ int main(int count, char **words) {
   WSADATA data;
   if (count < 3 || WSAStartup(0x202, &data) != 0) return 2;
   int failed = 2;
-  if (!strcmp(words[1], "cancel")) failed = cancel(words[2]);
+  if (count > 3 && !strcmp(words[1], "cancel")) failed = cancel(words[2], atof(words[3]));
   if (count > 3 && !strcmp(words[1], "ask")) failed = many(atoi(words[2]), words[3]);
   if (count > 3 && !strcmp(words[1], "rounds")) failed = rounds(atoi(words[2]), words[3]);
   if (count > 3 && !strcmp(words[1], "add")) failed = add(words[2], words[3]);
