@@ -101,10 +101,11 @@ struct Host: Sendable {
   ///   - options: Further words of its command.
   ///   - before: The folder of a host that has ended, which this one goes on with.
   ///   - isKilled: The body kills it.
+  ///   - view: What it sees of the file system, where that is not the machine's own.
   static func serve<Result: Sendable>(
     _ configuration: String, _ plugins: [Plugin] = [], variables: [String: String] = [:],
     options: [String] = [], in before: WorkFolder? = nil, isKilled: Bool = false,
-    sourceLocation: SourceLocation = #_sourceLocation,
+    inside view: MountView? = nil, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @Sendable (Host) async throws -> Result
   ) async throws -> Result {
     let folder = try before ?? WorkFolder()
@@ -116,12 +117,14 @@ struct Host: Sendable {
       try folder.copy(plugin.file, to: "plugins/" + name)
     }
     let program = Program(path: Built.nsphost, environment: environment(folder).merging(variables) { $1 })
+    let started = view.map { program.inside($0) } ?? program
     let errors = try FileDescriptor.open(
       FilePath(folder["serve.err"]), .writeOnly, options: [.create, .append, .truncate], permissions: .ownerReadWrite)
     let result = try await Subprocess.run(
-      .path(FilePath(program.path)),
-      arguments: Arguments(["serve", "--config", folder["nsphost.toml"], "--plugins", folder["plugins"]] + options),
-      environment: program.subprocessEnvironment, input: .none, output: .discarded,
+      .path(FilePath(started.path)),
+      arguments: Arguments(
+        started.words + ["serve", "--config", folder["nsphost.toml"], "--plugins", folder["plugins"]] + options),
+      environment: started.subprocessEnvironment, input: .none, output: .discarded,
       error: .fileDescriptor(errors, closeAfterSpawningProcess: true)
     ) { execution -> Swift.Result<Result, any Error> in
       let host = Host(folder: folder, processID: execution.processIdentifier.value)
