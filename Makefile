@@ -55,7 +55,7 @@ check-embedding: test-packages
 	Tests/Embedding/check-embedding.sh
 
 # Real hosts and real clients, four tests at a time: each has a host of its own, and more would only wait for processors.
-check-system: test-packages samples fixtures plugins windows
+check-system: test-packages samples fixtures plugins windows nss-module
 	$(SWIFT) build --build-tests
 	$(SWIFT) build --product NSPLibrary
 	$(SWIFT) test --skip-build --experimental-maximum-parallelization-width 4 --filter SystemTests
@@ -82,7 +82,6 @@ check-plugins: test-packages windows plugins nss-module
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
 	Tests/Plugins/check-state.sh
-	Tests/NSSModule/check-nss-module.sh
 	$(SWIFT) build --product reach
 	Tests/Clients/check-reach.sh
 	Tests/Clients/check-outages.sh

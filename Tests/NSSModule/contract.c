@@ -293,7 +293,7 @@ static void cancelled(void) {
   WANT(knows("known") && descriptors() < 20);
 }
 
-/* For the script, which does something to the host meanwhile: asks, and says what came of it. */
+/* For a test, which does something to the host meanwhile: asks, and says what came of it. */
 static void one(const char *name) {
   int error = 0, hostError = 0;
   double start = milliseconds();

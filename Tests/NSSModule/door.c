@@ -1,4 +1,4 @@
-/* A provider of the checks: knows what no file and no server does.
+/* A provider of the tests: knows what no file and no server does.
      known         192.0.2.7 and 2001:db8::7, also called known-alias     many-N     N addresses of IPv4 and N aliases
      four, six     one address of one family                              long-N     an alias of N letters
      again, data   WSATRY_AGAIN, WSANO_DATA                               odd        no addresses of hosts, and names that are none
