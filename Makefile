@@ -81,7 +81,6 @@ check-clients: test-packages samples fixtures windows
 check-plugins: test-packages windows plugins nss-module
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
-	Tests/Plugins/check-state.sh
 	$(SWIFT) build --product reach
 	Tests/Clients/check-reach.sh
 	Tests/Clients/check-outages.sh
