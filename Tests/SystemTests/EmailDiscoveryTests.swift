@@ -111,18 +111,16 @@ import Testing
   @Test("a server that says nothing, clients that don't wait for it, and the server again", arguments: Isolation.allCases)
   func silentServer(_ isolation: Isolation) async throws {
     try await EmailHost.serve(isolation, patience: 400) { email in
-      let server = try email.knot.processID
-      kill(server, SIGSTOP)
-      defer { kill(server, SIGCONT) }
-      try await email.client.expect(inOrder: "11002", of: "look=a@full.test,imap")
-      let killed = try await email.client.beside("look=b@full.test", printing: email.host.folder["b"]) { process in
-        try await email.isAsked(for: "b@full.test")
-        kill(process, SIGTERM)
-        try await email.client.expect(inOrder: "ok", of: "cancel=200,c@full.test")
-      }.outcome
-      #expect(killed.status == 128 + SIGTERM, "\(killed)")
-      try await email.host.settles()
-      kill(server, SIGCONT)
+      try await email.knot.silenced {
+        try await email.client.expect(inOrder: "11002", of: "look=a@full.test,imap")
+        let killed = try await email.client.beside("look=b@full.test", printing: email.host.folder["b"]) { process in
+          try await email.isAsked(for: "b@full.test")
+          kill(process, SIGTERM)
+          try await email.client.expect(inOrder: "ok", of: "cancel=200,c@full.test")
+        }.outcome
+        #expect(killed.status == 128 + SIGTERM, "\(killed)")
+        try await email.host.settles()
+      }
       try await email.soon(
         "jmap a@full.test 192.0.2.1:443 [2001:db8::1]:443 (imap.full.test:443)", of: "look=a@full.test,jmap")
     }

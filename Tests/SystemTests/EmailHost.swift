@@ -113,4 +113,19 @@ extension Knot {
       return try #require(Int32(text), "\(text)")
     }
   }
+
+  /// Answers nothing while the body runs, and again after it.
+  func silenced(_ body: () async throws -> Void) async throws {
+    let process = try processID
+    kill(process, SIGSTOP)
+    defer { kill(process, SIGCONT) }
+    // Each thread stops when it is next to run.
+    let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
+    try await eventually("every thread has stopped") {
+      try threads.allSatisfy {
+        try String(contentsOfFile: "/proc/\(process)/task/\($0)/status", encoding: .utf8).contains("State:\tT")
+      }
+    }
+    try await body()
+  }
 }
