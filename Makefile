@@ -67,7 +67,6 @@ check-clients: test-packages samples fixtures windows
 	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
 	Tests/Windows/check-windows-style.sh
-	Tests/Clients/check-clients.sh
 	Tests/Clients/check-advertising.sh
 	Tests/Clients/check-command.sh
 	Tests/Clients/check-faults.sh

@@ -279,7 +279,8 @@ let package = Package(
     .testTarget(
       name: "SystemTests",
       dependencies: [
-        .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Subprocess", package: "swift-subprocess"),
+        "RandomSequences", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
       ], swiftSettings: strict),
     .testTarget(
       name: "CommandTests",

@@ -403,13 +403,15 @@ static void idle(int count) {
   }
 }
 
-/* Looks up until a time, through errors; prints how often it went well before and after the first error. */
+/* Looks up through errors, until it has gone well a hundred times after the first of them, for so long at most; says when it works first, and
+   when it fails first. */
 static void persist(int milliseconds) {
   int before = 0, errors = 0, after = 0;
-  for (int i = 0; i < milliseconds; i += 5) {
+  for (int i = 0; i < milliseconds && after < 100; i += 5) {
     int found = resolve("hello", 0);
-    if (found == 1) errors == 0 ? before++ : after++;
-    else if (found == -WSAENETDOWN || found == -WSA_INVALID_HANDLE) errors++;
+    if (found == 1 && errors == 0 && before++ == 0) puts("works"), fflush(stdout);
+    if (found == 1 && errors > 0) after++;
+    if (found == -WSAENETDOWN || found == -WSA_INVALID_HANDLE) { if (errors++ == 0) puts("fails"), fflush(stdout); }
     else CHECK(found == 1);
     usleep(5000);
   }
@@ -439,13 +441,13 @@ int main(int count, char **words) {
     else if (strcmp(word, "quit") == 0) _exit(failures);
     else if (strcmp(word, "ready") == 0) puts("ready"), fflush(stdout);
     else if (strcmp(word, "pause") == 0) pause();
+    else if (strcmp(word, "input") == 0) while (getchar() != EOF) {}
     else if (strcmp(word, "reuse") == 0) reuse();
     else if (strcmp(word, "exec") == 0) execl("/bin/sleep", "sleep", "30", (char *)NULL);
     else if (strcmp(word, "close") == 0) close_range(3, ~0u, 0);
     else if (strcmp(word, "daemon") == 0) { if (fork() == 0) setsid(), fork() == 0 ? sleep(30), _exit(0) : _exit(0); }
     else if (strcmp(word, "linger") == 0) { if (fork() == 0) sleep(30), _exit(0); }
     else if (strncmp(word, "idle=", 5) == 0) idle(atoi(word + 5));
-    else if (strncmp(word, "sleep=", 6) == 0) usleep(1000 * atoi(word + 6));
     else if (strncmp(word, "lives=", 6) == 0) lives(atoi(word + 6));
     else if (strncmp(word, "persist=", 8) == 0) persist(atoi(word + 8));
     else if (strncmp(word, "publish=", 8) == 0) CHECK(publish(word + 8, RNRSERVICE_REGISTER) == 0);

@@ -83,6 +83,11 @@ struct Host: Sendable {
     for worker in workers { try await eventually("process \(worker) has ended") { kill(worker, 0) != 0 } }
   }
 
+  /// Waits until its process has ended by itself.
+  func ends(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    try await eventually("the host has ended: \(log)", sourceLocation: sourceLocation) { hasEnded(processID) }
+  }
+
   /// Waits until every session has ended.
   func settles(sourceLocation: SourceLocation = #_sourceLocation) async throws {
     struct Document: Decodable {
@@ -102,10 +107,11 @@ struct Host: Sendable {
   ///   - before: The folder of a host that has ended, which this one goes on with.
   ///   - isKilled: The body kills it.
   ///   - view: What it sees of the file system, where that is not the machine's own.
+  ///   - status: It ends by itself before the body does or soon after, with this status.
   static func serve<Result: Sendable>(
     _ configuration: String, _ plugins: [Plugin] = [], variables: [String: String] = [:],
     options: [String] = [], in before: WorkFolder? = nil, isKilled: Bool = false,
-    inside view: MountView? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+    inside view: MountView? = nil, endsWith status: Int32? = nil, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @Sendable (Host) async throws -> Result
   ) async throws -> Result {
     let folder = try before ?? WorkFolder()
@@ -133,15 +139,17 @@ struct Host: Sendable {
         try await eventually("the host serves: \(host.log)", sourceLocation: sourceLocation) {
           try await program.run("stats").status == 0
         }
-        outcome = .success(try await body(host))
+        let value = try await body(host)
+        if status != nil { try await host.ends(sourceLocation: sourceLocation) }
+        outcome = .success(value)
       } catch { outcome = .failure(error) }
       try? execution.send(signal: .terminate)
       return outcome
     }
     let value = try result.closureResult.get()
     #expect(
-      isKilled ? result.terminationStatus == .signaled(SIGKILL) : result.terminationStatus.isSuccess,
-      "the host ends in order: \(folder.text(of: "serve.err"))",
+      result.terminationStatus.number == status ?? (isKilled ? 128 + SIGKILL : 0),
+      "the host ends as it is expected to: \(folder.text(of: "serve.err"))",
       sourceLocation: sourceLocation)
     return value
   }

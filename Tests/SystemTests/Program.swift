@@ -153,7 +153,8 @@ struct Program: Sendable {
 }
 
 extension TerminationStatus {
-  fileprivate var number: Int32 {
+  /// The exit status, or the signal's number and 128.
+  var number: Int32 {
     switch self {
     case .exited(let code): Int32(code)
     case .signaled(let signal): 128 + Int32(signal)
