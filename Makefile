@@ -69,7 +69,6 @@ check-clients: test-packages samples fixtures windows
 	Tests/Windows/check-windows-style.sh
 	Tests/Clients/check-advertising.sh
 	Tests/Clients/check-command.sh
-	Tests/Clients/check-faults.sh
 	Tests/Clients/check-loading.sh
 	Tests/Clients/check-ends.sh
 	Tests/Clients/check-memory.sh
