@@ -85,7 +85,7 @@ struct Host: Sendable {
 
   /// Waits until its process has ended by itself.
   func ends(sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    try await eventually("the host has ended: \(log)", sourceLocation: sourceLocation) { hasEnded(processID) }
+    try await eventually("the host has ended: \(log)", sourceLocation: sourceLocation) { ProcessEnd.isReached(by: processID) }
   }
 
   /// Waits until every session has ended.
@@ -106,12 +106,15 @@ struct Host: Sendable {
   ///   - options: Further words of its command.
   ///   - before: The folder of a host that has ended, which this one goes on with.
   ///   - isKilled: The body kills it.
-  ///   - view: What it sees of the file system, where that is not the machine's own.
   ///   - status: It ends by itself before the body does or soon after, with this status.
+  ///   - view: What it sees of the file system, where that is not the machine's own.
+  ///   - under: Words in front of its command, of a program that becomes the host.
+  ///   - errors: Where it writes to, in the place of `log`: a file or a pipe that somebody reads.
   static func serve<Result: Sendable>(
     _ configuration: String, _ plugins: [Plugin] = [], variables: [String: String] = [:],
     options: [String] = [], in before: WorkFolder? = nil, isKilled: Bool = false,
-    inside view: MountView? = nil, endsWith status: Int32? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+    endsWith status: Int32? = nil, inside view: MountView? = nil, under: [String] = [], errors file: String? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation,
     _ body: @Sendable (Host) async throws -> Result
   ) async throws -> Result {
     let folder = try before ?? WorkFolder()
@@ -123,9 +126,10 @@ struct Host: Sendable {
       try folder.copy(plugin.file, to: "plugins/" + name)
     }
     let program = Program(path: Built.nsphost, environment: environment(folder).merging(variables) { $1 })
-    let started = view.map { program.inside($0) } ?? program
+    let command = Program(path: "/usr/bin/env", environment: program.environment, words: under + [program.path])
+    let started = view.map { command.inside($0) } ?? command
     let errors = try FileDescriptor.open(
-      FilePath(folder["serve.err"]), .writeOnly, options: [.create, .append, .truncate], permissions: .ownerReadWrite)
+      FilePath(file ?? folder["serve.err"]), .writeOnly, options: [.create, .append, .truncate], permissions: .ownerReadWrite)
     let result = try await Subprocess.run(
       .path(FilePath(started.path)),
       arguments: Arguments(

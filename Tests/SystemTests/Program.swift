@@ -24,8 +24,8 @@ enum Built {
 final class WorkFolder: Sendable {
   let path: String
 
-  init() throws {
-    path = FileManager.default.temporaryDirectory.path + "/nsphost-" + UUID().uuidString
+  init(in parent: String = FileManager.default.temporaryDirectory.path) throws {
+    path = parent + "/nsphost-" + UUID().uuidString
     try make("")
   }
 
