@@ -71,7 +71,6 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-command.sh
 	Tests/Clients/check-loading.sh
 	Tests/Clients/check-ends.sh
-	Tests/Clients/check-memory.sh
 	Tests/Clients/check-compatibility.sh
 
 # The providers that ship, and glibc's door, against the real thing.
