@@ -58,6 +58,7 @@ check-embedding: test-packages
 check-system: test-packages samples fixtures plugins windows nss-module
 	$(SWIFT) build --build-tests
 	$(SWIFT) build --product NSPLibrary
+	$(SWIFT) build --product NSPHostLibrary
 	$(SWIFT) build --product reach
 	$(SWIFT) test --skip-build --experimental-maximum-parallelization-width 4 --filter SystemTests
 
@@ -70,7 +71,6 @@ check-clients: test-packages samples fixtures windows
 	Tests/Windows/check-windows-style.sh
 	Tests/Clients/check-advertising.sh
 	Tests/Clients/check-command.sh
-	Tests/Clients/check-loading.sh
 	Tests/Clients/check-ends.sh
 	Tests/Clients/check-compatibility.sh
 
