@@ -78,7 +78,6 @@ check-clients: test-packages samples fixtures windows
 check-plugins: test-packages windows plugins nss-module
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPLibrary
-	Tests/Clients/check-outages.sh
 	Tests/Clients/check-hangs.sh
 
 # What a provider's process may do, tried against this kernel.

@@ -1,4 +1,4 @@
-/* A provider of check-outages.sh that knows "known" and can't always answer:
+/* A provider of Outage.swift that knows "known" and can't always answer:
      known     192.0.2.7                        again     WSATRY_AGAIN         hang      never an answer
      nobody    WSASERVICE_NOT_FOUND             data      WSANO_DATA
    While the file that its setting "broken" names is there, its startup fails. It takes registrations of names that begin with "frail-".
