@@ -18,6 +18,12 @@ import Testing
     return try await body()
   }
 
+  /// Nobody listens any more when it returns.
+  private static func end(_ host: Host) async throws {
+    try await host.crash()
+    try await eventually("the host has ended") { !isRunning(host.processID) }
+  }
+
   @Test("a slow provider: TRYAGAIN when the host's budget is over, and the next service answers")
   func slow() async throws {
     let door = try await Door()
@@ -98,7 +104,7 @@ import Testing
     try await door.serve(.inProcess, isKilled: true) { host in
       try await door.asking("wait-4000", "known", "known") { asker in
         try await host.writes(": wait-4000\n")
-        try await host.crash()
+        try await Self.end(host)
         let waiting = try await asker.said(0)
         #expect(waiting.codes[0] == -1 && waiting.milliseconds < 3500, "\(waiting)")
         try await asker.next()
@@ -120,7 +126,7 @@ import Testing
       try await door.asking("known", "known") { asker in
         let answered = try await asker.said(0)
         #expect(answered.codes == Door.Said.success, "\(answered)")
-        try await host.crash()
+        try await Self.end(host)
         try await door.serve(.inProcess) { _ in
           try await asker.next()
           let again = try await asker.said(1)
