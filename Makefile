@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-plugins check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
@@ -39,7 +39,6 @@ test: check-format check-rooms check-documents check-abi check-embedding check-m
 	$(SWIFT) test --skip-build --no-parallel --skip SystemTests
 	$(MAKE) check-system
 	$(MAKE) check-clients
-	$(MAKE) check-plugins
 	$(MAKE) sanitize
 
 # The suite once more, under ThreadSanitizer, in a build of its own. The command's tests and those of the system
@@ -63,7 +62,7 @@ check-system: test-packages samples fixtures plugins windows nss-module
 	$(SWIFT) test --skip-build --experimental-maximum-parallelization-width 4 --filter SystemTests
 
 # Real client processes of a real host.
-check-clients: test-packages samples fixtures windows
+check-clients: test-packages samples fixtures windows plugins
 	$(SWIFT) build --product nsphost
 	$(SWIFT) build --product NSPHostLibrary
 	$(SWIFT) build --product NSPLibrary
@@ -72,13 +71,8 @@ check-clients: test-packages samples fixtures windows
 	Tests/Clients/check-advertising.sh
 	Tests/Clients/check-command.sh
 	Tests/Clients/check-ends.sh
-	Tests/Clients/check-compatibility.sh
-
-# The providers that ship, and glibc's door, against the real thing.
-check-plugins: test-packages windows plugins nss-module
-	$(SWIFT) build --product nsphost
-	$(SWIFT) build --product NSPLibrary
 	Tests/Clients/check-hangs.sh
+	Tests/Clients/check-compatibility.sh
 
 # What a provider's process may do, tried against this kernel.
 check-confinement: test-packages

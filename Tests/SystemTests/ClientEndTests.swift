@@ -60,7 +60,7 @@ import Testing
           try await host.ledger.rundowns > before.rundowns
         }
         try await host.settles()
-        #expect(!lives || !hasEnded(companion.processID), "it lives on")
+        #expect(!lives || !ProcessEnd.isReached(by: companion.processID), "it lives on")
         if lives { kill(companion.processID, SIGTERM) }
       }
       #expect(ended.outcome.status == (lives ? 128 + SIGTERM : 0), "\(ended.outcome)")
@@ -78,7 +78,7 @@ import Testing
         try await host.nsphost.expect(
           0, "kicked \(companion.processID) client", of: "sessions", "kick", "\(companion.processID)")
         #expect(try await host.ledger.live == 0)
-        #expect(!hasEnded(companion.processID), "its process goes on")
+        #expect(!ProcessEnd.isReached(by: companion.processID), "its process goes on")
         kill(companion.processID, SIGTERM)
       }
       #expect(kicked.outcome.status == 128 + SIGTERM)

@@ -23,7 +23,7 @@ struct Companion: Sendable {
   /// Waits until so many lines contain this.
   func prints(_ text: String, times: Int = 1, sourceLocation: SourceLocation = #_sourceLocation) async throws {
     try await eventually("it prints \(text): \(printed)", sourceLocation: sourceLocation) {
-      try #require(count(text) >= times || !hasEnded(processID), "it has ended: \(printed)", sourceLocation: sourceLocation)
+      try #require(count(text) >= times || !ProcessEnd.isReached(by: processID), "it has ended: \(printed)", sourceLocation: sourceLocation)
       return count(text) >= times
     }
   }
@@ -32,7 +32,7 @@ struct Companion: Sendable {
 
   /// Waits for its end.
   func ends(sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    try await eventually("it has ended: \(printed)", sourceLocation: sourceLocation) { hasEnded(processID) }
+    try await eventually("it has ended: \(printed)", sourceLocation: sourceLocation) { ProcessEnd.isReached(by: processID) }
   }
 }
 
@@ -62,11 +62,4 @@ extension Program {
   func beside<Value: Sendable>(
     _ words: String..., body: @Sendable (Companion) async throws -> Value
   ) async throws -> (outcome: Outcome, value: Value) { try await beside(words, body) }
-}
-
-/// Whether a process has ended, even if nobody has taken its status.
-func hasEnded(_ process: Int32) -> Bool {
-  guard let status = FileManager.default.contents(atPath: "/proc/\(process)/stat") else { return true }
-  // Its state stands behind its name, which is in brackets.
-  return String(decoding: status, as: UTF8.self).split(separator: ")").last?.hasPrefix(" Z") ?? true
 }

@@ -63,7 +63,7 @@ struct Ground: Sendable {
     let outcome = try await program.beside(printing: folder["other.log"]) { process in
       try await eventually("it serves: \(words)", sourceLocation: sourceLocation) {
         // One that has ended will never serve.
-        try #require(isRunning(process), "\(words)", sourceLocation: sourceLocation)
+        try #require(!ProcessEnd.isReached(by: process), "\(words)", sourceLocation: sourceLocation)
         return try await client.run("stats").status == 0
       }
       try await body(client)

@@ -21,7 +21,7 @@ import Testing
   /// Nobody listens any more when it returns.
   private static func end(_ host: Host) async throws {
     try await host.crash()
-    try await eventually("the host has ended") { !isRunning(host.processID) }
+    try await eventually("the host has ended") { ProcessEnd.isReached(by: host.processID) }
   }
 
   @Test("a slow provider: TRYAGAIN when the host's budget is over, and the next service answers")

@@ -19,11 +19,3 @@ extension Host {
     isolation == .inProcess ? processID : try #require(try await workers.first)
   }
 }
-
-/// Whether a process of ours has not ended, waited for or not.
-func isRunning(_ process: Int32) -> Bool {
-  guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
-    let end = stat.lastIndex(of: ")")
-  else { return false }
-  return !stat[end...].hasPrefix(") Z") && !stat[end...].hasPrefix(") X")
-}

@@ -82,8 +82,8 @@ struct ServePathsTests {
     let nsphost = ground.nsphost(state: "state")
     // What refuses is the host, the provider, or the change that needs the file.
     _ = try await nsphost.beside("serve", "--plugins", folder["plugins"], printing: folder["other.log"]) { process in
-      try await eventually("it serves, or has refused") { folder.has("run/socket") || !isRunning(process) }
-      if isRunning(process) {
+      try await eventually("it serves, or has refused") { folder.has("run/socket") || ProcessEnd.isReached(by: process) }
+      if !ProcessEnd.isReached(by: process) {
         try await nsphost.run("register", "a", "--address", "10.0.0.1:1")
         try await nsphost.run("disable", "hosts")
         try await nsphost.run("enable", "hosts")
