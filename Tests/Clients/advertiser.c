@@ -118,6 +118,7 @@ static VOID next(HANDLE call, HANDLE handle, DWORD flags, LPDWORD length, LPWSAQ
   if (strcmp(lookup->name, "later") == 0) {
     pthread_create(&thread, NULL, later, lookup), pthread_detach(thread);
   } else if (strcmp(lookup->name, "late") == 0) {
+    say("next late");
     pthread_create(&thread, NULL, late, lookup), pthread_detach(thread);
   } else if (strcmp(lookup->name, "never") == 0) {
     say("never");
@@ -138,6 +139,7 @@ static VOID next(HANDLE call, HANDLE handle, DWORD flags, LPDWORD length, LPWSAQ
     else if (lookup->given == 1) memset((char *)block + 69000, 1, 1000), deliver(lookup, call, block);
     else WSAProviderCompleteAsyncCall(call, WSA_E_NO_MORE);
   } else if (sscanf(lookup->name, "wait-%d", &milliseconds) == 1) {
+    say("next %s", lookup->name);
     usleep((useconds_t)milliseconds * 1000);
     deliver(lookup, call, block);
   } else {
