@@ -68,7 +68,6 @@ check-clients: test-packages samples fixtures windows plugins
 	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
 	Tests/Windows/check-windows-style.sh
-	Tests/Clients/check-ends.sh
 	Tests/Clients/check-hangs.sh
 	Tests/Clients/check-compatibility.sh
 
