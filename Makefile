@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model check-system check-clients check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-clients check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
@@ -54,12 +54,29 @@ check-embedding: test-packages
 	Tests/Embedding/check-embedding.sh
 
 # Real hosts and real clients, four tests at a time: each has a host of its own, and more would only wait for processors.
-check-system: test-packages samples fixtures plugins windows nss-module
+check-system: test-packages samples fixtures plugins windows nss-module last-release
 	$(SWIFT) build --build-tests
 	$(SWIFT) build --product NSPLibrary
 	$(SWIFT) build --product NSPHostLibrary
 	$(SWIFT) build --product reach
 	$(SWIFT) test --skip-build --experimental-maximum-parallelization-width 4 --filter SystemTests
+
+# Both libraries of the last release, from the commit that Tests/last-release names, once: for programs that were linked with them.
+LAST_RELEASE := $(shell cat Tests/last-release)
+FORMER := $(BUILD)/last-release/$(LAST_RELEASE)
+
+last-release: $(FORMER)/libnsp.so.0
+
+$(FORMER)/libnsp.so.0: | packages
+	@if ! git cat-file -e "$(LAST_RELEASE)^{commit}" 2>/dev/null; then \
+	  echo "this copy of the sources has no history, and so no last release to try"; exit 0; fi; \
+	set -e; rm -rf $(FORMER); mkdir -p $(FORMER)/source; \
+	git archive -o $(FORMER)/source.tar $(LAST_RELEASE); cd $(FORMER)/source; tar -xf ../source.tar; rm ../source.tar; \
+	for product in NSPLibrary NSSModule; do $(SWIFT) build --product $$product >../log 2>&1 || { tail -5 ../log; exit 1; }; done; \
+	built=$$($(SWIFT) build --show-bin-path); \
+	strip -R .swift_ast -o ../libnss_nsp.so.2 "$$built/libNSSModule.so"; \
+	mv "$$built/libNSPLibrary.so" ../libnsp.so.0; \
+	rm -rf .build
 
 # Real client processes of a real host.
 check-clients: test-packages samples fixtures windows plugins
@@ -69,7 +86,6 @@ check-clients: test-packages samples fixtures windows plugins
 	Tests/Windows/check-windows.sh
 	Tests/Windows/check-windows-style.sh
 	Tests/Clients/check-hangs.sh
-	Tests/Clients/check-compatibility.sh
 
 # What a provider's process may do, tried against this kernel.
 check-confinement: test-packages
