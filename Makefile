@@ -85,7 +85,6 @@ check-clients: test-packages samples fixtures windows plugins
 	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
 	Tests/Windows/check-windows-style.sh
-	Tests/Clients/check-hangs.sh
 
 # What a provider's process may do, tried against this kernel.
 check-confinement: test-packages

@@ -1,4 +1,4 @@
-/* A transport of check-hangs.sh: the sample, but no close that the host asks for is ever completed. */
+/* A transport of StuckTransportTests.swift: the sample, but no close that the host asks for is ever completed. */
 #include "../../sample-providers/loopback-mcm/loopback-mcm.c"
 
 static NDIS_STATUS never(NDIS_HANDLE context, NDIS_HANDLE party, PVOID data, UINT size) {

@@ -1,4 +1,4 @@
-/* A provider of check-hangs.sh. The name that is looked up says what it does before it answers with 192.0.2.8:
+/* A provider of StuckProvider.swift. The name that is looked up says what it does before it answers with 192.0.2.8:
      fine       nothing                         slow       sleeps three seconds in Begin
      cat        reads standard input to its end, in a child of system(3)
      child      leaves a child behind that sleeps for a minute, with all descriptors open
