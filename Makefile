@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-clients check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
@@ -38,7 +38,7 @@ test: check-format check-rooms check-documents check-abi check-embedding check-m
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --no-parallel --skip SystemTests
 	$(MAKE) check-system
-	$(MAKE) check-clients
+	$(MAKE) check-windows
 	$(MAKE) sanitize
 
 # The suite once more, under ThreadSanitizer, in a build of its own. The command's tests and those of the system
@@ -77,14 +77,6 @@ $(FORMER)/libnsp.so.0: | packages
 	strip -R .swift_ast -o ../libnss_nsp.so.2 "$$built/libNSSModule.so"; \
 	mv "$$built/libNSPLibrary.so" ../libnsp.so.0; \
 	rm -rf .build
-
-# Real client processes of a real host.
-check-clients: test-packages samples fixtures windows plugins
-	$(SWIFT) build --product nsphost
-	$(SWIFT) build --product NSPHostLibrary
-	$(SWIFT) build --product NSPLibrary
-	Tests/Windows/check-windows.sh
-	Tests/Windows/check-windows-style.sh
 
 # What a provider's process may do, tried against this kernel.
 check-confinement: test-packages

@@ -23,7 +23,8 @@ struct Companion: Sendable {
   /// Waits until so many lines contain this.
   func prints(_ text: String, times: Int = 1, sourceLocation: SourceLocation = #_sourceLocation) async throws {
     try await eventually("it prints \(text): \(printed)", sourceLocation: sourceLocation) {
-      try #require(count(text) >= times || !ProcessEnd.isReached(by: processID), "it has ended: \(printed)", sourceLocation: sourceLocation)
+      try #require(
+        count(text) >= times || !ProcessEnd.isReached(by: processID), "it has ended: \(printed)", sourceLocation: sourceLocation)
       return count(text) >= times
     }
   }

@@ -20,9 +20,12 @@ $(WINDOWS_LIBRARY): $(WINDOWS_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# Each item of the headers, used. Needs libnsp.so of a debug build.
-check-windows: windows
+# Each item of the headers, used; and the samples in the style of Windows, on a host.
+check-windows: test-packages samples windows
+	$(SWIFT) build --product nsphost
+	$(SWIFT) build --product NSPLibrary
 	Tests/Windows/check-windows.sh
+	Tests/Windows/check-windows-style.sh
 
 # The samples in the style of Windows, compiled for Linux against these headers, and for Windows against mingw-w64's. Those have two
 # routines of a provider return int, and WSAAdvertiseProvider take one pointer too many: pointer types are not compared there.
