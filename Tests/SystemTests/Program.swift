@@ -172,11 +172,11 @@ func compile(_ sources: [String], _ flags: [String] = [], to target: String) asy
 
 /// Waits until something is so: for a minute, however busy the machine is.
 func eventually(
-  _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool
+  _ what: @autoclosure () -> Comment, sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool
 ) async throws {
   let end = ContinuousClock.now + .seconds(60)
   while try await !isSo() {
-    try #require(ContinuousClock.now < end, what, sourceLocation: sourceLocation)
+    try #require(ContinuousClock.now < end, what(), sourceLocation: sourceLocation)
     try await Task.sleep(for: .milliseconds(20))
   }
 }

@@ -74,7 +74,7 @@ import Testing
         try await eventually("\(how) is told: \(host.log)") {
           Self.hasSaid(/its process has died: .*NSPv2LookupServiceBegin/, after: before, host)
         }
-        #expect(!hasEnded(host.processID))
+        #expect(!ProcessEnd.isReached(by: host.processID))
         try await host.nsphost.expect(0, of: "enable", "ends")
         try await eventually("\(how): it is there again") {
           try await host.nsphost.run("providers", "--exists", "ends").status == 0
