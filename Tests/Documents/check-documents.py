@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Looks at the documents: links lead somewhere, tables of TOML can be read, and commands and settings are all described. Needs no build.
+"""Looks at the documents: links lead somewhere, tables of TOML can be read, commands and settings are all described, and each statement of the
+specifications has a test that names it. Needs no build.
   check-documents.py      one line for each fault; fails where there is one
 """
 import os, re, sys, tomllib
@@ -86,6 +87,55 @@ for name in sorted(name for name in os.listdir("Sources/nsphost") if name.endswi
     commands += re.findall(r'commandName: "([a-z]+)"', text(os.path.join("Sources/nsphost", name)))
 inner = {"nsphost", "show", "kick", "close", "install", "remove", "check", "help", "list"}
 described("docs/reference/commands.md", [name for name in commands if name not in inner], "command")
+
+# Statements that no test names, and why.
+UNTESTED = {
+    "NSP-240": "the samples are Microsoft's, and not in this repository; sample-providers/windows-style has others of their kind",
+    "NSP-242": "the same",
+    "NSP-243": "the same",
+}
+STATEMENT = r"\b(NSP|NMR|CON)-(\d{3})\b"
+
+
+def sources(*tops):
+    for top in tops:
+        for folder, _, names in os.walk(top):
+            for name in names:
+                path = os.path.join(folder, name)
+                if not os.path.islink(path) and name.endswith((".swift", ".c", ".h", ".cpp", ".rs", ".def", ".sh", ".py")):
+                    yield path
+
+
+def cited(path):
+    """Statements by their names, and those between two of them."""
+    words = text(path)
+    found = set(re.findall(STATEMENT, words))
+    for kind, first, last in re.findall(STATEMENT + r" to (?:NSP|NMR|CON)-(\d{3})", words):
+        found |= {(kind, f"{number:03}") for number in range(int(first), int(last) + 1)}
+    return {"-".join(one) for one in found}
+
+
+specified, sections = set(), {}
+for name in ("nsp", "nmr", "condis"):
+    words = text(f"docs/spec/{name}.md")
+    specified |= {"-".join(one) for one in re.findall(STATEMENT, words)}
+    sections[name] = set(re.findall(r"^#+ (\d+(?:\.\d+)*)", words, re.M))
+tested = set()
+for path in sources("Sources", "Plugins", "Tests", "sample-providers", "Benchmarks"):
+    if path.endswith("check-documents.py"):
+        continue
+    named = cited(path)
+    tested |= named if path.startswith("Tests") else set()
+    for one in sorted(named - specified):
+        fault(path, f"{one} is no statement of docs/spec")
+    for name, section in re.findall(r"\b(nsp|nmr|condis)\.md §(\d+(?:\.\d+)*)", text(path)):
+        if section not in sections[name]:
+            fault(path, f"docs/spec/{name}.md has no §{section}")
+for one in sorted(specified - tested - set(UNTESTED)):
+    fault("docs/spec", f"no test names {one}")
+for one in sorted(set(UNTESTED) & tested):
+    fault("Tests/Documents/check-documents.py", f"{one} has a test")
+
 for line in faults:
     print(f"FAILED  {line}")
 print(f"{len(pages)} pages, {len(host) + len(provider)} settings, {len(commands)} commands")

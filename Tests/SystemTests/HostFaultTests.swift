@@ -97,4 +97,22 @@ import Testing
       }
     }
   }
+
+  @Test(
+    "NSP-039 a startup that leaves the session's argument NULL: its lookups and its cleanup are as others'",
+    arguments: Isolation.allCases)
+  func nullArgument(_ isolation: Isolation) async throws {
+    struct Document: Decodable {
+      struct Figures: Decodable { var provider: String, startups: Int, cleanups: Int, failed: Int }
+      var providers: [Figures]
+    }
+    let ends = Plugin(file: Built.fixtures + "/ends/ends.so", manifest: "isolation = \"\(isolation.rawValue)\"\n")
+    try await Host.serve("", [ends]) { host in
+      for _ in 1...2 { try await host.nsphost.expect(2, "WSANO_DATA", of: "lookup", "fine", "--provider", "ends") }
+      try await host.settles()
+      let stats = try await host.nsphost.document(Document.self, "stats")
+      let figures = try #require(stats.providers.first { $0.provider == "ends" }, "\(stats)")
+      #expect(figures.startups == 2 && figures.cleanups == 2 && figures.failed == 0, "\(stats)")
+    }
+  }
 }

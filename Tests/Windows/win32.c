@@ -104,6 +104,7 @@ static void safe_strings(void) {
   WCHAR wide[4];
   CHAR narrow[4];
   CHECK(StringCchCopyW(wide, 4, L"abc") == S_OK && wcscmp(wide, L"abc") == 0);
+  /* NSP-244 */
   CHECK(StringCchCopyW(wide, 4, L"abcd") == (HRESULT)0x8007007A && wcscmp(wide, L"abc") == 0);
   CHECK(StringCchCopyW(wide, 0, L"") == (HRESULT)0x80070057);
   CHECK(StringCchCopyA(narrow, 4, "a") == S_OK && StringCchCatA(narrow, 4, "bc") == S_OK && strcmp(narrow, "abc") == 0);
