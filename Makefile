@@ -1,6 +1,4 @@
-# make run    builds everything and does the main job before your eyes
-# make test   builds and passes every test
-# See README.md for the rest.
+# make help lists what can be made.
 SECONDS ?= 60
 BUILD := build
 PROVIDERS := $(BUILD)/providers
@@ -19,7 +17,21 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: help lint fmt run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+
+help:
+	@echo "make run              builds everything and does the main job before your eyes"
+	@echo "make test             builds and passes every test, in about 50 minutes on two processors"
+	@echo "make check-system     the tests with real hosts and real clients alone"
+	@echo "make sanitize         the tests without those under ThreadSanitizer"
+	@echo "make lint, make fmt   say what the form of the sources should be; give them that form"
+	@echo "make install          into PREFIX (/usr/local), under DESTDIR where that is given"
+	@echo "make plugins          the providers that ship, into $(BUILD)/plugins"
+	@echo "make samples          the sample providers, into $(PROVIDERS)"
+	@echo "make packages         the packages of Debian that building takes; test-packages: that the tests take"
+	@echo "make bench            the library; bench-daemon: the service; bench-peers: beside other name services"
+	@echo "make fuzz SECONDS=60  readers of untrusted bytes, each for so long"
+	@echo "make clean            takes away what was built"
 
 run: samples $(BUILD)/tour
 	$(SWIFT) build --product nsphost
@@ -92,6 +104,12 @@ check-rooms: test-packages
 # Links, tables and what they describe.
 check-documents: test-packages
 	Tests/Documents/check-documents.py
+
+lint: check-format check-rooms check-documents
+
+fmt:
+	@# A link stays one.
+	find Package.swift Sources Plugins Tests Benchmarks sample-providers -name '*.swift' -type f -exec $(SWIFT) format --in-place {} +
 
 check-format:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Plugins Tests Benchmarks sample-providers
