@@ -10,6 +10,7 @@ final class RunningHost {
   private let silence: Duration
   private var nextRequest: UInt32 = 1
   private var hasSaidHello = false
+  private var hasLeft = false
 
   /// Nil when nobody listens there.
   /// - Parameters:
@@ -25,8 +26,12 @@ final class RunningHost {
 
   var path: String { socket.path }
 
-  deinit {
-    // Says goodbye: providers clean up, where a connection that is merely gone has them run down.
+  deinit { leave() }
+
+  /// Says goodbye: providers clean up, where a connection that is merely gone has them run down. A `watch` on another thread ends with it.
+  func leave() {
+    if hasLeft { return }
+    hasLeft = true
     var goodbye = FrameWriter(RequestKind.goodbye.rawValue, request: number())
     _ = socket.send(goodbye.finish())
   }

@@ -26,6 +26,7 @@ extension WatchingCommand {
     }
     // No deadline: it stays until somebody ends it, or the host ends.
     interrupted.wait()
+    running.leave()
     if let error = failure.withLock({ $0 }) { throw error }
   }
 

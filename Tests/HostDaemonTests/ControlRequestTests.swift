@@ -75,6 +75,24 @@ import Wire
     served.finish()
   }
 
+  @Test("what is watched counts as a request of the user's until its connection has ended")
+  func counted() throws {
+    var limits = HostLimits()
+    (limits.unlimitedUsers, limits.requestsPerUser) = ([], 3)
+    let served = try ServedHost("scripted-a", limits: limits)
+    func watch(_ client: RawClient) throws -> WinsockError {
+      try client.ask(.ask) { append("sessions", "{}", watches: 1, to: &$0) }.status
+    }
+    var watchers = try (0..<3).map { _ in try RawClient(served) }
+    // One more is taken by the request itself.
+    #expect(try watch(watchers[0]) == .ioPending && watch(watchers[1]) == .ioPending)
+    #expect(try watch(watchers[2]) == .noBuffers)
+    watchers.removeFirst()
+    try served.wait("one has gone") { try watch(watchers[1]) == .ioPending }
+    watchers = []
+    served.finish()
+  }
+
   @Test("a command of before is told that the host is newer")
   func old() throws {
     let served = try ServedHost("scripted-a")

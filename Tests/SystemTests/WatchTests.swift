@@ -53,6 +53,13 @@ import Testing
         try await eventually("it is gone") { shown().last?.contains("printer.example") == false }
       }
       #expect(outcome.status == 0, "\(outcome)")
+      // It says goodbye.
+      struct Document: Decodable {
+        struct Ledger: Decodable { var rundowns: Int, live: Int }
+        var ledger: Ledger
+      }
+      try await host.settles()
+      #expect(try await host.nsphost.document(Document.self, "stats").ledger.rundowns == 0)
     }
   }
 

@@ -3,6 +3,7 @@ import CallManagement
 import Glibc
 import Hosting
 import Providers
+import QuerySets
 import Rundown
 import Sessions
 import Synchronization
@@ -81,13 +82,16 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   }
   func hasWaited() { state.withLock { $0.waitsForChange = false } }
 
-  /// Keeps one that tells the client of changes, until the connection ends. False: there is one already.
-  func follows(_ follower: () -> ChangeFollower) -> Bool {
-    state.withLock { state in
-      guard state.follower == nil, state.machine.life != .gone else { return false }
+  /// Keeps one that tells the client of changes, until the connection ends. It counts as a request of the user's that waits.
+  /// - Throws: `alreadyInProgress` where there is one already, `noBuffers` where the user has as many requests as a user may have.
+  func follow(_ follower: () -> ChangeFollower) throws(WinsockError) {
+    let failure: WinsockError? = state.withLock { state in
+      guard state.follower == nil, state.machine.life != .gone else { return .alreadyInProgress }
+      guard !isLimited || server.quotas.requests.take(peer.userID) else { return .noBuffers }
       state.follower = follower()
-      return true
+      return nil
     }
+    if let failure { throw failure }
   }
 
   /// It is one of those without a hello no longer.
@@ -389,10 +393,11 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
 
   private func drop() {
     // The follower goes without the lock.
-    let (lookups, _) = state.withLock { state in
+    let (lookups, follower) = state.withLock { state in
       defer { (state.resolving, state.follower) = ([:], nil) }
       return (state.resolving, state.follower)
     }
+    if follower != nil, isLimited { server.quotas.requests.giveBack(peer.userID) }
     for lookup in lookups.values { lookup.end() }
     // Before its session ends, which may wait for what this very process owes.
     server.advertisements.lost(self)

@@ -42,7 +42,7 @@ extension Requests {
   /// False: its answers are sent here.
   func ask(
     _ payload: UnsafeMutableRawBufferPointer, _ header: FrameHeader, _ session: ClientSession, _ connection: Connection,
-    _ answer: inout FrameWriter
+    _ answer: inout FrameWriter, _ met: inout HostLimit?
   ) throws(WinsockError) -> Bool {
     var fields = FieldReader(UnsafeRawBufferPointer(payload))
     guard let request = AskRequest(&fields), let name = fields.bytes(Int(request.nameSize)), request.watches <= 1 else {
@@ -56,7 +56,10 @@ extension Requests {
       return true
     }
     guard let watch = reply.watch else { throw .invalidArgument }
-    guard connection.follows({ follower(of: watch.bells, question, header, connection) }) else { throw .alreadyInProgress }
+    do throws(WinsockError) { try connection.follow { follower(of: watch.bells, question, header, connection) } } catch {
+      if error == .noBuffers { met = .requestsPerUser }
+      throw error
+    }
     return false
   }
 

@@ -69,7 +69,7 @@ struct Requests: Sendable {
         connection.end(.remote)
         return nil
       case .command: try command(payload, &answer)
-      case .ask: guard try ask(payload, header, session, connection, &answer) else { return nil }
+      case .ask: guard try ask(payload, header, session, connection, &answer, &met) else { return nil }
       case .installClass: try installClass(payload, session)
       case .removeClass: try removeClass(payload, session)
       case .classInfo: try classInfo(payload, session, &answer)
