@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: help lint fmt run test install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: help lint fmt run test man install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 help:
 	@echo "make run              builds everything and does the main job before your eyes"
@@ -26,6 +26,7 @@ help:
 	@echo "make sanitize         the tests without those under ThreadSanitizer"
 	@echo "make lint, make fmt   say what the form of the sources should be; give them that form"
 	@echo "make install          into PREFIX (/usr/local), under DESTDIR where that is given"
+	@echo "make man              the manual pages, into $(BUILD)/man"
 	@echo "make plugins          the providers that ship, into $(BUILD)/plugins"
 	@echo "make samples          the sample providers, into $(PROVIDERS)"
 	@echo "make packages         the packages of Debian that building takes; test-packages: that the tests take"
@@ -191,11 +192,22 @@ install: packages install-windows
 	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/$$name.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" || exit 1; done
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	$(SWIFT) build --product generate-manual
+	packaging/make-manual.sh "$$($(SWIFT) build --show-bin-path)/generate-manual" "$$($(RELEASE) --show-bin-path)/nsphost" $(BUILD)/man
+	for section in 1 5 7 8; do \
+	  install -d "$(DESTDIR)$(PREFIX)/share/man/man$$section" && \
+	  install -m 644 $(BUILD)/man/*.$$section "$(DESTDIR)$(PREFIX)/share/man/man$$section/" || exit 1; done
 	for unit in nsphost.service nsphost.socket; do \
 	  sed -e 's|@PREFIX@|$(PREFIX)|' packaging/$$unit >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
 
 include Sources/ABI/CWindows/windows.mk
+
+# The manual pages, into build/man.
+man: packages
+	$(SWIFT) build --product nsphost
+	$(SWIFT) build --product generate-manual
+	packaging/make-manual.sh "$$($(SWIFT) build --show-bin-path)/generate-manual" "$$($(SWIFT) build --show-bin-path)/nsphost" $(BUILD)/man
 
 # Installs what is missing of the Debian packages; asks for root only then. The servers among them are not started.
 packages:

@@ -11,7 +11,8 @@ import SettingsTable
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config", abstract: "Check the configuration of nsphost serve, or show it.",
-    subcommands: [ShowConfigCommand.self, CheckConfigCommand.self], defaultSubcommand: ShowConfigCommand.self)
+    subcommands: [ShowConfigCommand.self, CheckConfigCommand.self, ConfigManualCommand.self],
+    defaultSubcommand: ShowConfigCommand.self)
 }
 
 /// Where a configuration comes from.

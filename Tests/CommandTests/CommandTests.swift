@@ -70,6 +70,20 @@ import Testing
     #expect(good.status == 0 && good.output == "the configuration is good\n")
   }
 
+  @Test(
+    "the manual page of nsphost.toml has each setting that config show and manifests know, and no line that man would take for a request"
+  )
+  func configurationManual() async throws {
+    let page = try await run("config", "manual", "--date", "December 1, 2026").output
+    for key in ["socket", "limits.requests-per-user", "access.users", "isolation", "deadline-ms", "namespace"] {
+      #expect(page.contains("\n.It Cm \(key)\n"), "\(key)")
+    }
+    let requests: Set = [".Dd", ".Dt", ".Os", ".Sh", ".Nm", ".Nd", ".Bl", ".It", ".El", ".Ic", ".Bd", ".Ed", ".Xr"]
+    for line in page.split(separator: "\n") where line.hasPrefix(".") && !line.hasPrefix(".\\\"") {
+      #expect(requests.contains(String(line.prefix(3))), "\(line)")
+    }
+  }
+
   @Test("config check reads the manifests of the plugin directories, and names tables that are about no provider")
   func configurationOfProviders() async throws {
     let folder = FileManager.default.temporaryDirectory.path + "/nsphost-\(UUID().uuidString)"

@@ -85,7 +85,7 @@ described("docs/reference/configuration.md", host + provider, "setting")
 commands = []
 for name in sorted(name for name in os.listdir("Sources/nsphost") if name.endswith(".swift")):
     commands += re.findall(r'commandName: "([a-z]+)"', text(os.path.join("Sources/nsphost", name)))
-inner = {"nsphost", "show", "kick", "close", "install", "remove", "check", "help", "list"}
+inner = {"nsphost", "show", "kick", "close", "install", "remove", "check", "help", "list", "manual"}
 described("docs/reference/commands.md", [name for name in commands if name not in inner], "command")
 
 # Statements that no test names, and why.
