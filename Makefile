@@ -14,10 +14,11 @@ export NSPHOST_FIXTURES := $(CURDIR)/$(FIXTURES)
 export NSPHOST_SAMPLES := $(CURDIR)/$(PROVIDERS)
 
 PREFIX ?= /usr/local
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 DESTDIR ?=
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/nsphost/NSPHost.swift)
 
-.PHONY: help lint fmt run test man install packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
+.PHONY: help lint fmt run test man install uninstall packages test-packages samples plugins nss-module fixtures check-abi check-embedding check-model last-release check-system check-confinement check-format check-rooms check-documents sanitize bench bench-daemon bench-peers peers-packages fuzz clean
 
 help:
 	@echo "make run              builds everything and does the main job before your eyes"
@@ -25,7 +26,7 @@ help:
 	@echo "make check-system     the tests with real hosts and real clients alone"
 	@echo "make sanitize         the tests without those under ThreadSanitizer"
 	@echo "make lint, make fmt   say what the form of the sources should be; give them that form"
-	@echo "make install          into PREFIX (/usr/local), under DESTDIR where that is given"
+	@echo "make install          into PREFIX (/usr/local), under DESTDIR where that is given; uninstall takes it away"
 	@echo "make man              the manual pages, into $(BUILD)/man"
 	@echo "make plugins          the providers that ship, into $(BUILD)/plugins"
 	@echo "make samples          the sample providers, into $(PROVIDERS)"
@@ -197,9 +198,28 @@ install: packages install-windows
 	for section in 1 5 7 8; do \
 	  install -d "$(DESTDIR)$(PREFIX)/share/man/man$$section" && \
 	  install -m 644 $(BUILD)/man/*.$$section "$(DESTDIR)$(PREFIX)/share/man/man$$section/" || exit 1; done
+	install -d $(COMPLETIONS:%="$(DESTDIR)$(PREFIX)/share/%") "$(DESTDIR)$(PREFIX)/share/doc/nsphost"
+	nsphost="$$($(RELEASE) --show-bin-path)/nsphost" share="$(DESTDIR)$(PREFIX)/share" && \
+	  "$$nsphost" completions bash >"$$share/bash-completion/completions/nsphost" && \
+	  "$$nsphost" completions zsh >"$$share/zsh/site-functions/_nsphost" && \
+	  "$$nsphost" completions fish >"$$share/fish/vendor_completions.d/nsphost.fish" && \
+	  chmod 644 "$$share/bash-completion/completions/nsphost" "$$share/zsh/site-functions/_nsphost" "$$share/fish/vendor_completions.d/nsphost.fish"
+	install -m 644 examples/nsphost.toml "$(DESTDIR)$(PREFIX)/share/doc/nsphost/"
 	for unit in nsphost.service nsphost.socket; do \
 	  sed -e 's|@PREFIX@|$(PREFIX)|' packaging/$$unit >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit" || exit 1; done
+
+# Takes away what install puts there, and folders of its own. What the host has kept stays: its state folder and its configuration.
+uninstall:
+	cd "$(DESTDIR)$(PREFIX)" && \
+	  rm -f bin/nsphost lib/libnsphost.so lib/libnsphost.so.* lib/libnsp.so lib/libnsp.so.* lib/libnss_nsp.so.2 lib/libnspwindows.a \
+	    $(foreach name,$(PLUGINS),lib/nsp/$(name).so lib/nsp/$(name).toml) \
+	    $(foreach name,nsphost nsp nsp-provider nsp-windows,lib/pkgconfig/$(name).pc) \
+	    lib/systemd/system/nsphost.service lib/systemd/system/nsphost.socket \
+	    share/man/man1/nsphost.1 share/man/man1/nsphost-*.1 share/man/man5/nsphost.toml.5 share/man/man7/nsp-provider.7 share/man/man8/libnss_nsp.8 \
+	    share/bash-completion/completions/nsphost share/zsh/site-functions/_nsphost share/fish/vendor_completions.d/nsphost.fish && \
+	  rm -rf include/nsphost share/doc/nsphost && \
+	  { [ ! -d lib/nsp ] || rmdir --ignore-fail-on-non-empty lib/nsp; }
 
 include Sources/ABI/CWindows/windows.mk
 

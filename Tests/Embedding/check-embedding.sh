@@ -38,3 +38,13 @@ grep -q "^6 providers" "$work/providers"
 echo "ok      the installed providers load"
 [ "$(stat -c %s "$work/usr/local/lib/libnss_nsp.so.2")" -le 98304 ]
 echo "ok      libnss_nsp.so.2 has 96 KB at most"
+share=$work/usr/local/share
+[ -s "$share/man/man1/nsphost-lookup.1" ] && [ -s "$share/man/man5/nsphost.toml.5" ] && [ -s "$share/man/man7/nsp-provider.7" ] && [ -s "$share/man/man8/libnss_nsp.8" ]
+echo "ok      there are manual pages of commands, configuration, providers and glibc's module"
+bash -n "$share/bash-completion/completions/nsphost" && [ -s "$share/zsh/site-functions/_nsphost" ] && [ -s "$share/fish/vendor_completions.d/nsphost.fish" ]
+echo "ok      there are completions"
+touch "$work/usr/local/lib/nsp/of-somebody.so"
+make -s -C ../.. uninstall DESTDIR="$work" PREFIX=/usr/local
+left=$(cd "$work/usr/local" && find . ! -type d)
+[ "$left" = ./lib/nsp/of-somebody.so ] || { echo "$left"; exit 1; }
+echo "ok      make uninstall leaves what others have put there and nothing else"
