@@ -42,6 +42,8 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     var processWatch: ProcessWatch.Ticket?
     /// Requests for a sign of life that were read, by number.
     var lifeSigns: [UInt32] = []
+    /// A worker's end was seen while its hello was being served, and something that it has said is behind that.
+    var vanishesLater = false
     /// The client is told when the catalog changes.
     var waitsForChange = false
     /// The client is told whenever what it watches is another.
@@ -121,7 +123,7 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     if isWorker || server.isOpen { serveOne() }
     switch outcome {
     case .all, .more: break
-    case .over: handle(.vanished)
+    case .over: vanish()
     case .nonsense: end(.protocolError)
     case .tooMuch: end(.bytesPerUser)
     }
@@ -131,8 +133,19 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
   func processEnded() {
     var outcome = Outcome.more
     while outcome == .more { outcome = read() }
-    // What a worker has said of why it ends is not lost.
-    if isWorker { while state.withLock({ !$0.backlog.isEmpty && !$0.machine.isGreeting }) { serveOne() } }
+    vanish()
+  }
+
+  /// Nothing more comes. A worker has said last why it ends: that is served first, behind a hello that is being served on another thread.
+  private func vanish() {
+    if isWorker {
+      while state.withLock({ !$0.backlog.isEmpty && !$0.machine.isGreeting }) { serveOne() }
+      let waits = state.withLock { state in
+        state.vanishesLater = state.machine.isGreeting && !state.backlog.isEmpty
+        return state.vanishesLater
+      }
+      if waits { return }
+    }
     handle(.vanished)
   }
 
@@ -148,11 +161,11 @@ final class Connection: Polled, CallPeer, @unchecked Sendable {
     let isHello = Self.kind(of: frame) == .hello
     serve(frame)
     guard isHello else { return }
-    let hasWaited = state.withLock { state in
+    let (hasWaited, vanishes) = state.withLock { state in
       state.machine.greeted()
-      return !state.backlog.isEmpty
+      return (!state.backlog.isEmpty, state.vanishesLater)
     }
-    if hasWaited { server.poll.again(self) }
+    if vanishes { vanish() } else if hasWaited { server.poll.again(self) }
   }
 
   private enum Outcome {

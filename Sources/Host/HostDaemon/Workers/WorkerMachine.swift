@@ -91,8 +91,8 @@ struct WorkerMachine: Sendable {
   static let memory: Duration = .seconds(60)
   static let firstPause: Duration = .milliseconds(50)
   static let longestPause: Duration = .seconds(5)
-  /// How long what a dead process has said may be on its way, on a busy machine.
-  static let partingTime: Duration = .seconds(2)
+  /// How long what a dead process has said may be on its way.
+  static let partingTime: Duration = .milliseconds(500)
 
   private let path: String
   private let startTime: Duration
