@@ -2,6 +2,7 @@ import CLinux
 import Dispatch
 import Glibc
 import Providers
+import Rundown
 import Synchronization
 
 /// Signals of a host, as something to wait for: each is taken from its default effect. One of these in a process.
@@ -24,6 +25,7 @@ struct Signals {
 final class Interruption: @unchecked Sendable {
   // Unchecked: `sources` is written in `init` alone.
   private let arrived = DispatchSemaphore(value: 0)
+  private let failure = Locked<(any Error)?>(nil)
   private var sources: [any DispatchSourceSignal] = []
 
   init() {
@@ -42,12 +44,15 @@ final class Interruption: @unchecked Sendable {
     ProcessState.keepAgain()
   }
 
-  /// Until it has come. No deadline: for what stays until somebody ends it.
-  func wait() { arrived.wait() }
+  /// Waits for it, or for `end`, and throws what that was given. No deadline: for what stays until somebody ends it.
+  func wait() throws {
+    arrived.wait()
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
 
-  /// As if it had come.
-  func end() { arrived.signal() }
-
-  /// True once it has come.
-  func wait(milliseconds: Int) -> Bool { arrived.wait(timeout: .now() + .milliseconds(milliseconds)) == .success }
+  /// Ends the wait without a signal.
+  func end(_ error: (any Error)? = nil) {
+    failure.withLock { $0 = error }
+    arrived.signal()
+  }
 }

@@ -38,7 +38,6 @@ struct WatchCommand: ParsableCommand {
     let interrupted = Interruption()
     let (service, board) = (NameService(socket: path, silence: options.silence), WatchBoard(query.name, options.json))
     let asked = try querySet()
-    let failure = Failure()
     let task = Task { [once, query] in
       do {
         var asked = asked
@@ -47,32 +46,29 @@ struct WatchCommand: ParsableCommand {
         }
         let watch = Watch(service, asked, query.lookupFlags.union(.returnName), board)
         if !once { try await watch.follow() } else if try await !watch.showOnce() { throw WinsockError.serviceNotFound }
-      } catch { failure.error.withLock { $0 = error } }
-      interrupted.end()
+        interrupted.end()
+      } catch { interrupted.end(error) }
     }
-    // No deadline: it stays until somebody ends it.
-    interrupted.wait()
-    task.cancel()
-    guard let error = failure.error.withLock({ $0 }), !(error is CancellationError) else { return }
-    if let failure = error as? CommandFailure { throw failure }
+    defer { task.cancel() }
+    do { try interrupted.wait() } catch { throw failure(error) }
+  }
+
+  private func failure(_ error: any Error) -> CommandFailure {
+    if let failure = error as? CommandFailure { return failure }
     if error as? WinsockError == .serviceNotFound {
-      throw CommandFailure(
+      return CommandFailure(
         kind: .nothingFound, error: .serviceNotFound, what: "watch \(query.name)", why: "nobody has it now",
         remedy: "nsphost lookup \(query.name) --explain")
     }
     if error as? WinsockError == .tryAgain {
-      throw CommandFailure(
+      return CommandFailure(
         error: .tryAgain, what: "watch \(query.name)", why: "nobody has it now, and not every provider could answer",
         remedy: "nsphost lookup \(query.name) --explain")
     }
-    if error as? WinsockError == .timedOut { throw RunningHost.silent("watch \(query.name)", options.silence) }
-    throw CommandFailure(
+    if error as? WinsockError == .timedOut { return RunningHost.silent("watch \(query.name)", options.silence) }
+    return CommandFailure(
       kind: .unreachable, error: error as? WinsockError, what: "watch \(query.name)", why: "the host went away",
       remedy: "see whether it still runs")
-  }
-
-  private final class Failure: Sendable {
-    let error = Locked<(any Error)?>(nil)
   }
 
   /// Class names are those that this process can find out: the well-known ones, and those that its own user's hosts keep.

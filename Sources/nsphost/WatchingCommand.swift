@@ -16,44 +16,32 @@ extension WatchingCommand {
 
   /// Shows what there is, and again whenever it changes, until it is interrupted. The host says when.
   func watch(_ running: RunningHost) throws {
-    let (request, screen) = (try request(), Screen(separates: !options.json))
-    let interrupted = Interruption()
-    let failure = Locked<(any Error)?>(nil)
+    let (request, screen, interrupted) = (try request(), Screen(separates: !options.json), Interruption())
     nonisolated(unsafe) let (command, host) = (self, running)
     HostThreads.run {
-      do { try host.watch(request) { try screen.show(try command.output($0)) } } catch { failure.withLock { $0 = error } }
-      interrupted.end()
+      do { try host.watch(request) { try screen.show(try command.output($0)) } } catch { interrupted.end(error) }
     }
-    // No deadline: it stays until somebody ends it, or the host ends.
-    interrupted.wait()
-    running.leave()
-    if let error = failure.withLock({ $0 }) { throw error }
+    defer { running.leave() }
+    try interrupted.wait()
   }
 
   /// The same of a host of the command's own.
   func watch(_ own: OwnHost) throws {
-    let (request, screen) = (try request(), Screen(separates: !options.json))
-    let interrupted = Interruption()
-    let failure = Locked<(any Error)?>(nil)
-    let shown = Locked<[UInt8]?>(nil)
+    let (request, screen, interrupted) = (try request(), Screen(separates: !options.json), Interruption())
     nonisolated(unsafe) let (command, own) = (self, own)
     let follower = ChangeFollower(Request.bells) {
       do {
         let answer = try request.answer(of: own.host, for: own.session)
-        let essence = try ControlCoding.bytes(Request.essence(of: answer))
-        let isNews = shown.withLock { shown in
-          defer { shown = essence }
-          return shown != essence
+        return ChangeFollower.Look(essence: try ControlCoding.bytes(Request.essence(of: answer))) {
+          do { try screen.show(try command.outputAlone(answer)) } catch { interrupted.end(error) }
         }
-        if isNews { try screen.show(try command.outputAlone(answer)) }
       } catch {
-        failure.withLock { $0 = error }
-        interrupted.end()
+        interrupted.end(error)
+        return nil
       }
     }
-    interrupted.wait()
-    withExtendedLifetime(follower) {}
-    if let error = failure.withLock({ $0 }) { throw error }
+    defer { withExtendedLifetime(follower) {} }
+    try interrupted.wait()
   }
 }
 

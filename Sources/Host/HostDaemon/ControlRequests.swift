@@ -5,11 +5,11 @@ import Rundown
 import Sessions
 import Wire
 
-/// What a command asks of the host, for the program that the host is: by a name, with JSON, which nobody has looked at.
+/// What a command asks of the host. The program that serves it knows the names and reads the JSON; it is untrusted.
 public struct ControlQuestion: Sendable {
   public let name: String
   public let body: [UInt8]
-  /// Of who asks.
+  /// The session of the client that asks.
   public let client: ClientSession
   public let isOperator: Bool
 }
@@ -18,11 +18,13 @@ public struct ControlQuestion: Sendable {
 public struct ControlReply: Sendable {
   public var body: [UInt8]
   public var isFailure: Bool
-  /// What tells one answer from another, and the bells that ring when there may be another; nil: it can't be watched.
+  /// Nil if it can't be watched.
   public var watch: Watch?
 
   public struct Watch: Sendable {
+    /// Two answers with the same essence are the same for whoever watches.
     public var essence: [UInt8]
+    /// Those that ring when the answer may be different.
     public var bells: [ChangeBell]
 
     public init(essence: [UInt8], bells: [ChangeBell]) { (self.essence, self.bells) = (essence, bells) }
@@ -67,17 +69,13 @@ extension Requests {
   private func follower(
     of bells: [ChangeBell], _ question: ControlQuestion, _ header: FrameHeader, _ connection: Connection
   ) -> ChangeFollower {
-    let told = Locked<[UInt8]?>(nil)
-    return ChangeFollower(bells) { [weak connection, control] in
-      guard let connection, let reply = control(question) else { return }
-      let isNews = told.withLock { told in
-        defer { told = reply.watch?.essence }
-        return told == nil || told != reply.watch?.essence
+    ChangeFollower(bells) { [weak connection, control] in
+      guard let connection, let reply = control(question) else { return nil }
+      return ChangeFollower.Look(essence: reply.watch?.essence ?? reply.body) {
+        var answer = FrameWriter(RequestKind.ask.answer, request: header.request, status: WinsockError.ioPending.rawValue)
+        reply.write(to: &answer)
+        connection.send(answer.finish())
       }
-      guard isNews else { return }
-      var answer = FrameWriter(RequestKind.ask.answer, request: header.request, status: WinsockError.ioPending.rawValue)
-      reply.write(to: &answer)
-      connection.send(answer.finish())
     }
   }
 

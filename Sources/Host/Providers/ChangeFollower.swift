@@ -1,35 +1,53 @@
 import Rundown
 
-/// Does something at once, and again whenever one of several bells has rung: on threads of the host, never twice at a time, and with a pause before
-/// each time, so that many changes that come together count as one. It ends with its last reference; work that has begun then goes on to its end.
+/// Looks at something at once, and again after one of several bells has rung, and tells whoever follows it when it is different. It looks on threads of
+/// the host, never twice at a time, and pauses before each look, so that many changes at once are one look. It stops when it is released; a look
+/// that has begun is completed.
 public final class ChangeFollower: Sendable {
+  /// What was found.
+  public struct Look {
+    /// Two looks with the same essence have found the same.
+    var essence: [UInt8]
+    var tell: () -> Void
+
+    public init(essence: [UInt8], tell: @escaping () -> Void) { (self.essence, self.tell) = (essence, tell) }
+  }
+
   private enum Phase {
     case idle
     case paused
-    case working
-    /// A bell has rung since the work began.
+    case looking
+    /// A bell has rung since the look began.
     case outdated
   }
 
-  private let phase = Locked(Phase.working)
-  private let listening = Locked<[ChangeBell.Listening]>([])
-  private let pause: Duration
-  private let work: @Sendable () -> Void
+  private struct State {
+    var phase = Phase.looking
+    /// The essence of what was told last.
+    var told: [UInt8]?
+    var listening: [ChangeBell.Listening] = []
+  }
 
-  public init(_ bells: [ChangeBell], pause: Duration = .milliseconds(100), _ work: @escaping @Sendable () -> Void) {
-    (self.pause, self.work) = (pause, work)
-    listening.withLock { $0 = bells.map { bell in bell.listen { [weak self] in self?.rung() } } }
+  private let state = Locked(State())
+  private let pause: Duration
+  private let look: @Sendable () -> Look?
+
+  /// - Parameter look: Nil if there is nothing to tell.
+  public init(_ bells: [ChangeBell], pause: Duration = .milliseconds(100), _ look: @escaping @Sendable () -> Look?) {
+    (self.pause, self.look) = (pause, look)
+    let listening = bells.map { bell in bell.listen { [weak self] in self?.rung() } }
+    state.withLock { $0.listening = listening }
     HostThreads.run { [weak self] in self?.perform() }
   }
 
   private func rung() {
-    let begins = phase.withLock { phase in
-      switch phase {
+    let begins = state.withLock { state in
+      switch state.phase {
       case .idle:
-        phase = .paused
+        state.phase = .paused
         return true
-      case .working:
-        phase = .outdated
+      case .looking:
+        state.phase = .outdated
         return false
       case .paused, .outdated: return false
       }
@@ -40,16 +58,22 @@ public final class ChangeFollower: Sendable {
   private func performLater() {
     HostTimers.after(pause) { [weak self] in
       guard let self else { return }
-      phase.withLock { $0 = .working }
+      state.withLock { $0.phase = .looking }
       perform()
     }
   }
 
   private func perform() {
-    work()
-    let isOutdated = phase.withLock { phase in
-      defer { phase = phase == .outdated ? .paused : .idle }
-      return phase == .outdated
+    if let found = look() {
+      let isNews = state.withLock { state in
+        defer { state.told = found.essence }
+        return state.told != found.essence
+      }
+      if isNews { found.tell() }
+    }
+    let isOutdated = state.withLock { state in
+      defer { state.phase = state.phase == .outdated ? .paused : .idle }
+      return state.phase == .outdated
     }
     if isOutdated { performLater() }
   }
