@@ -95,10 +95,6 @@ import Testing
     }
   }
 
-  private static func says(_ text: String, _ host: Host, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    try await eventually("the host says \(text): \(host.log)", sourceLocation: sourceLocation) { host.log.contains(text) }
-  }
-
   /// It is loaded and can answer nothing, which shows before it is asked.
   private static func isFailing(_ reason: String, _ host: Host, sourceLocation: SourceLocation = #_sourceLocation)
     async throws
@@ -341,7 +337,7 @@ import Testing
   func unusableSetting(_ isolation: Isolation) async throws {
     try await Self.serve(isolation, settings: "per-user = -1\n") { host in
       try await host.nsphost.expect(1, "WSAEPROVIDERFAILEDINIT", of: "register", "a")
-      try await Self.says("per-user is -1: write a number", host)
+      try await host.writes("per-user is -1: write a number")
     }
   }
 
@@ -429,7 +425,7 @@ import Testing
     try Self.replace(folder, with: Self.bytes(folder).dropLast(4096) + Self.noise(4096))
     try await Self.serve(.inProcess, in: folder) { host in
       try await host.nsphost.run("lookup", "kept")
-      try await Self.says("move it away, with its", host)
+      try await host.writes("move it away, with its")
       try await host.nsphost.expect(1, "WSA", of: "register", "a")
     }
   }
@@ -466,7 +462,7 @@ import Testing
       try await host.nsphost.expect(0, of: "register", "early", "--address", "10.0.0.5:5")
       try FileManager.default.moveItem(atPath: file, toPath: away)
       try await host.nsphost.expect(1, "WSATRY_AGAIN", of: "register", "late", "--address", "10.0.0.5:5")
-      try await Self.says("moved away or replaced: start the host again", host)
+      try await host.writes("moved away or replaced: start the host again")
       #expect(!host.folder.has("state/directory.db"))
       try FileManager.default.moveItem(atPath: away, toPath: file)
       try await host.nsphost.expect(0, of: "register", "late", "--address", "10.0.0.5:5")
@@ -499,7 +495,7 @@ import Testing
     try Self.replace(folder, with: headless)
     try await Self.serve(isolation, in: folder) { host in
       try await host.nsphost.expect(1, "WSAEPROVIDERFAILEDINIT", of: "register", "a", "--address", "10.0.0.5:5")
-      try await Self.says("file is not a database: move it away", host)
+      try await host.writes("file is not a database: move it away")
       #expect(try Self.bytes(folder) == headless, "it is left as it is")
       try whole.write(to: URL(filePath: folder["state/directory.db"]))
       try await eventually("it is used again") {
@@ -511,7 +507,7 @@ import Testing
     try await Self.serve(isolation, in: folder) { host in
       try await Self.isFailing("move it away, with its", host)
       try await host.nsphost.expect(1, "WSATRY_AGAIN", of: "lookup", "early")
-      try await Self.says("move it away, with its", host)
+      try await host.writes("move it away, with its")
       try await host.nsphost.expect(1, "WSAEPROVIDERFAILEDINIT", of: "register", "a", "--address", "10.0.0.5:5")
       #expect(try Self.bytes(folder) == hollow, "it is left as it is")
     }
@@ -527,7 +523,7 @@ import Testing
     try await Self.serve(isolation, in: folder) { host in
       try await Self.isFailing("a later version of nsphost has made it", host)
       try await host.nsphost.expect(1, "WSATRY_AGAIN", of: "lookup", "early")
-      try await Self.says("a later version of nsphost has made it: use that version", host)
+      try await host.writes("a later version of nsphost has made it: use that version")
     }
     try Self.replace(folder, with: whole)
     try await Self.findsEarly(isolation, in: folder)

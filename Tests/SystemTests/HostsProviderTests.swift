@@ -56,10 +56,6 @@ import Testing
 
   private static func remove(_ host: Host) throws { try FileManager.default.removeItem(atPath: host.folder["second"]) }
 
-  private static func says(_ text: String, _ host: Host, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    try await eventually("the host says \(text): \(host.log)", sourceLocation: sourceLocation) { host.log.contains(text) }
-  }
-
   @Test("addresses of names, names of addresses, and aliases, of every line of every file", arguments: Isolation.allCases)
   func names(_ isolation: Isolation) async throws {
     let second = "192.0.2.9 nine.example nine\n192.0.2.1 another.example"
@@ -123,8 +119,8 @@ import Testing
       // What is no text costs that name alone.
       try await nsphost.expect(lines: ["192.0.2.50  first"], of: "lookup", "last")
       try await nsphost.expect(missing: "192.0.2.51")
-      try await Self.says("second:4: a name in it is no UTF-8", host)
-      try await Self.says("second:5: is no address with names", host)
+      try await host.writes("second:4: a name in it is no UTF-8")
+      try await host.writes("second:5: is no address with names")
       // Letters of ASCII alone have two cases.
       try await nsphost.expect(lines: ["192.0.2.52  ÄRGER.Example"], of: "lookup", "Ärger.EXAMPLE")
       try await nsphost.expect(missing: "ärger.example")
@@ -136,7 +132,7 @@ import Testing
     try await Self.serve(isolation) { host in
       try Self.second(host, (1...30).map { "\($0).nonsense\n" }.joined())
       try await host.nsphost.expect(missing: "nobody.example")
-      try await Self.says("second: 20 more lines are left out", host)
+      try await host.writes("second: 20 more lines are left out")
       #expect(host.log.matches(of: /second:[0-9]+: is no address/).count == 10, "\(host.log)")
     }
   }
@@ -184,12 +180,12 @@ import Testing
       try Self.second(host, noise + Data("\n192.0.2.77 behind-it\n999.1.1.1 no-address\n10.0.0.1\n\0\n".utf8))
       try await host.nsphost.expect(lines: ["192.0.2.77  behind-it"], of: "lookup", "behind-it")
       try await host.nsphost.expect(lines: Self.one, of: "lookup", "one.example")
-      try await Self.says("second:1: is no address with names", host)
+      try await host.writes("second:1: is no address with names")
 
       try Self.remove(host)
       #expect(mkfifo(host.folder["second"], 0o644) == 0)
       try await host.nsphost.expect(lines: ["198.51.100.7  indented"], of: "lookup", "indented")
-      try await Self.says("second is left out: it is not a regular file", host)
+      try await host.writes("second is left out: it is not a regular file")
     }
   }
 

@@ -29,14 +29,8 @@ extension Program.Outcome {
 extension Host {
   /// Waits until a provider answers, or has said why it can't.
   func loads(_ provider: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    struct Document: Decodable {
-      struct Provider: Decodable { var name: String, state: String }
-      var providers: [Provider]
-    }
     try await eventually("\(provider) is loaded: \(log)", sourceLocation: sourceLocation) {
-      try await nsphost.document(Document.self, "providers").providers.contains {
-        $0.name == provider && ["ready", "failing"].contains($0.state)
-      }
+      ["ready", "failing"].contains(try await state(of: provider))
     }
   }
 }

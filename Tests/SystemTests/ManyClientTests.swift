@@ -10,13 +10,13 @@ import Testing
       let before = try await host.ledger
       try await client.expect(0, of: "lives=1000")
       try await host.settles()
-      let some = try host.holds()
+      let some = try ProcessFigures(of: host.processID)
       try await client.expect(0, of: "lives=9000")
       try await host.settles()
-      let (many, ledger) = (try host.holds(), try await host.ledger)
+      let (many, ledger) = (try ProcessFigures(of: host.processID), try await host.ledger)
       #expect(ledger.startups >= before.startups + 10_000 && ledger.startups == ledger.cleanups + ledger.rundowns, "\(ledger)")
       #expect(many.descriptors <= some.descriptors + 2, "\(some), then \(many)")
-      #expect(many.memory <= some.memory * 11 / 10, "\(some), then \(many)")
+      #expect(many.resident <= some.resident * 11 / 10, "\(some), then \(many)")
     }
   }
 
@@ -26,13 +26,13 @@ import Testing
       let client = try await host.client(named: "client")
       let killed = try await client.beside("start", "idle=10000", "ready", "pause") { companion in
         try await companion.prints("ready")
-        #expect(try host.holds().descriptors > 10_000)
+        #expect(try ProcessFigures(of: host.processID).descriptors > 10_000)
         try await client.expect(0, "hello 192.0.2.1", of: "start", "resolve=hello", "cleanup")
         kill(companion.processID, SIGKILL)
       }
       #expect(killed.outcome.status == 128 + SIGKILL, "\(killed.outcome)")
       try await host.settles()
-      try await eventually("their descriptors are closed") { try host.holds().descriptors < 100 }
+      try await eventually("their descriptors are closed") { try ProcessFigures(of: host.processID).descriptors < 100 }
     }
   }
 }

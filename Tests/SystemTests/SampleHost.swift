@@ -32,16 +32,4 @@ extension Host {
     kill(processID, SIGKILL)
     try await ends()
   }
-
-  /// Waits until it has written this.
-  func says(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    try await eventually("the host says \(text): \(log)", sourceLocation: sourceLocation) { log.contains(text) }
-  }
-
-  /// Open descriptors, and kilobytes of memory.
-  func holds() throws -> (descriptors: Int, memory: Int) {
-    let status = try String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)
-    let resident = try #require(status.firstMatch(of: /VmRSS:\s*([0-9]+)/).flatMap { Int($0.1) })
-    return (try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count, resident)
-  }
 }
