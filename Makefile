@@ -24,7 +24,7 @@ help:
 	@echo "make run              builds everything and does the main job before your eyes"
 	@echo "make test             builds and passes every test, in about 50 minutes on two processors"
 	@echo "make check-system     the tests with real hosts and real clients alone"
-	@echo "make sanitize         the tests without those under ThreadSanitizer"
+	@echo "make sanitize         all other tests under ThreadSanitizer"
 	@echo "make lint, make fmt   say what the form of the sources should be; give them that form"
 	@echo "make install          into PREFIX (/usr/local), under DESTDIR where that is given; uninstall takes it away"
 	@echo "make man              the manual pages, into $(BUILD)/man"
@@ -193,8 +193,7 @@ install: packages install-windows
 	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/$$name.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" && \
 	  chmod 644 "$(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc" || exit 1; done
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
-	$(SWIFT) build --product generate-manual
-	packaging/make-manual.sh "$$($(SWIFT) build --show-bin-path)/generate-manual" "$$($(RELEASE) --show-bin-path)/nsphost" $(BUILD)/man
+	$(MAKE) man MANUAL_OF="$(RELEASE)"
 	for section in 1 5 7 8; do \
 	  install -d "$(DESTDIR)$(PREFIX)/share/man/man$$section" && \
 	  install -m 644 $(BUILD)/man/*.$$section "$(DESTDIR)$(PREFIX)/share/man/man$$section/" || exit 1; done
@@ -223,11 +222,12 @@ uninstall:
 
 include Sources/ABI/CWindows/windows.mk
 
-# The manual pages, into build/man.
+# The manual pages, into build/man, from the program of that build.
+MANUAL_OF = $(SWIFT) build
 man: packages
-	$(SWIFT) build --product nsphost
+	$(MANUAL_OF) --product nsphost
 	$(SWIFT) build --product generate-manual
-	packaging/make-manual.sh "$$($(SWIFT) build --show-bin-path)/generate-manual" "$$($(SWIFT) build --show-bin-path)/nsphost" $(BUILD)/man
+	packaging/make-manual.sh "$$($(SWIFT) build --show-bin-path)/generate-manual" "$$($(MANUAL_OF) --show-bin-path)/nsphost" $(BUILD)/man
 
 # Installs what is missing of the Debian packages; asks for root only then. The servers among them are not started.
 packages:
