@@ -46,8 +46,8 @@ private struct ConfigManual {
       ".Dd \(date)", ".Dt NSPHOST.TOML 5", ".Os",
       ".Sh NAME", ".Nm nsphost.toml", ".Nd configuration of the host of name space providers",
       ".Sh DESCRIPTION",
-      "The host reads this file when it starts. It is written in TOML. Every key is optional. A key that nobody knows, and a value that is not allowed, are errors:",
-      "the host does not start, and says the file, the line, the value and the nearest key.",
+      "The host reads this file when it starts. It is written in TOML. Every key is optional. An unknown key or a value that is not allowed is an error:",
+      "the host does not start, and names the file, the line, the value and the nearest key.",
       ".Ic nsphost config check", "says the same without starting, and", ".Ic nsphost config show",
       "prints each value that holds and where it comes from.",
     ]

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Says that something is not as it was, without saying what: whoever listens looks for itself. Where nobody listens a ring costs one load.
+/// Says that something has changed, but not what: listeners look for themselves. A ring that nobody hears costs one atomic load.
 ///
-/// The bells belong to the process. Where several hosts live in it, each hears of the others' changes too, and finds that nothing has changed for it.
+/// The bells belong to the process. If several hosts live in it, each hears of the others' changes, and finds that nothing has changed for it.
 public final class ChangeBell: Sendable {
   /// Client sessions, what they have open, and their sessions at providers.
   public static let sessions = ChangeBell()

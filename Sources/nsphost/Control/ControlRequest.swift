@@ -3,8 +3,8 @@ import QuerySets
 import Rundown
 import Sessions
 
-/// What a command asks of a host. A running host is asked over its socket; where none runs, a host of the command's own. Only what is asked and what
-/// comes of it goes from one to the other: the command makes text of it.
+/// What a command asks of a host: a running host over its socket, or a host of the command's own. Only the request and the answer travel; the command
+/// makes the text.
 protocol ControlRequest: Codable, Sendable {
   associatedtype Answer: Codable & Sendable
   /// What it is called on the wire. A host that does not know it is older than the command.
@@ -12,7 +12,7 @@ protocol ControlRequest: Codable, Sendable {
   /// Root and the host's own user alone may ask this of a host that serves others.
   static var isForOperators: Bool { get }
   /// Calls out. Throws `CommandFailure`.
-  /// - Parameter client: The session of whoever asks; opened when it is needed.
+  /// - Parameter client: The session of the client that asks; it is opened when it is needed.
   func answer(of host: ProviderHost, for client: () throws -> ClientSession) throws -> Answer
 }
 

@@ -60,7 +60,7 @@ extension Control {
       var query: Query
       var client: Client
       var results: [Result] = []
-      /// Nil where the query reached nobody.
+      /// Nil if no provider was considered.
       var asked: [Asked]?
       var tookUs = 0
       /// Why there is nothing, or not everything.

@@ -9,7 +9,7 @@ enum CallParameters {
     + MemoryLayout<CO_SPECIFIC_PARAMETERS>.offset(of: \.Parameters)!
 
   /// Call parameters that carry an identity, for as long as `body` runs.
-  static func withCallParameters<Result>(_ identity: ClientIdentity, _ body: (PassedPointer) -> Result) -> Result {
+  static func with<Result>(_ identity: ClientIdentity, _ body: (PassedPointer) -> Result) -> Result {
     let size = parametersOffset + MemoryLayout<NSP_PEER_CREDENTIALS>.size
     return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { memory in
       var manager = CO_CALL_MANAGER_PARAMETERS()

@@ -52,7 +52,7 @@ public final class PeerTransport<Peer: CallPeer>: CallManager {
       _ = peers.remove(context)
       throw status
     }
-    status = CallParameters.withCallParameters(identity) { parameters in
+    status = CallParameters.with(identity) { parameters in
       _ = calls.activateVC(byMiniportCallManager: peer.vc, parameters)
       return calls.dispatchIncomingCall(sap, peer.vc, parameters)
     }
